@@ -1,0 +1,129 @@
+"""What can go wrong, in one small tree. The class says whose fault it is and which status the caller gets.
+
+Every message is a sentence for the person who reads it; none ever holds a key, a prompt or a body.
+"""
+
+from typing import ClassVar
+
+
+class SidecarError(Exception):
+    """The root. `status` is the HTTP status of our answer, `code` a word that programs can match."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """What goes into `Retry-After`, when waiting helps."""
+        return None
+
+
+class ConfigurationError(SidecarError):
+    """The configuration cannot be used. `problems` has one sentence each, all found at once."""
+
+    code = "configuration_error"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class CallerError(SidecarError):
+    """The caller asked for something that cannot be done as asked; asking differently helps."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidRating(CallerError):
+    """The body or query holds no rating that we understand."""
+
+    status = 422
+    code = "invalid_rating"
+
+
+class JsonRequired(CallerError):
+    """A browser sent something that is no JSON, which is how a foreign page's form looks (CSRF)."""
+
+    status = 415
+    code = "json_required"
+
+
+class ReadOnly(CallerError):
+    """A GET tried to have an effect."""
+
+    status = 405
+    code = "use_post"
+
+
+class UnknownCall(CallerError):
+    """No call is known by that id, or none at all yet."""
+
+    status = 404
+    code = "unknown_call"
+
+
+class NotRatable(CallerError):
+    """The call is known, and Helicone could never attach a rating to it."""
+
+    status = 409
+    code = "not_ratable"
+
+
+class MissingKey(SidecarError):
+    """We hold no Helicone key for that call."""
+
+    status = 503
+    code = "helicone_key_missing"
+
+
+class HeliconeError(SidecarError):
+    """Helicone's API did not take what we sent."""
+
+    status = 502
+    code = "helicone_error"
+
+
+class HeliconeUnauthorized(HeliconeError):
+    """Helicone refused the key (400 `Invalid token.`, 401, 403)."""
+
+    code = "helicone_unauthorized"
+
+
+class HeliconeRejected(HeliconeError):
+    """Helicone refused what we sent as malformed (422): our bug, never the caller's."""
+
+    code = "helicone_rejected"
+
+
+class HeliconeBusy(HeliconeError):
+    """Helicone's rate limit (429); `retry_after_seconds` is theirs."""
+
+    status = 429
+    code = "helicone_rate_limited"
+
+    def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self._retry_after_seconds = retry_after_seconds
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """Helicone's own `Retry-After`."""
+        return self._retry_after_seconds
+
+
+class HeliconeUnreachable(HeliconeError):
+    """No connection to Helicone's API, or it broke before an answer."""
+
+    code = "helicone_unreachable"
+
+
+class HeliconeTimeout(HeliconeError):
+    """Helicone's API did not answer in time."""
+
+    status = 504
+    code = "helicone_timeout"
