@@ -1,0 +1,21 @@
+"""The data plane: moves bytes between clients and upstreams, and reports what it saw.
+
+It knows no feedback, no vendor and no aiohttp: who may enter, where a call goes and what is remembered of it
+is decided by what `FrontDoor` is given.
+
+    front_door   listens; picks relay or local application; hands over
+    client       one client connection: pipelining, lingering, ends
+    request_parser  its bytes, as requests
+    exchange     one call: joins both sides, backpressure, ends
+    upstream     where a route leads, and one connection to it
+    pool         the connections to one upstream
+    tunnel       raw bytes after 101
+    writes       small writes gathered to the end of the loop's turn
+    contract     what the relay asks of and reports to the outside
+    messages     the heads of requests and answers, as parsed
+    headers      pure: hop-by-hop, rewrite rules
+    framing      pure: how a body is delimited on each side
+    targets      pure: what a request line may ask for
+    refusals     pure: what we answer ourselves, as bytes
+    taps         a bounded look at passing bytes
+"""

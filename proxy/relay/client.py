@@ -1,0 +1,315 @@
+"""One client connection: serves its requests one after the other, and knows when the client leaves.
+
+The connection is read on while a call runs (a loop that has stopped reading does not see the client go), so
+requests can be pipelined; they are answered in order (RFC 9112 §9.3.2).
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from enum import Flag, auto
+from typing import Protocol
+
+from proxy.relay import exchange as exchanges
+from proxy.relay import refusals
+from proxy.relay.contract import Ending, Route, Trace
+from proxy.relay.exchange import Exchange
+from proxy.relay.messages import Request, RequestHead
+from proxy.relay.refusals import Refusal
+from proxy.relay.request_parser import NO_HEAD, LocalRequest, RequestParser, Unreadable
+from proxy.relay.tunnel import Tunnel
+from proxy.relay.writes import Sender
+
+AHEAD_LIMIT_BYTES = 64 * 1024
+"""How much is read behind a call that is still open: pipelined requests, or the first frames of a tunnel."""
+
+LINGER_SECONDS = 2.0
+"""How long a client may go on sending after our last word, so that it reads that word and not a reset."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Connection(Protocol):
+    """Something open that has to end when we stop: a client connection or a tunnel."""
+
+    def drain(self) -> None:
+        """Finish what is open, start nothing new."""
+
+    def stop(self) -> None:
+        """End now."""
+
+
+class Door(exchanges.Services, Protocol):
+    """What all client connections share."""
+
+    connections: set[Connection]
+    draining: bool
+    route: Route
+
+    def is_local(self, path: bytes) -> bool:
+        """Whether `path` belongs to the local application."""
+
+    def admit(self, head: RequestHead) -> Refusal | None:
+        """Why `head` is not served, or None."""
+
+    def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
+        """From here on the connection is the local application's; `raw` is what it had sent."""
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have `callback` called in a while."""
+
+
+class _Hold(Flag):
+    """Why a client is not read from."""
+
+    NOTHING = 0
+    AHEAD = auto()
+    UPLOAD = auto()
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection, from its first byte to its last, or to its hand-over."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._parser = RequestParser(door.is_local)
+        self._requests = self._parser.requests
+        self._exchange: Exchange | None = None
+        self._early: list[bytes] | None = None
+        self._ahead_bytes = 0
+        self._holds = _Hold.NOTHING
+        self._deaf = False
+        self._advancing = False
+        self.writing_paused = False
+        self.draining = door.draining
+
+    def __repr__(self) -> str:
+        return f"<ClientConnection {'idle' if self._exchange is None else 'busy'}, {len(self._requests)} requests>"
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # uvloop's and asyncio's both are
+        self._transport = transport
+        self.sender = Sender(transport, self._door.gatherer)
+        self._door.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._exchange is not None and self._requests[0].complete:
+            self._ahead_bytes += len(data)
+            if self._ahead_bytes > AHEAD_LIMIT_BYTES:
+                self._hold(_Hold.AHEAD)
+        if self._early is not None:
+            # Frames before the 101: nothing may go up behind the handshake yet (RFC 6455 §4.1).
+            self._early.append(data)
+            return
+        try:
+            rest = self._parser.feed(data)
+        except LocalRequest as local:
+            self._hand_over(local.raw)
+            return
+        except Unreadable as unreadable:
+            self._stop_reading(unreadable)
+        else:
+            if rest is not None:
+                self._early = [rest]
+        self._advance()
+
+    def eof_received(self) -> None:
+        # A client that half-closes has left, as nginx reads it too: nothing else can be seen of one that goes
+        # away while a model thinks. Returning None lets the transport close.
+        self._leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._door.connections.discard(self)
+        self._leave()
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+        if self._exchange is not None:
+            self._exchange.client_full()
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        if self._exchange is not None:
+            self._exchange.client_drained()
+
+    # -- serving, one after the other
+
+    def _advance(self) -> None:
+        """Do what can be done: more of the present request, or the next one."""
+        if self._advancing:
+            return
+        self._advancing = True
+        if self._exchange is not None:
+            self._exchange.pump()
+        while self._exchange is None and self._requests and not self._transport.is_closing():
+            self._serve(self._requests[0])
+        self._advancing = False
+
+    def _serve(self, request: Request) -> None:
+        head = request.head
+        if request.dropped:
+            self._close()
+        elif request.refusal is not None:
+            self._refuse(request.refusal)
+        elif (refusal := self._door.admit(head)) is not None:
+            self._refuse(refusal)
+        elif head.method == b"OPTIONS" and _ends_here(head):
+            self.sender.write(refusals.options_for_server())
+            self.done(keep=request.complete and head.keep_alive)
+        else:
+            self._exchange = Exchange(self, request, self._door.route(head), self._door)
+            self._exchange.start()
+
+    def _stop_reading(self, unreadable: Unreadable) -> None:
+        """What came before the bytes that make no sense is served; then it is said what is wrong with them."""
+        self._deaf = True
+        request = unreadable.request
+        if request is None:
+            self._requests.append(Request(NO_HEAD, refusal=unreadable.refusal))
+        elif self._exchange is not None and self._requests[0] is request:
+            # Part of it has gone up already; half a body must not become a whole one.
+            self._exchange.request_broke(unreadable.refusal)
+        else:
+            request.refusal = unreadable.refusal
+
+    # -- what an exchange says
+
+    def done(self, *, keep: bool) -> None:
+        """The answer has been written to its end. On to the next request, or close."""
+        self._exchange = None
+        if self._requests:
+            self._requests.popleft()
+        if not keep or self.draining:
+            self._close()
+            return
+        self._ahead_bytes = 0
+        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        if self._requests:
+            self._advance()
+
+    def refused(self, refusal: Refusal) -> None:
+        """The call has failed before its answer; the connection goes on if the request is out of the way."""
+        request = self._requests[0]
+        keep = (
+            request.complete and request.head.keep_alive and not request.head.websocket and not self.draining
+        )
+        self.sender.write(refusals.render(refusal, close=not keep, bodyless=request.head.method == b"HEAD"))
+        self.done(keep=keep)
+
+    def cut(self, *, delimited_by_close: bool) -> None:
+        """The answer is broken: so must the connection be, in a way that the client sees.
+
+        A missing chunk or byte shows it; where the end of the connection is the end of the body, only a reset
+        does, and `abort` alone would send an orderly end.
+        """
+        self._exchange = None
+        self._deaf = True
+        self._requests.clear()
+        if delimited_by_close:
+            sock: socket.socket | None = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.sender.abort()
+        else:
+            self.sender.close()
+
+    def switch(self, upstream: asyncio.Transport, rest: bytes, trace: Trace) -> None:
+        """101 has been written: from here on both sides are raw bytes."""
+        self.sender.flush()
+        self._exchange = None
+        self._requests.clear()
+        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        door = self._door
+        door.connections.discard(self)
+
+        def ended(ending: Ending) -> None:
+            door.connections.discard(tunnel)
+            trace.ending = ending
+            trace.ended = door.clock()
+            door.observer.ended(trace)
+
+        tunnel = Tunnel(self._transport, upstream, trace, ended, client_full=self.writing_paused)
+        door.connections.add(tunnel)
+        tunnel.open(from_client=b"".join(self._early or ()), from_upstream=rest)
+
+    def hold_upload(self) -> None:
+        """The upstream reads slower than the client sends."""
+        self._hold(_Hold.UPLOAD)
+
+    def resume_upload(self) -> None:
+        """It has caught up."""
+        self._release(_Hold.UPLOAD)
+
+    # -- ends
+
+    def drain(self) -> None:
+        """Finish what is open, start nothing new."""
+        self.draining = True
+        if self._exchange is None and not self._deaf:
+            self._close()
+
+    def stop(self) -> None:
+        """The grace period is over."""
+        if self._exchange is not None:
+            self._exchange.stop()
+        else:
+            self.sender.abort()
+
+    def _leave(self) -> None:
+        self._deaf = True
+        self._requests.clear()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Say no, and end the connection: what follows a refused head may be anything."""
+        bodyless = self._requests[0].head.method == b"HEAD"
+        self.sender.write(refusals.render(refusal, close=True, bodyless=bodyless))
+        self._close()
+
+    def _close(self) -> None:
+        """Close lingering: our last word, our end, and then a deaf ear until the client has ended too."""
+        self._deaf = True
+        self._requests.clear()
+        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        if not self._transport.is_closing():
+            self.sender.write_eof()
+            self._door.call_later(LINGER_SECONDS, self._transport.abort)
+
+    def _hand_over(self, raw: bytes) -> None:
+        self._deaf = True
+        self._door.connections.discard(self)
+        self.sender.flush()
+        self._door.hand_over(self._transport, raw)
+
+    def _hold(self, why: _Hold) -> None:
+        if not self._holds and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds |= why
+
+    def _release(self, why: _Hold) -> None:
+        if not self._holds:
+            return
+        self._holds &= ~why
+        if not self._holds and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+def _ends_here(head: RequestHead) -> bool:
+    """Whether an OPTIONS asks us and not the upstream (RFC 9110 §9.3.7, §7.6.2). If not, it has one hop less."""
+    if head.target == b"*":
+        return True
+    hops = head.fields.get(b"max-forwards", b"")
+    if not hops.isdigit():
+        return False
+    if int(hops) == 0:
+        return True
+    fewer = b"%d" % (int(hops) - 1)
+    head.lines = [(n, fewer if n.lower() == b"max-forwards" else v) for n, v in head.lines]
+    return False

@@ -1,0 +1,93 @@
+"""What the relay asks of the outside, and what it reports: the whole seam between the two planes."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.relay.messages import AnswerHead, RequestHead
+from proxy.relay.refusals import Refusal
+
+if TYPE_CHECKING:
+    from proxy.relay.pool import Pool
+
+
+class Ending(StrEnum):
+    """How a call ended."""
+
+    COMPLETE = "complete"
+    """The last byte of the answer has passed."""
+    CUT = "cut"
+    """The upstream broke within its answer, or we stopped it at the end of the grace period."""
+    LEFT = "left"
+    """The client went away."""
+    FAILED = "failed"
+    """No answer came; the client got our own 502 or 504."""
+
+
+class Tap(Protocol):
+    """A bounded look at a body that passes. It changes nothing and delays nothing."""
+
+    def see(self, piece: bytes) -> None:
+        """The next bytes of the body."""
+
+    def end(self) -> None:
+        """The body is complete."""
+
+
+class Trace:
+    """What the relay notes of one call while it runs. The observer makes it (or a kind of it) and reads it.
+
+    Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
+    that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
+    lines to add on the way up; `tap` sees the request's body.
+    """
+
+    __slots__ = (
+        "answered",
+        "bytes_down",
+        "bytes_up",
+        "ended",
+        "ending",
+        "method",
+        "path",
+        "started",
+        "status",
+        "tap",
+        "upstream_lines",
+    )
+
+    def __init__(self, method: bytes, path: bytes, started: float) -> None:
+        self.method = method
+        self.path = path
+        self.started = started
+        self.answered: float | None = None
+        self.ended: float | None = None
+        self.status: int | None = None
+        self.ending: Ending | None = None
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self.tap: Tap | None = None
+        self.upstream_lines = b""
+
+
+class Observer(Protocol):
+    """Who is told of calls. None of these may raise: a call goes on when remembering it fails."""
+
+    def begin(self, head: RequestHead, pool: "Pool", now: float) -> Trace:
+        """A call is about to be sent up."""
+
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
+        """The head of its answer has come. Gives header lines to add on the way down."""
+
+    def ended(self, trace: Trace) -> None:
+        """It is over; the trace says how."""
+
+
+Admit = Callable[[RequestHead], Refusal | None]
+"""Who may speak to us: None, or why not."""
+
+Route = Callable[[RequestHead], "Pool"]
+"""Where a call goes."""
+
+Clock = Callable[[], float]
+"""Seconds, monotonic."""

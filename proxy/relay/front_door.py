@@ -1,0 +1,80 @@
+"""Listens, and picks the relay or the local application for each connection."""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.relay import refusals, targets
+from proxy.relay.client import ClientConnection, Connection
+from proxy.relay.contract import Admit, Clock, Observer, Route
+from proxy.relay.messages import RequestHead
+from proxy.relay.refusals import Refusal
+from proxy.relay.writes import Gatherer
+
+
+class FrontDoor:
+    """What all client connections share, and the factory that makes them.
+
+    `local_prefix` and everything below it goes to protocols that `make_local` makes; every other path is relayed.
+    `via` is our name in `Via`, random per process: when it comes back there is a loop. None: send no `Via`.
+    """
+
+    def __init__(
+        self,
+        *,
+        gatherer: Gatherer,
+        admit: Admit,
+        route: Route,
+        observer: Observer,
+        clock: Clock,
+        make_local: Callable[[], asyncio.Protocol],
+        local_prefix: bytes,
+        via: bytes | None,
+    ) -> None:
+        self.gatherer = gatherer
+        self.route = route
+        self.observer = observer
+        self.clock = clock
+        self.via = via
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self._admit = admit
+        self._make_local = make_local
+        self._local_prefix = local_prefix
+
+    def __call__(self) -> ClientConnection:
+        """The protocol for a new connection."""
+        return ClientConnection(self)
+
+    def is_local(self, path: bytes) -> bool:
+        """Whether `path` belongs to the local application."""
+        return path.startswith(self._local_prefix) and targets.is_below(path, self._local_prefix)
+
+    def admit(self, head: RequestHead) -> Refusal | None:
+        """Why `head` is not served, or None."""
+        if (refusal := self._admit(head)) is not None:
+            return refusal
+        if self.via is not None and self.via in head.fields.get(b"via", b""):
+            return refusals.loop()
+        return None
+
+    def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
+        """From here on the connection is the local application's; `raw` is what it had sent."""
+        protocol = self._make_local()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(raw)
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have `callback` called in a while."""
+        asyncio.get_running_loop().call_later(seconds, callback)
+
+    def drain(self) -> None:
+        """Close what is idle; what is open ends with its answer."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.drain()
+
+    def stop(self) -> None:
+        """End everything now, visibly for those whose answer is cut."""
+        for connection in list(self.connections):
+            connection.stop()

@@ -1,0 +1,62 @@
+"""The heads of requests and answers, as the parsers leave them."""
+
+from dataclasses import dataclass, field
+
+from proxy.relay.framing import Framing
+from proxy.relay.headers import Fields, Lines
+from proxy.relay.refusals import Refusal
+
+HEAD_LIMIT_BYTES = 64 * 1024
+HEAD_LIMIT_FIELDS = 256
+"""Of a head in either direction: far above what any SDK or gateway sends, far below what hurts."""
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """What a client asked for.
+
+    `target`: path and query, raw. `path`: the same without the query. `fields["host"]` is the host of an
+    absolute-form target where there was one.
+    """
+
+    method: bytes
+    target: bytes
+    path: bytes
+    lines: Lines
+    fields: Fields
+    framing: Framing
+    http10: bool = False
+    keep_alive: bool = True
+    websocket: bool = False
+
+
+@dataclass(slots=True)
+class Request:
+    """A request on its way in: its head, and as much of its body as nobody has taken yet.
+
+    One that cannot be served has a `refusal` in its place; one for the local application that came behind
+    an open call has `dropped`. Both end the connection when their turn comes.
+    """
+
+    head: RequestHead
+    pieces: list[bytes] = field(default_factory=list)
+    complete: bool = False
+    trailers: Lines = field(default_factory=list)
+    refusal: Refusal | None = None
+    dropped: bool = False
+
+    def take(self) -> list[bytes]:
+        """The pieces of the body that have come since the last time."""
+        pieces, self.pieces = self.pieces, []
+        return pieces
+
+
+@dataclass(slots=True)
+class AnswerHead:
+    """What the upstream answered."""
+
+    status: int
+    reason: bytes
+    lines: Lines
+    fields: Fields
+    framing: Framing
