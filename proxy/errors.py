@@ -127,3 +127,9 @@ class HeliconeTimeout(HeliconeError):
 
     status = 504
     code = "helicone_timeout"
+
+
+class CannotStart(SidecarError):
+    """The sidecar cannot begin to serve, for a reason outside of it (a port in use, say)."""
+
+    code = "cannot_start"

@@ -92,13 +92,12 @@ def fingerprint(key: str) -> str:
 # --- which calls (worker/src/routers/openaiProxyRouter.ts) ------------------------------------------------
 
 
-def is_passed_raw(method: str, path: bytes) -> bool:
+def is_passed_raw(path: bytes) -> bool:
     """Whether Helicone hands this call to the provider unread: nothing is logged, and our key would leak.
 
     Those are paths that contain `audio`, and `/v1/files`. Reading a file is logged, but the key stays away
     from all of `/v1/files`: the worker's rule is theirs to change, the key is not theirs to leak.
     """
-    del method  # Today's rule looks at the path alone; callers should not have to know that.
     return b"audio" in path or b"/v1/files" in path
 
 

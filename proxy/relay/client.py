@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 from enum import Flag, auto
-from typing import Protocol
+from typing import Protocol, cast
 
 from proxy.relay import exchange as exchanges
 from proxy.relay import refusals
@@ -43,9 +43,14 @@ class Connection(Protocol):
 class Door(exchanges.Services, Protocol):
     """What all client connections share."""
 
-    connections: set[Connection]
     draining: bool
     route: Route
+
+    def enter(self, connection: Connection) -> None:
+        """`connection` is open."""
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed, or no longer ours."""
 
     def is_local(self, path: bytes) -> bool:
         """Whether `path` belongs to the local application."""
@@ -90,10 +95,10 @@ class ClientConnection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # uvloop's and asyncio's both are
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio's, though they do all that these do.
+        self._transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._door.gatherer)
-        self._door.connections.add(self)
+        self._door.enter(self)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -124,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
         self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._door.connections.discard(self)
+        self._door.leave(self)
         self._leave()
 
     def pause_writing(self) -> None:
@@ -225,16 +230,16 @@ class ClientConnection(asyncio.Protocol):
         self._requests.clear()
         self._release(_Hold.AHEAD | _Hold.UPLOAD)
         door = self._door
-        door.connections.discard(self)
+        door.leave(self)
 
         def ended(ending: Ending) -> None:
-            door.connections.discard(tunnel)
+            door.leave(tunnel)
             trace.ending = ending
             trace.ended = door.clock()
             door.observer.ended(trace)
 
         tunnel = Tunnel(self._transport, upstream, trace, ended, client_full=self.writing_paused)
-        door.connections.add(tunnel)
+        door.enter(tunnel)
         tunnel.open(from_client=b"".join(self._early or ()), from_upstream=rest)
 
     def hold_upload(self) -> None:
@@ -284,7 +289,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _hand_over(self, raw: bytes) -> None:
         self._deaf = True
-        self._door.connections.discard(self)
+        self._door.leave(self)
         self.sender.flush()
         self._door.hand_over(self._transport, raw)
 

@@ -18,7 +18,7 @@ class FrontDoor:
     `via` is our name in `Via`, random per process: when it comes back there is a loop. None: send no `Via`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one seam for each thing that the relay does not know
         self,
         *,
         gatherer: Gatherer,
@@ -35,7 +35,8 @@ class FrontDoor:
         self.observer = observer
         self.clock = clock
         self.via = via
-        self.connections: set[Connection] = set()
+        self._connections: set[Connection] = set()
+        self._emptied = asyncio.Event()
         self.draining = False
         self._admit = admit
         self._make_local = make_local
@@ -44,6 +45,16 @@ class FrontDoor:
     def __call__(self) -> ClientConnection:
         """The protocol for a new connection."""
         return ClientConnection(self)
+
+    def enter(self, connection: Connection) -> None:
+        """`connection` is open."""
+        self._connections.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed, or no longer ours."""
+        self._connections.discard(connection)
+        if self.draining and not self._connections:
+            self._emptied.set()
 
     def is_local(self, path: bytes) -> bool:
         """Whether `path` belongs to the local application."""
@@ -71,10 +82,16 @@ class FrontDoor:
     def drain(self) -> None:
         """Close what is idle; what is open ends with its answer."""
         self.draining = True
-        for connection in list(self.connections):
+        for connection in list(self._connections):
             connection.drain()
+        if not self._connections:
+            self._emptied.set()
+
+    async def emptied(self) -> None:
+        """Wait, while draining, for the last connection to end."""
+        await self._emptied.wait()
 
     def stop(self) -> None:
         """End everything now, visibly for those whose answer is cut."""
-        for connection in list(self.connections):
+        for connection in list(self._connections):
             connection.stop()

@@ -60,7 +60,8 @@ def loop() -> Refusal:
     return Refusal(
         508,
         "loop_detected",
-        "The call came back to the sidecar that sent it: the route's url leads here. Set [routes.default] url to the gateway.",
+        "The call came back to the sidecar that sent it: the route leads here. "
+        "Set [routes.default] url to the gateway's address.",
     )
 
 

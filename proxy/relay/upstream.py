@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 from yarl import URL
@@ -185,8 +185,8 @@ class UpstreamConnection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # uvloop's and asyncio's both are
-        self.transport = transport
+        # uvloop's transports do not derive from asyncio's, though they do all that these do.
+        self.transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._gatherer)
         if (sock := transport.get_extra_info("socket")) is not None:
             keep_alive(sock)

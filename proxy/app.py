@@ -1,0 +1,251 @@
+"""Composition root: the only place that builds anything, and that owns what runs in the background."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Self, TextIO
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+from proxy import __version__, guard, helicone
+from proxy.calls import CallRecorder, Hooks, LiveCall
+from proxy.config import Settings
+from proxy.delivery import Delivery
+from proxy.guard import Guard
+from proxy.helicone import HeliconeApi
+from proxy.keys import Keyring
+from proxy.listeners import addresses, listen
+from proxy.logs import CallLog
+from proxy.relay.front_door import FrontDoor
+from proxy.relay.messages import RequestHead
+from proxy.relay.pool import Pool
+from proxy.relay.refusals import Refusal
+from proxy.relay.upstream import Upstream
+from proxy.relay.writes import Gatherer
+from proxy.stores.memory import MemoryCalls
+from proxy.web.application import PREFIX, make_application
+from proxy.web.context import Context
+
+logger = logging.getLogger(__name__)
+
+_API_CONNECTIONS = 8
+"""To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
+
+
+class Sidecar:
+    """A running sidecar: `async with Sidecar(settings) as sidecar`.
+
+    Leaving finishes running calls within the grace period, then cuts them. Raises CannotStart on the way in.
+    """
+
+    def __init__(self, settings: Settings, *, log: TextIO = sys.stderr) -> None:
+        self.settings = settings
+        self._log_stream = log
+        self._cut_now = asyncio.Event()
+        self._resources = contextlib.AsyncExitStack()
+        self._servers: list[asyncio.Server] = []
+
+    def __repr__(self) -> str:
+        return f"<Sidecar for {self.settings.routes.default.url}>"
+
+    async def __aenter__(self) -> Self:
+        sockets = listen(self.settings.server.host, self.settings.server.port)
+        try:
+            await self._build()
+            await self._open(sockets)
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    # -- building
+
+    async def _build(self) -> None:
+        settings = self.settings
+        log = settings.log
+        self._call_log = CallLog(self._log_stream, log.format, enabled=log.level in ("debug", "info"))
+        self._resources.callback(self._call_log.flush)
+        key = settings.helicone.api_key
+        keys = Keyring(None if key is None else key.get_secret_value(), helicone.fingerprint)
+        self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
+        self._pool = self._make_pool()
+        self._resources.push_async_callback(self._pool.close)
+        self._guard = Guard(
+            bound_addresses=addresses(settings.server.host), allowed_hosts=settings.guard.allowed_hosts
+        )
+        self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
+        recorder = CallRecorder(
+            store=self._store,
+            keys=keys,
+            key_lines=self._key_lines(),
+            hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            wall_clock=time.time,
+            on_end=self._call_log.add,
+        )
+        session = await self._resources.enter_async_context(_api_session())
+        api = HeliconeApi(
+            session, settings.helicone.resolved_api_url, timeout_seconds=settings.helicone.timeout_seconds
+        )
+        local = await self._make_local(Delivery(api, keys, time.time), keys)
+        self._door = FrontDoor(
+            gatherer=self._gatherer,
+            admit=_admission(self._guard),
+            route=lambda _head: self._pool,
+            observer=recorder,
+            clock=time.perf_counter,
+            make_local=local,
+            local_prefix=PREFIX.encode(),
+            # Random, so that two sidecars in a row are no loop.
+            via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
+        )
+
+    def _make_pool(self) -> Pool:
+        settings = self.settings
+        return Pool(
+            upstream=Upstream.from_url(settings.routes.default.url),
+            gatherer=self._gatherer,
+            clock=time.perf_counter,
+            connect_timeout_seconds=settings.upstream.connect_timeout_seconds,
+            idle_timeout_seconds=settings.upstream.idle_timeout_seconds,
+        )
+
+    def _key_lines(self) -> dict[bytes, bytes]:
+        """The header line with our key, for each upstream that may see it."""
+        key, route = self.settings.helicone.api_key, self.settings.routes.default
+        if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
+            return {}
+        return {self._pool.upstream.authority: helicone.auth_line(key.get_secret_value())}
+
+    async def _make_local(self, delivery: Delivery, keys: Keyring) -> Callable[[], asyncio.Protocol]:
+        """Build the local application. Gives what makes a protocol for a connection that is handed over."""
+        context = Context(
+            store=self._store,
+            delivery=delivery,
+            keys=keys,
+            guard=self._guard,
+            clock=time.perf_counter,
+            open_calls=lambda: self._gatherer.open_calls,
+            upstream=self.settings.routes.default.url,
+            api_url=self.settings.helicone.resolved_api_url,
+            started=time.perf_counter(),
+        )
+        runner = web.AppRunner(
+            make_application(context),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self.settings.server.grace_seconds,
+        )
+        await runner.setup()
+        self._resources.push_async_callback(runner.cleanup)
+        server = runner.server
+        if server is None:
+            raise RuntimeError("aiohttp's runner made no server")
+        return server
+
+    async def _open(self, sockets: list[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        self.port: int = sockets[0].getsockname()[1]
+        self.listening_on = [sock.getsockname()[0] for sock in sockets]
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self._door, sock=sock))
+        missing = set(addresses(self.settings.server.host)) - set(self.listening_on)
+        if missing:
+            logger.warning("This machine does not have the address %s; listening without it.", *missing)
+
+    @property
+    def url(self) -> str:
+        """Where an app finds the sidecar."""
+        address = self.listening_on[0]
+        if address in ("127.0.0.1", "::1"):
+            address = "localhost"
+        return f"http://{f'[{address}]' if ':' in address else address}:{self.port}"
+
+    # -- stopping
+
+    def cut_now(self) -> None:
+        """Do not wait for running calls any longer."""
+        self._cut_now.set()
+
+    async def _stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._door.drain()
+        waiting = (self._door.emptied(), self._cut_now.wait())
+        tasks = [asyncio.create_task(wait, name="stopping") for wait in waiting]
+        grace = self.settings.server.grace_seconds
+        await asyncio.wait(tasks, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        self._door.stop()
+        await self._resources.aclose()
+
+
+def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
+    """The guard's decision as the relay asks for it."""
+
+    def admit(head: RequestHead) -> Refusal | None:
+        denial = guardian.check(head.method.decode("ascii"), head.fields)
+        return None if denial is None else Refusal(denial.status, denial.code, denial.message)
+
+    return admit
+
+
+def _is_trusted_with_key(url: str) -> bool:
+    """Whether the Helicone key may go to that upstream without anybody having said so."""
+    host = urlsplit(url).hostname or ""
+    return helicone.is_gateway_host(host) or guard.is_always_allowed(host)
+
+
+def _api_session() -> aiohttp.ClientSession:
+    """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
+    )
+
+
+def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run `main` on uvloop, or on asyncio's own loop where uvloop cannot be installed."""
+    try:
+        import uvloop  # noqa: PLC0415  # it is not to be had everywhere
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+async def until_told_to_stop(sidecar: Sidecar) -> None:
+    """Wait for SIGINT or SIGTERM. A second one cuts what the first lets finish."""
+    told = asyncio.Event()
+
+    def tell() -> None:
+        if told.is_set():
+            sidecar.cut_now()
+        told.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, tell)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
+    await told.wait()

@@ -1,0 +1,254 @@
+"""Remembers calls: turns what the relay reports into calls that can be found and rated."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from proxy import helicone
+from proxy.keys import Keyring
+from proxy.model import Call, CallState, Receipt
+from proxy.relay.contract import Ending, Trace
+from proxy.relay.messages import AnswerHead, RequestHead
+from proxy.relay.pool import Pool
+from proxy.relay.taps import WholeBody
+from proxy.stores.contract import RecentCalls
+
+logger = logging.getLogger(__name__)
+
+MODEL_LOOK_BYTES = 64 * 1024
+"""How large a request's body may be for its model to be read from it."""
+
+_LONGEST_MODEL = 200
+_STATES: Mapping[Ending | None, CallState] = {
+    None: CallState.STREAMING,
+    Ending.COMPLETE: CallState.COMPLETE,
+    Ending.CUT: CallState.CUT,
+    Ending.LEFT: CallState.LEFT,
+    Ending.FAILED: CallState.FAILED,
+}
+_CONTENT = (
+    b"/chat/completions",
+    b"/completions",
+    b"/responses",
+    b"/messages",
+    b"/images/generations",
+    b"/images/edits",
+    b"/images/variations",
+    b"/runs",
+    b"/converse",
+    b"/converse-stream",
+    b"/invoke",
+    b"/invoke-with-response-stream",
+    b":generateContent",
+    b":streamGenerateContent",
+    b"/api/chat",
+    b"/api/generate",
+)
+_KEY_SEGMENT = re.compile(rb"/[sp]k-[^/]*")
+
+
+def makes_content(path: bytes) -> bool:
+    """Whether a POST to `path` makes something that a person would rate.
+
+    Not audio, which Helicone does not log; not a message that is put into a thread, which is somebody's question.
+    """
+    return (
+        path.endswith(_CONTENT)
+        and b"audio" not in path
+        and not (b"/threads/" in path and path.endswith(b"/messages"))
+    )
+
+
+def without_keys(path: bytes) -> bytes:
+    """`path` as it may be kept and logged: a segment that looks like a key becomes `***`."""
+    return _KEY_SEGMENT.sub(b"/***", path) if b"/sk-" in path or b"/pk-" in path else path
+
+
+def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
+    """Random UUIDs of version 4, in lower case (RFC 9562 §5.4), made 128 at a time: that is several times cheaper."""
+    while True:
+        digits = urandom(16 * 128).hex()
+        for i in range(0, len(digits), 32):
+            variant = "89ab"[int(digits[i + 16], 16) & 3]
+            yield (
+                f"{digits[i : i + 8]}-{digits[i + 8 : i + 12]}-4{digits[i + 13 : i + 16]}"
+                f"-{variant}{digits[i + 17 : i + 20]}-{digits[i + 20 : i + 32]}"
+            )
+
+
+class LiveCall(Trace):
+    """A call as it is remembered: what the relay notes, and what we know besides.
+
+    The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot` gives that
+    as plain data.
+    """
+
+    __slots__ = (
+        "counts_as_last",
+        "id_is_known",
+        "key_fingerprint",
+        "model",
+        "receipt",
+        "remembered",
+        "request_id",
+        "started_at",
+    )
+
+    def __init__(self, method: bytes, path: bytes, started: float) -> None:
+        super().__init__(method, path, started)
+        self.request_id = ""
+        self.id_is_known = True
+        self.counts_as_last = False
+        self.key_fingerprint: str | None = None
+        self.model: str | None = None
+        self.receipt: Receipt | None = None
+        self.remembered = False
+        self.started_at = 0.0
+
+    def read_model(self, body: bytes) -> None:
+        """Take the model from a request's body, if that is what it looks like."""
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return  # Not for us to judge: the gateway will say what it thinks of the body.
+        model = document.get("model") if isinstance(document, dict) else None
+        # Printable, because it is shown on terminals.
+        if isinstance(model, str) and 0 < len(model) <= _LONGEST_MODEL and model.isprintable():
+            self.model = model
+
+    def snapshot(self, now: float) -> Call:
+        """The call as it stands; `now` is a reading of the relay's clock."""
+        return Call(
+            request_id=self.request_id,
+            method=self.method.decode("ascii"),
+            path=self.path.decode("ascii"),
+            model=self.model,
+            status=self.status,
+            state=_STATES[self.ending],
+            started_at=self.started_at,
+            age_seconds=now - (self.ended or self.answered or self.started),
+            time_to_first_byte_seconds=None if self.answered is None else self.answered - self.started,
+            duration_seconds=None if self.ended is None else self.ended - self.started,
+            bytes_up=self.bytes_up,
+            bytes_down=self.bytes_down,
+            key_fingerprint=self.key_fingerprint,
+            unratable=self._unratable(),
+            receipt=self.receipt,
+        )
+
+    def _unratable(self) -> str | None:
+        if self.status == 101:
+            return "Helicone gives a WebSocket session no id that a rating could name."
+        if helicone.is_passed_raw(self.path):
+            return "Helicone passes audio and files on without logging them."
+        if not self.id_is_known:
+            return (
+                "The app sent a Helicone-Request-Id that is no UUID of version 1 to 5; Helicone replaces such an "
+                "id by one of its own and did not say which."
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Which headers are added to answers, so that a program can rate what it was given."""
+
+    id: bool
+    url: bool
+
+
+class CallRecorder:
+    """What the relay reports to (`relay.contract.Observer`).
+
+    `key_lines` says which upstreams may get our Helicone key: it maps their authority to the header line that carries
+    it. `on_end` is called with every call that is over.
+    """
+
+    def __init__(  # what it is given is what the relay may not know
+        self,
+        *,
+        store: RecentCalls[LiveCall],
+        keys: Keyring,
+        key_lines: Mapping[bytes, bytes],
+        hooks: Hooks,
+        wall_clock: Callable[[], float],
+        on_end: Callable[[LiveCall], None],
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._key_lines = key_lines
+        self._hooks = hooks
+        self._wall_clock = wall_clock
+        self._on_end = on_end
+        self._ids = fresh_ids()
+
+    def begin(self, head: RequestHead, pool: Pool, now: float) -> LiveCall:
+        """A call is about to be sent up: settle its id, its key, and what is looked at."""
+        call = LiveCall(head.method, without_keys(head.path), now)
+        call.started_at = self._wall_clock()
+        fields = head.fields
+        sent_id = fields.get(helicone.REQUEST_ID)
+        if sent_id is None:
+            call.request_id = next(self._ids)
+            call.upstream_lines = helicone.request_id_line(call.request_id)
+        else:
+            own = helicone.valid_request_id(sent_id.decode("latin-1"))
+            call.id_is_known = own is not None
+            call.request_id = own or next(self._ids)
+        self._settle_key(call, head, pool)
+        if head.method == b"POST" and b"json" in fields.get(b"content-type", b"") and not _is_encoded(fields):
+            call.tap = WholeBody(MODEL_LOOK_BYTES, call.read_model)
+        return call
+
+    def _settle_key(self, call: LiveCall, head: RequestHead, pool: Pool) -> None:
+        """Under whose key the call goes, and therefore a rating of it: the app's own, else ours where it may go."""
+        key = helicone.caller_key(head.fields, head.path)
+        if key is not None:
+            call.key_fingerprint = self._keys.remember(key)
+        elif helicone.AUTH not in head.fields and not helicone.is_passed_raw(head.path):
+            line = self._key_lines.get(pool.upstream.authority)
+            if line is not None:
+                call.upstream_lines += line
+                call.key_fingerprint = self._keys.own_fingerprint
+
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
+        """The head of the answer is there: from now on the call can be found and rated."""
+        assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
+        told = answer.fields.get(helicone.ANSWER_ID)
+        if told is not None and (request_id := helicone.valid_request_id(told.decode("latin-1"))) is not None:
+            trace.request_id = request_id
+            trace.id_is_known = True
+        trace.counts_as_last = (
+            head.method == b"POST" and 200 <= answer.status < 300 and makes_content(head.path)
+        )
+        self._remember(trace)
+        hooks = self._hooks
+        added = b""
+        if hooks.id:
+            added = b"Feedback-Id: %b\r\n" % trace.request_id.encode("ascii")
+        if hooks.url:
+            # By the name under which this client reached us; the guard has looked at it.
+            path = b"/feedback/" + trace.request_id.encode("ascii")
+            added += b"Feedback-URL: http://%b%b\r\n" % (head.fields[b"host"], path)
+        return added
+
+    def ended(self, trace: Trace) -> None:
+        """The call is over."""
+        assert isinstance(trace, LiveCall)  # noqa: S101
+        if not trace.remembered:
+            self._remember(trace)
+        self._on_end(trace)
+
+    def _remember(self, call: LiveCall) -> None:
+        call.remembered = True
+        try:
+            self._store.remember(call)
+        except Exception as error:  # noqa: BLE001  # whatever a store does, the call goes on; only its memory is lost
+            logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
+
+
+def _is_encoded(fields: Mapping[bytes, bytes]) -> bool:
+    return fields.get(b"content-encoding", b"identity").lower() != b"identity"

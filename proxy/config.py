@@ -1,0 +1,292 @@
+"""Settings, declared once: here are their names, defaults, rules, and a sentence on each in the user's words.
+
+`load_settings` reads a TOML file, the environment and the command line's flags; later ones win. It reports all
+problems at once, each with where it stands; no message holds a value, since any value may be a mistyped key.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from proxy.config_problems import (
+    LOOPBACKS,
+    allowed_host,
+    base_url,
+    each_once,
+    listen_host,
+    listen_hosts,
+    usable_key,
+)
+from proxy.config_sources import (
+    ENV_PREFIX,
+    KEY_NAME,
+    checked,
+    declared_settings,
+    environment_name,
+    from_environment,
+    from_file,
+    from_flags,
+    nested,
+)
+from proxy.errors import ConfigurationError
+from proxy.guard import canonical_host, is_loopback
+from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for, is_gateway_host
+
+FLAGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "server.host": "--host",
+        "server.port": "--port",
+        "routes.default.url": "--upstream",
+        "helicone.api_url": "--api-url",
+        "log.format": "--log-format",
+    }
+)
+
+_TYPES_IN_WORDS: Final[Mapping[object, str]] = MappingProxyType(
+    {
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        SecretStr: "secret text",
+        list: "list of texts",
+    }
+)
+
+Url = Annotated[str, AfterValidator(base_url)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the file. Strict, so that `port = true` is no port; text is converted before it comes here."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class Server(Section):
+    """Where the sidecar listens."""
+
+    host: Annotated[list[Annotated[str, AfterValidator(listen_host)]], AfterValidator(listen_hosts)] = Field(
+        list(LOOPBACKS),
+        description='Addresses to listen on: loopback addresses, or "localhost" for both of them.',
+    )
+    port: int = Field(8747, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    grace_seconds: float = Field(
+        10, ge=0, description="How long running calls may go on when the sidecar is told to stop."
+    )
+
+
+class Route(Section):
+    """One way up."""
+
+    url: Url = Field(
+        DEFAULT_GATEWAY_URL,
+        title="URL",
+        description="The gateway that calls go to; a path in it is put before theirs.",
+    )
+    helicone: bool | None = Field(
+        None,
+        description="Set it to true where the URL is a Helicone gateway under a name of your own, "
+        "so that the Helicone key may go there.",
+    )
+
+
+class Routes(Section):
+    """The ways up; this version has one."""
+
+    default: Route = Route()
+
+
+class Helicone(Section):
+    """Helicone's API, which takes the ratings."""
+
+    api_key: Annotated[SecretStr, AfterValidator(usable_key)] | None = Field(
+        None,
+        description=f"Your Helicone key, better given as {KEY_NAME}: it goes onto calls that carry none, "
+        "and ratings of those calls leave under it.",
+    )
+    api_url: Url | None = Field(
+        None,
+        title="URL",
+        description="Helicone's API, if it is one of your own; unset means the one of your key's region.",
+    )
+    timeout_seconds: Seconds = Field(10, description="How long a rating waits for Helicone's API.")
+
+    @property
+    def resolved_api_url(self) -> str:
+        """The API to post to: as set, else the one of the key's region."""
+        return self.api_url or api_url_for(self.api_key.get_secret_value() if self.api_key else None)
+
+
+class Upstream(Section):
+    """Connections to the gateway."""
+
+    via: bool = Field(True, description="Send a Via header to the gateway, which lets us see loops.")  # noqa: FBT003
+    connect_timeout_seconds: Seconds = Field(
+        10, description="How long connecting to the gateway may take, TLS included."
+    )
+    idle_timeout_seconds: Seconds = Field(
+        15,
+        description="How long an unused connection to the gateway is kept; keep it below the gateway's own limit.",
+    )
+
+
+class Calls(Section):
+    """What is remembered."""
+
+    capacity: int = Field(
+        10_000, ge=1, description="How many calls are remembered; the oldest one makes room."
+    )
+
+
+class GuardSettings(Section):
+    """Who may speak to the sidecar."""
+
+    allowed_hosts: Annotated[
+        list[Annotated[str, AfterValidator(allowed_host)]], AfterValidator(each_once)
+    ] = Field(
+        [],
+        description="Names besides localhost under which the sidecar may be called, "
+        'such as "host.docker.internal"; exact, without port.',
+    )
+
+
+class Hooks(Section):
+    """Headers that the sidecar adds to answers."""
+
+    id: bool = Field(True, description="Add Feedback-Id, the id to rate by, to answers.")  # noqa: FBT003
+    url: bool = Field(True, description="Add Feedback-URL, the address to rate at, to answers.")  # noqa: FBT003
+
+
+class Log(Section):
+    """What is written to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON for programs.")
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with `load_settings`, or with keywords in a test: it reads nothing by itself."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+    )
+
+    server: Server = Server()
+    routes: Routes = Routes()
+    helicone: Helicone = Helicone()
+    upstream: Upstream = Upstream()
+    calls: Calls = Calls()
+    guard: GuardSettings = GuardSettings()
+    hooks: Hooks = Hooks()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        *_sources: PydanticBaseSettingsSource,
+        **_named_sources: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from keywords only: sources are read one by one, so that a problem can name its own."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDoc:
+    """One setting as documents and `check` show it."""
+
+    key: str
+    environment: str
+    flag: str | None
+    type: str
+    default: Any
+    sentence: str
+
+
+def describe_settings() -> list[SettingDoc]:
+    """Every setting, in the order of the file."""
+    return [
+        SettingDoc(
+            key=key,
+            environment=environment_name(key),
+            flag=FLAGS.get(key),
+            type=_type_in_words(field),
+            default=field.get_default(),
+            sentence=field.description or "",
+        )
+        for key, field in declared_settings(Settings).items()
+    ]
+
+
+def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """Read file, environment and flags; later ones win. `flags` maps dotted keys to values, None being unset.
+
+    Raises ConfigurationError with all problems at once, those of overridden values included.
+    """
+    declared = declared_settings(Settings)
+    layers = [
+        checked(layer, Settings)
+        for layer in (
+            from_file(file, declared),
+            from_environment(environ, Settings, declared),
+            from_flags(flags, FLAGS, Settings, declared),
+        )
+    ]
+    values = {key: value for layer in layers for key, value in layer.values.items()}
+    names = {key: layer.name(key) for layer in layers for key in layer.values}
+    settings = Settings(**nested(values))
+    problems = [problem for layer in layers for problem in layer.problems]
+    problems.extend(_without_effect(settings, names))
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:
+    """Say which settings, each fine by itself, do nothing or harm beside the others."""
+    route = settings.routes.default
+    host = _host_of(route.url)
+    if route.helicone and (is_gateway_host(host) or host == "localhost" or is_loopback(host)):
+        yield f"{names['routes.default.helicone']}: has no effect: the Helicone key may go to that host anyway"
+    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
+        if url is not None and _is_own_address(url, settings.server):
+            yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"
+
+
+def _is_own_address(url: str, server: Server) -> bool:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return port == server.port and _host_of(url) in {"localhost", *server.host}
+
+
+def _host_of(url: str) -> str:
+    return canonical_host(urlsplit(url).netloc.encode()) or ""
+
+
+def _type_in_words(field: FieldInfo) -> str:
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(kind for kind in get_args(annotation) if kind is not NoneType)
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) is Literal:
+        return " or ".join(f'"{choice}"' for choice in get_args(annotation))
+    return field.title or _TYPES_IN_WORDS[get_origin(annotation) or annotation]

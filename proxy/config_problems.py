@@ -1,0 +1,183 @@
+"""What a configuration's values must be, and what is wrong with one, in a user's words.
+
+No message holds a value: a URL may hold a password, and any value may be a key that stands in the wrong place.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_core import ErrorDetails
+
+from proxy.errors import ConfigurationError
+from proxy.guard import canonical_address, canonical_host, is_always_allowed, is_loopback, is_unspecified
+
+# --- rules of single values: each raises a ValueError that completes "server.host: …" -----------------------
+
+_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?", re.IGNORECASE)
+LOOPBACKS = ("127.0.0.1", "::1")
+
+
+def base_url(text: str) -> str:
+    """Accept an absolute URL that paths can be put behind; give it without a slash at its end."""
+    if re.search(r"[^!-~]|\\", text):
+        raise ValueError("must be a URL without spaces, backslashes or characters beyond ASCII")
+    if "?" in text or "#" in text:
+        raise ValueError("must be a URL without query and fragment")
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a URL that begins with http:// or https://")
+    if "@" in match["authority"]:
+        raise ValueError("must be a URL without user name and password")
+    if canonical_host(match["authority"].encode()) is None:
+        raise ValueError("must be a URL with a host name or address, and a port up to 65535 if one is needed")
+    return text.rstrip("/")
+
+
+def usable_key(secret: SecretStr) -> SecretStr:
+    """Accept a key that can stand in a header."""
+    key = secret.get_secret_value().strip()  # A line's end comes along with `$(cat file)`.
+    if not key:
+        raise ValueError("must not be empty; leave it out to run without a key")
+    if not re.fullmatch(r"[!-~]+", key):
+        raise ValueError("must be the key alone, without spaces and without `Bearer`")
+    return SecretStr(key)
+
+
+def listen_host(text: str) -> str:
+    """Accept an address of this machine alone."""
+    if text == "localhost":
+        return text
+    address = canonical_address(text)
+    if address is None or not is_loopback(address) or (":" in address and address != "::1"):
+        raise ValueError(
+            'must be a loopback address such as "127.0.0.1" or "::1", or "localhost" for both: '
+            "this version listens on nothing else"
+        )
+    return address
+
+
+def listen_hosts(hosts: list[str]) -> list[str]:
+    """Put both loopback addresses in the place of localhost: whoever held the other one would hear our clients."""
+    if not hosts:
+        raise ValueError("must name at least one address")
+    return list(
+        dict.fromkeys(each for host in hosts for each in (LOOPBACKS if host == "localhost" else (host,)))
+    )
+
+
+def allowed_host(text: str) -> str:
+    """Accept one exact name that the guard would refuse otherwise."""
+    if "*" in text:
+        raise ValueError("must be one exact name: no wildcard exists")
+    if "://" in text or "/" in text:
+        raise ValueError("must be a name alone, without scheme and path")
+    host = canonical_address(text) or canonical_host(text.encode("utf-8", "replace"))
+    if host is None:
+        raise ValueError("must be a host name or an IP address in its usual form")
+    if canonical_address(text) is None and re.search(r":[0-9]+\Z", text):
+        raise ValueError("must be a name without a port: any port is allowed")
+    if is_unspecified(host):
+        raise ValueError("has no effect: 0.0.0.0 and :: are never allowed as Host")
+    if is_always_allowed(host):
+        raise ValueError("has no effect: localhost, its subdomains and loopback addresses are always allowed")
+    return host
+
+
+def each_once(hosts: list[str]) -> list[str]:
+    """Accept a list that says nothing twice."""
+    if len(set(hosts)) < len(hosts):
+        raise ValueError("must list a name only once")
+    return hosts
+
+
+# --- what is wrong, in words ------------------------------------------------------------------------------
+
+_WORDS = MappingProxyType(
+    {
+        "int_type": "must be a whole number",
+        "int_parsing": "must be a whole number",
+        "int_parsing_size": "must be a smaller number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "float_parsing": "must be a number",
+        "finite_number": "must be a finite number",
+        "bool_type": "must be true or false",
+        "bool_parsing": "must be true or false",
+        "string_type": "must be text in quotes",
+        "list_type": 'must be a list of texts, such as ["one", "two"]',
+        "literal_error": "must be {expected}",
+        "greater_than": "must be more than {gt:g}",
+        "greater_than_equal": "must be {ge:g} or more",
+        "less_than_equal": "must be {le:g} or less",
+        "value_error": "{error}",
+    }
+)
+_NAME = re.compile(r"(?![sp]k-)[A-Za-z0-9_-]{1,40}")
+"""What a mistyped name may look like; a key in a name's place is longer, or begins as keys do."""
+
+
+def in_words(details: ErrorDetails) -> str:
+    """Say what pydantic found, as the end of a sentence that begins with the setting's name."""
+    # Not pydantic's own text: for some types it quotes the value.
+    sentence = _WORDS.get(details["type"], "has a value that cannot be used")
+    entry = next((part + 1 for part in details["loc"] if isinstance(part, int)), None)
+    where = "" if entry is None else f"entry {entry} "
+    return where + sentence.format(**details.get("ctx", {}))
+
+
+def shown(name: str) -> str:
+    """Give a dotted name as it was written, with every part that may be a secret or no name at all as `***`."""
+    return ".".join(part if _NAME.fullmatch(part) else "***" for part in name.split("."))
+
+
+def suggestions(key: str, known: Iterable[str]) -> list[str]:
+    """The known keys that a mistyped one may mean: the closest, else those with its last part in its section."""
+    keys = list(known)
+    first, last = key.partition(".")[0], key.rpartition(".")[2]
+    alike = [each for each in keys if each.rpartition(".")[2] == last]
+    beside = [each for each in alike if each.partition(".")[0] == first]
+    return get_close_matches(key, keys, n=1, cutoff=0.75) or beside or alike
+
+
+def no_setting(alternatives: Iterable[str]) -> str:
+    """Say that a name means nothing here, and what may have been meant."""
+    meant = " or ".join(alternatives)
+    return "names no setting" + (f"; did you mean {meant}?" if meant else "")
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ConfigurationError with the one problem that keeps it from being read."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError([f"{file}: the file does not exist"]) from None
+    except OSError as error:
+        raise ConfigurationError([f"{file}: the file cannot be read ({error.strerror})"]) from None
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError([f"{file}:{line}: the file is not UTF-8 text"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"{file}{_toml_problem(str(error), content)}"]) from None
+    except (ValueError, RecursionError):
+        # tomllib lets Python's own limits through.
+        raise ConfigurationError(
+            [f"{file}: a number is too long, or lists lie too deep in each other"]
+        ) from None
+
+
+def _toml_problem(said: str, content: bytes) -> str:
+    reason, _, place = said.rpartition(" (at ")
+    position = re.fullmatch(r"line (\d+), column (\d+)\)", place)
+    line = position[1] if position else max(1, len(content.splitlines()))
+    column = f", column {position[2]}" if position else ""
+    if reason.startswith(("Cannot", "Duplicate")):
+        reason = "a key or a table is there twice"  # tomllib names the key, which may be anything.
+    return f":{line}: this is not valid TOML{column} ({reason})"

@@ -1,0 +1,190 @@
+"""Where settings come from: a TOML file, the environment, flags. Each is read into a layer of its own.
+
+So every problem names its source, and the problems of a layer show although a later one overrides it.
+`declared` is everywhere the table of `declared_settings`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from json import JSONDecodeError, dumps, loads
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
+
+from proxy.config_problems import in_words, no_setting, read_toml, shown, suggestions
+from proxy.errors import ConfigurationError
+
+ENV_PREFIX: Final = "HELICONE_PROXY_"
+KEY_NAME: Final = "HELICONE_API_KEY"
+"""The name under which people have their key already; it means the setting `helicone.api_key`."""
+
+CLIENT_URL_NAME: Final = "HELICONE_PROXY_URL"
+"""Where `rate` and `recent` find a running sidecar: the client's business, no setting of the server."""
+
+Declared = Mapping[str, FieldInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says, by dotted key; `name` tells what a key is called there."""
+
+    values: dict[str, object]
+    name: Callable[[str], str]
+    problems: list[str]
+
+
+def declared_settings(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """Give every setting of `model` by dotted key, in the order of the declaration."""
+    settings: dict[str, FieldInfo] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            settings |= declared_settings(field.annotation, f"{prefix}{name}.")
+        else:
+            settings[f"{prefix}{name}"] = field
+    return settings
+
+
+def environment_name(key: str) -> str:
+    """Give the environment variable of a dotted key."""
+    return ENV_PREFIX + key.upper().replace(".", "__")
+
+
+def from_file(file: Path | None, declared: Declared) -> Layer:
+    """Read a TOML file."""
+    layer = Layer({}, lambda key: f"{file}: {key}", [])
+    if file is None:
+        return layer
+    try:
+        table = read_toml(file)
+    except ConfigurationError as error:
+        return replace(layer, problems=error.problems)
+    for key, value in _flattened(table, declared):
+        if key in declared:
+            layer.values[key] = value
+        else:
+            layer.problems.append(f"{file}: {shown(key)}: {_no_key(key, declared)}")
+    return layer
+
+
+def from_environment(environ: Mapping[str, str], settings: type[BaseSettings], declared: Declared) -> Layer:
+    """Read the environment; an empty value counts as not set."""
+    given = {name.upper(): text for name, text in environ.items() if text}
+    names = {key: environment_name(key) for key in declared}
+    keys = {name: key for key, name in names.items()}
+    problems = []
+    for name in given:
+        if name.startswith(ENV_PREFIX) and name not in keys and name != CLIENT_URL_NAME:
+            meant = suggestions(name.removeprefix(ENV_PREFIX).lower().replace("__", "."), declared)
+            problems.append(f"{shown(name)}: {no_setting(map(environment_name, meant))}")
+    if KEY_NAME in given:
+        long_name, names["helicone.api_key"] = names["helicone.api_key"], KEY_NAME
+        if given.get(long_name, given[KEY_NAME]) != given[KEY_NAME]:
+            problems.append(f"{KEY_NAME}: differs from {long_name}; set one of them")
+        given[long_name] = given[KEY_NAME]
+    texts = {name: text for name, text in given.items() if name in keys}
+    return Layer(_converted(texts, settings, declared), names.__getitem__, problems)
+
+
+def from_flags(
+    flags: Mapping[str, object], names: Mapping[str, str], settings: type[BaseSettings], declared: Declared
+) -> Layer:
+    """Take the values of the command line, texts included; None and () mean that a flag was not given."""
+    texts = {
+        environment_name(key): dumps(value) if isinstance(value, list | tuple) else str(value)
+        for key, value in flags.items()
+        if value is not None and value != ()
+    }
+    return Layer(_converted(texts, settings, declared), lambda key: names.get(key, key), [])
+
+
+def checked(layer: Layer, settings: type[BaseSettings]) -> Layer:
+    """Try the layer's values; take out those that cannot be used, with a problem for each."""
+    try:
+        settings(**nested(layer.values))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    else:
+        return layer
+    wrong = [".".join(part for part in details["loc"] if isinstance(part, str)) for details in found]
+    problems = [f"{layer.name(key)}: {in_words(details)}" for key, details in zip(wrong, found, strict=True)]
+    values = {key: value for key, value in layer.values.items() if key not in wrong}
+    return replace(layer, values=values, problems=layer.problems + problems)
+
+
+def nested(values: Mapping[str, object]) -> dict[str, Any]:
+    """Give values by dotted key as tables within tables."""
+    table: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        inner = table
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[name] = value
+    return table
+
+
+class _TextSource(EnvSettingsSource):
+    """Makes values of the declared types from texts, by environment name; what cannot be made stays text."""
+
+    def __init__(self, texts: Mapping[str, str], settings: type[BaseSettings]) -> None:
+        self._texts = texts
+        super().__init__(settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        # The base class would read the process's environment here.
+        return {name.lower(): text for name, text in self._texts.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: str) -> object:
+        """Read a list: JSON, or texts with commas between them. Never fails, so no error can quote the value."""
+        del field_name, field
+        try:
+            return loads(value) if value.lstrip().startswith("[") else _between_commas(value)
+        except JSONDecodeError:
+            return value
+
+
+def _between_commas(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _converted(
+    texts: Mapping[str, str], settings: type[BaseSettings], declared: Declared
+) -> dict[str, object]:
+    """Give values by dotted key. `texts` has environment names of declared settings only."""
+    values: dict[str, object] = {}
+    for key in declared:
+        text = texts.get(environment_name(key))
+        if text is None:
+            continue
+        try:
+            values |= _flattened(_TextSource({environment_name(key): text}, settings)(), declared)
+        except SettingsError:
+            values[key] = text  # A number beyond what Python converts, for one: the checks find words for it.
+    return values
+
+
+def _flattened(
+    table: Mapping[str, object], declared: Declared, prefix: str = ""
+) -> Iterator[tuple[str, object]]:
+    """Give a table's values by dotted key. A table where a value belongs is a value; an empty section is none."""
+    for name, value in table.items():
+        key = prefix + (dumps(name) if "." in name else name)  # A quoted name with a dot is no path.
+        if isinstance(value, dict) and key not in declared and (value or _is_section(key, declared)):
+            yield from _flattened(value, declared, f"{key}.")
+        else:
+            yield key, value
+
+
+def _is_section(key: str, declared: Declared) -> bool:
+    return any(setting.startswith(f"{key}.") for setting in declared)
+
+
+def _no_key(key: str, declared: Declared) -> str:
+    if _is_section(key, declared):
+        return f"is a section: write [{key}], and its settings below"
+    if key.startswith("routes.") and key.count(".") > 1 and not key.startswith("routes.default."):
+        return "only the route named default exists in this version"
+    return no_setting(suggestions(key, declared))

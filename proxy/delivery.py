@@ -1,0 +1,50 @@
+"""Takes ratings to Helicone.
+
+A rating is relayed at once, and the caller learns what became of it. `Delivery.submit` is the seam behind which a
+durable, verifying queue can stand.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.errors import MissingKey
+from proxy.keys import Keyring
+from proxy.model import Rating, RatingState, Receipt
+
+
+class FeedbackApi(Protocol):
+    """Where ratings go."""
+
+    async def rate(self, request_id: str, *, up: bool, key: str) -> int:
+        """Post one rating; gives the status of the answer. Raises HeliconeError."""
+
+
+class Delivery:
+    """Relays ratings, each under the key of its call."""
+
+    def __init__(self, api: FeedbackApi, keys: Keyring, wall_clock: Callable[[], float]) -> None:
+        self._api = api
+        self._keys = keys
+        self._wall_clock = wall_clock
+
+    async def submit(self, rating: Rating) -> Receipt:
+        """Take one rating.
+
+        Raises MissingKey, and HeliconeError when Helicone did not take it; then nothing is recorded.
+        """
+        key = self._keys.get(rating.key_fingerprint)
+        if key is None:
+            raise MissingKey(self._why_no_key())
+        status = await self._api.rate(rating.request_id, up=rating.up, key=key)
+        return Receipt(rating, RatingState.ACCEPTED, self._wall_clock(), status)
+
+    def _why_no_key(self) -> str:
+        if self._keys.own_fingerprint is not None:
+            return (
+                "This call went up without a Helicone key, so Helicone did not log it and there is nothing to rate. "
+                "If the gateway is a Helicone of your own, set helicone = true in [routes.default]."
+            )
+        return (
+            "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "
+            "HELICONE_API_KEY=..., or have the app send its own as Helicone-Auth. Relaying works without one."
+        )

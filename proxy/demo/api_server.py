@@ -1,0 +1,74 @@
+"""Puts the API's answers on the wire, and makes go wrong what a fault says."""
+
+import asyncio
+import time
+
+from aiohttp import web
+
+from .api import Api
+from .faults import ApiFault, Plan
+from .journal import Journal, Received
+from .replies import Reply
+from .sending import Cut, break_connection
+
+
+class ApiServer:
+    """Answers every request on the API's port."""
+
+    def __init__(self, api: Api, plan: Plan[ApiFault]) -> None:
+        self._api = api
+        self._plan = plan
+        self.journal = Journal()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        received = self.journal.receive(request)
+        fault = self._plan.take(received.target)
+        try:
+            return await self._answer(request, received, fault)
+        except (asyncio.CancelledError, ConnectionError, web.RequestPayloadError) as error:
+            if not isinstance(error, Cut) and request.transport is None:
+                received.client_left()
+            raise
+        finally:
+            received.end()
+
+    async def _answer(
+        self, request: web.BaseRequest, received: Received, fault: ApiFault
+    ) -> web.StreamResponse:
+        pieces = []
+        async for chunk in request.content.iter_any():
+            received.take(chunk)
+            pieces.append(chunk)
+        received.body_complete = True
+        await asyncio.sleep(fault.latency_seconds)
+        if fault.silent:
+            await asyncio.Event().wait()
+        if fault.reset:
+            await self._break(request)
+        if fault.status is not None:
+            reply = Reply(fault.status, fault.body.encode(), fault.content_type)
+        else:
+            path = received.target.partition("?")[0]
+            reply = self._api.answer(request.method, path, request.headers, b"".join(pieces))
+        if fault.reset_after_work:
+            await self._break(request)
+        return await self._send(request, received, reply, fault)
+
+    async def _break(self, request: web.BaseRequest) -> None:
+        await break_connection(request.transport, reset=True)
+        raise Cut("a fault reset the connection")
+
+    async def _send(
+        self, request: web.BaseRequest, received: Received, reply: Reply, fault: ApiFault
+    ) -> web.StreamResponse:
+        response = web.Response(status=reply.status, body=reply.body or None)
+        if reply.body:
+            response.headers["Content-Type"] = reply.content_type
+        for name, value in (*reply.headers, *fault.headers):
+            response.headers.add(name, value)
+        received.status = reply.status
+        await response.prepare(request)
+        await response.write_eof()
+        received.head_sent_at = time.monotonic()
+        return response

@@ -1,0 +1,50 @@
+"""A row as the API shows it (`HeliconeRequest` in `lib/stores/request/request.ts`)."""
+
+from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
+
+from .answers.answer import JsonObject
+from .ledger import Row
+
+
+def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
+    """The JSON of one row. The rating is in `scores` and nowhere else."""
+    delay_ms = round((row.finished_at - row.created_at) * 1000)
+    scores: dict[str, int | str] = {**row.scores}
+    if scores_as_strings:
+        scores = {name: str(value) for name, value in row.scores.items()}
+    return {
+        "request_id": row.request_id,
+        "request_created_at": _moment(row.created_at),
+        "request_body": {},
+        "request_path": row.target,
+        "request_user_id": row.user_id or None,
+        "request_properties": dict(row.properties),
+        "request_model": row.model,
+        "response_id": str(uuid5(NAMESPACE_OID, row.request_id)),
+        "response_created_at": _moment(row.finished_at),
+        "response_status": row.status,
+        "response_model": row.model,
+        "provider": row.provider,
+        "model": row.model,
+        "target_url": row.target,
+        "properties": dict(row.properties),
+        "scores": scores,
+        "delay_ms": delay_ms,
+        "time_to_first_token": row.time_to_first_token_ms,
+        "prompt_tokens": row.prompt_tokens,
+        "completion_tokens": row.completion_tokens,
+        "total_tokens": row.prompt_tokens + row.completion_tokens,
+        "cost": 0,
+        "cache_enabled": False,
+        "cache_reference_id": None,
+        "prompt_id": row.prompt_id,
+        "prompt_version": row.prompt_version,
+        "updated_at": _moment(row.updated_at),
+        "signed_body_url": None,
+        "storage_location": "s3",
+    }
+
+
+def _moment(unix_time: float) -> str:
+    return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

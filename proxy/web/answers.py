@@ -1,0 +1,98 @@
+"""JSON shapes, and errors as sentences."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.errors import SidecarError
+from proxy.model import Call, Receipt
+
+logger = logging.getLogger(__name__)
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def answer(document: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> web.Response:
+    """`document` as JSON that a person at a terminal can read too."""
+    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return web.Response(text=text, status=status, content_type="application/json", headers=_HEADERS)
+
+
+def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An error, in the shape that the relay's own errors have too."""
+    document = {"error": {"message": message, "type": "sidecar_error", "code": code}}
+    response = answer(document, status=status)
+    response.headers["Feedback-Error"] = code
+    response.headers.update(headers or {})
+    return response
+
+
+def describe_call(call: Call) -> dict[str, Any]:
+    """A call as JSON. Times are in milliseconds, but for its age."""
+    return {
+        "id": call.request_id,
+        "method": call.method,
+        "path": call.path,
+        "model": call.model,
+        "status": call.status,
+        "state": call.state,
+        "started_at": _moment(call.started_at),
+        "age_seconds": round(call.age_seconds, 1),
+        "first_byte_ms": _milliseconds(call.time_to_first_byte_seconds),
+        "duration_ms": _milliseconds(call.duration_seconds),
+        "bytes_up": call.bytes_up,
+        "bytes_down": call.bytes_down,
+        "rating": None if call.receipt is None else describe_receipt(call.receipt),
+        **({} if call.unratable is None else {"unratable": call.unratable}),
+    }
+
+
+def describe_receipt(receipt: Receipt) -> dict[str, Any]:
+    """A rating and its state as JSON."""
+    return {
+        "rating": receipt.rating.up,
+        "thumb": receipt.rating.thumb,
+        "state": receipt.state,
+        "rated_at": _moment(receipt.rated_at),
+    }
+
+
+def _moment(unix_time: float) -> str:
+    return datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+@web.middleware
+async def errors_as_sentences(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong in a handler becomes JSON with a sentence in it."""
+    try:
+        return await handler(request)
+    except SidecarError as error:
+        wait = error.retry_after_seconds
+        headers = {} if wait is None else {"Retry-After": str(wait)}
+        return refusal(error.status, error.code, error.message, headers)
+    except web.HTTPRequestEntityTooLarge:
+        return refusal(413, "body_too_large", "A rating fits into 64 KiB; this body does not.")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        message = f"{request.path} takes {allowed}."
+        return refusal(405, "method_not_allowed", message, {"Allow": allowed})
+    except web.HTTPNotFound:
+        return refusal(
+            404,
+            "no_such_route",
+            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id> or /feedback/health.",
+        )
+    except Exception:
+        # The last net under the local API: a bug here must be a sentence there, and a trace in the log.
+        logger.exception("A local request failed: %s %s", request.method, request.path)
+        return refusal(500, "internal_error", "The sidecar has a bug; its log has the details.")

@@ -1,0 +1,30 @@
+"""What the handlers work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from proxy.calls import LiveCall
+from proxy.delivery import Delivery
+from proxy.guard import Guard
+from proxy.keys import Keyring
+from proxy.stores.contract import RecentCalls
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything that the local application is given. `clock` is the relay's, in seconds."""
+
+    store: RecentCalls[LiveCall]
+    delivery: Delivery
+    keys: Keyring
+    guard: Guard
+    clock: Callable[[], float]
+    open_calls: Callable[[], int]
+    upstream: str
+    api_url: str
+    started: float
+
+
+CONTEXT = web.AppKey("context", Context)

@@ -1,0 +1,27 @@
+"""GET: how the sidecar is."""
+
+from aiohttp import web
+
+import proxy
+from proxy.web.answers import answer
+from proxy.web.context import CONTEXT
+
+
+async def show_health(request: web.Request) -> web.Response:
+    """GET /feedback/health."""
+    context = request.app[CONTEXT]
+    return answer(
+        {
+            "status": "ok",
+            "version": proxy.__version__,
+            "uptime_seconds": round(context.clock() - context.started, 1),
+            "upstream": context.upstream,
+            "helicone_api": context.api_url,
+            "helicone_key": "configured" if context.keys.own_fingerprint is not None else "not configured",
+            "calls": {
+                "open": context.open_calls(),
+                "remembered": len(context.store),
+                "capacity": context.store.capacity,
+            },
+        }
+    )

@@ -1,0 +1,30 @@
+"""The guard before every local route, and the rule that a connection serves one local answer."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.relay import headers
+from proxy.web.answers import refusal
+from proxy.web.context import CONTEXT
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nobody gets in who does not belong: the same decision as on relayed calls."""
+    fields = headers.index(list(request.raw_headers))
+    if request.url.raw_host is not None and not request.raw_path.startswith("/"):
+        # An absolute-form target replaces Host (RFC 9112 §3.2.2).
+        fields[b"host"] = request.url.raw_authority.encode("latin-1")
+    denial = request.app[CONTEXT].guard.check(request.method, fields)
+    if denial is not None:
+        return refusal(denial.status, denial.code, denial.message)
+    return await handler(request)
+
+
+async def one_answer_per_connection(request: web.Request, response: web.StreamResponse) -> None:
+    """Close behind every local answer: the next request on this connection may be one for the relay.
+
+    The header alone would leave aiohttp's side of the connection open.
+    """
+    del request
+    response.force_close()

@@ -1,0 +1,88 @@
+"""POST: a thumb."""
+
+from typing import Any
+
+from aiohttp import web
+
+from proxy import guard, ratings
+from proxy.calls import LiveCall
+from proxy.errors import NotRatable
+from proxy.model import Call, Rating, Receipt
+from proxy.relay import headers
+from proxy.web.answers import answer, describe_receipt
+from proxy.web.context import CONTEXT
+from proxy.web.remembered import last_call, named_call
+
+
+async def rate_last(request: web.Request) -> web.Response:
+    """POST /feedback/last: rate the newest answer."""
+    up = await _thumb(request)
+    call = last_call(request)
+    return await _rate(request, call.request_id, call, up=up)
+
+
+async def rate_call(request: web.Request) -> web.Response:
+    """POST /feedback/<id>: rate one call, also one that is not remembered here."""
+    up = await _thumb(request)
+    request_id, call = named_call(request)
+    return await _rate(request, request_id, call, up=up)
+
+
+async def _thumb(request: web.Request) -> bool:
+    return ratings.parse_thumb(
+        await request.read(),
+        request.query_string,
+        content_type=request.headers.get("Content-Type", ""),
+        browser=guard.is_browser(headers.index(list(request.raw_headers))),
+    )
+
+
+async def _rate(request: web.Request, request_id: str, call: LiveCall | None, *, up: bool) -> web.Response:
+    context = request.app[CONTEXT]
+    seen = None if call is None else call.snapshot(context.clock())
+    if seen is not None and seen.unratable is not None:
+        raise NotRatable(f"This call cannot be rated: {seen.unratable}")
+    fingerprint = context.keys.own_fingerprint if seen is None else seen.key_fingerprint
+    receipt = await context.delivery.submit(Rating(request_id, up, fingerprint))
+    if call is not None:
+        call.receipt = receipt
+    return answer(
+        {
+            "message": _sentence(receipt, seen),
+            "rated": _describe_rated(request_id, seen),
+            **describe_receipt(receipt),
+            "helicone": {"status": receipt.upstream_status},
+        }
+    )
+
+
+def _describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
+    if call is None:
+        return {"id": request_id, "known": False}
+    return {
+        "id": request_id,
+        "known": True,
+        "model": call.model,
+        "path": call.path,
+        "status": call.status,
+        "age_seconds": round(call.age_seconds, 1),
+    }
+
+
+def _sentence(receipt: Receipt, call: Call | None) -> str:
+    thumb = receipt.rating.thumb
+    if call is None:
+        return f"{thumb} for {receipt.rating.request_id}, which is not remembered here. Helicone accepted it."
+    return (
+        f"{thumb} for the answer of {call.model or call.path}, {age(call.age_seconds)}. Helicone accepted it."
+    )
+
+
+def age(seconds: float) -> str:
+    """How long ago, in words."""
+    if seconds < 1:
+        return "just now"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

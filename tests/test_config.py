@@ -1,0 +1,621 @@
+"""Settings: three sources, later ones winning; every problem at once, named where it stands, without a value."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from proxy.config import FLAGS, Settings, describe_settings, load_settings
+from proxy.errors import ConfigurationError
+from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
+
+SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
+EXAMPLE_FILE = Path(__file__).parent.parent / "config.example.toml"
+SETTINGS = {doc.key: doc for doc in describe_settings()}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def load(
+    text: str | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Settings:
+    if text is not None:
+        assert config is not None
+        config.write_text(text, encoding="utf-8")
+    return load_settings(config, environ or {}, flags or {})
+
+
+def problems(
+    text: str | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> list[str]:
+    """What is wrong, with the file's folder cut off."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(text, config, environ, flags)
+    assert caught.value.__cause__ is None
+    assert "SECRET" not in str(caught.value) + repr(caught.value)
+    folder = f"{config.parent}/" if config is not None else "\0"
+    return [problem.removeprefix(folder) for problem in caught.value.problems]
+
+
+def as_table(settings: Settings) -> dict[str, object]:
+    return settings.model_dump()
+
+
+# --- values and their order -------------------------------------------------------------------------------
+
+
+def test_nothing_given_means_the_defaults() -> None:
+    settings = load()
+
+    assert settings.server.host == ["127.0.0.1", "::1"]
+    assert (settings.server.port, settings.server.grace_seconds) == (8747, 10)
+    assert (settings.routes.default.url, settings.routes.default.helicone) == (DEFAULT_GATEWAY_URL, None)
+    assert (settings.helicone.api_key, settings.helicone.api_url) == (None, None)
+    assert settings.helicone.timeout_seconds == 10
+    assert settings.upstream.via is True
+    assert (settings.upstream.connect_timeout_seconds, settings.upstream.idle_timeout_seconds) == (10, 15)
+    assert settings.calls.capacity == 10_000
+    assert settings.guard.allowed_hosts == []
+    assert (settings.hooks.id, settings.hooks.url) == (True, True)
+    assert (settings.log.level, settings.log.format) == ("info", "text")
+
+
+def test_the_environment_overrides_the_file_and_flags_override_both(config: Path) -> None:
+    file = "[server]\nport = 1\ngrace_seconds = 1\n[calls]\ncapacity = 1"
+    environ = {"HELICONE_PROXY_SERVER__PORT": "2", "HELICONE_PROXY_SERVER__GRACE_SECONDS": "2.5"}
+
+    settings = load(file, config, environ, {"server.port": 3})
+
+    assert (settings.server.port, settings.server.grace_seconds, settings.calls.capacity) == (3, 2.5, 1)
+
+
+TEXTS = {
+    "server.host": ("::1,127.0.0.1", ["::1", "127.0.0.1"]),
+    "server.port": ("0", 0),
+    "server.grace_seconds": ("0", 0),
+    "routes.default.url": ("http://gateway.test:8787/v1/", "http://gateway.test:8787/v1"),
+    "routes.default.helicone": ("false", False),
+    "helicone.api_key": (SECRET, SecretStr(SECRET)),
+    "helicone.api_url": ("http://[::1]:8585", "http://[::1]:8585"),
+    "helicone.timeout_seconds": ("0.5", 0.5),
+    "upstream.via": ("false", False),
+    "upstream.connect_timeout_seconds": ("3", 3),
+    "upstream.idle_timeout_seconds": ("4", 4),
+    "calls.capacity": ("1", 1),
+    "guard.allowed_hosts": ("host.docker.internal, My_Box ,", ["host.docker.internal", "my_box"]),
+    "hooks.id": ("no", False),
+    "hooks.url": ("0", False),
+    "log.level": ("debug", "debug"),
+    "log.format": ("json", "json"),
+}
+
+
+def value_of(settings: Settings, key: str) -> object:
+    value: object = settings
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+@pytest.mark.parametrize("spelling", [str, str.lower, str.title])
+def test_every_setting_has_an_environment_variable_in_any_case(key: str, spelling: type[str]) -> None:
+    text, expected = TEXTS[key]
+
+    assert value_of(load(environ={spelling(SETTINGS[key].environment): text}), key) == expected
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_every_setting_can_come_as_a_flags_text(key: str) -> None:
+    text, expected = TEXTS[key]
+
+    assert value_of(load(flags={key: text}), key) == expected
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_an_empty_environment_variable_is_not_set(key: str) -> None:
+    assert as_table(load(environ={SETTINGS[key].environment: ""})) == as_table(load())
+
+
+def test_a_list_in_the_environment_may_be_json() -> None:
+    settings = load(environ={"HELICONE_PROXY_GUARD__ALLOWED_HOSTS": '["a.internal", "b.internal"]'})
+
+    assert settings.guard.allowed_hosts == ["a.internal", "b.internal"]
+
+
+def test_flags_come_as_click_gives_them() -> None:
+    settings = load(flags={"server.host": ("127.0.0.1",), "server.port": 0, "log.format": None})
+    assert (settings.server.host, settings.server.port, settings.log.format) == (["127.0.0.1"], 0, "text")
+
+    assert load(flags={"server.host": ()}).server.host == ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["localhost"], ["127.0.0.1", "::1"]),
+        (["localhost", "127.0.0.1"], ["127.0.0.1", "::1"]),
+        (["127.0.0.2", "localhost"], ["127.0.0.2", "127.0.0.1", "::1"]),
+        (["0:0:0:0:0:0:0:1"], ["::1"]),
+    ],
+)
+def test_localhost_means_both_loopback_addresses(given: list[str], expected: list[str]) -> None:
+    assert load(flags={"server.host": given}).server.host == expected
+
+
+def test_the_helicone_key_has_a_short_name_in_the_environment() -> None:
+    for environ in (
+        {"HELICONE_API_KEY": SECRET},
+        {"HELICONE_API_KEY": f"{SECRET}\n"},
+        {"HELICONE_API_KEY": SECRET, "HELICONE_PROXY_HELICONE__API_KEY": SECRET},
+        {"HELICONE_API_KEY": SECRET, "HELICONE_PROXY_HELICONE__API_KEY": ""},
+    ):
+        key = load(environ=environ).helicone.api_key
+        assert key is not None
+        assert key.get_secret_value() == SECRET
+
+
+def test_the_environments_key_overrides_the_files(config: Path) -> None:
+    key = load(
+        '[helicone]\napi_key = "sk-helicone-old"', config, {"HELICONE_API_KEY": SECRET}
+    ).helicone.api_key
+
+    assert key == SecretStr(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, api_url_for(None)),
+        ({"HELICONE_API_KEY": "sk-helicone-a"}, api_url_for(None)),
+        ({"HELICONE_API_KEY": "sk-helicone-eu-a"}, api_url_for("sk-helicone-eu-a")),
+        (
+            {
+                "HELICONE_API_KEY": "sk-helicone-eu-a",
+                "HELICONE_PROXY_HELICONE__API_URL": "http://localhost:1",
+            },
+            "http://localhost:1",
+        ),
+    ],
+)
+def test_the_api_is_the_one_set_or_the_one_of_the_keys_region(environ: dict[str, str], expected: str) -> None:
+    assert load(environ=environ).helicone.resolved_api_url == expected
+
+
+def test_settings_are_frozen_and_their_repr_holds_no_key() -> None:
+    settings = load(environ={"HELICONE_API_KEY": SECRET})
+
+    assert "SECRET" not in repr(settings) + str(settings) + repr(settings.helicone)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.server.port = 1  # type: ignore[misc]
+
+
+def test_the_processs_own_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELICONE_PROXY_SERVER__PORT", "1")
+    monkeypatch.setenv("HELICONE_API_KEY", SECRET)
+
+    assert as_table(load()) == as_table(Settings())
+    assert load().server.port == 8747
+
+
+def test_the_clients_own_variable_is_no_setting_and_no_problem() -> None:
+    assert as_table(load(environ={"HELICONE_PROXY_URL": "http://x", "HELICONE_OTHER": "y"})) == as_table(
+        load()
+    )
+
+
+# --- problems ---------------------------------------------------------------------------------------------
+
+
+def test_all_problems_of_all_sources_come_at_once(config: Path) -> None:
+    file = '[server]\nport = "x"\nprot = 1\n[calls]\ncapacity = 0\n[routes.default]\nhelicone = true'
+    environ = {"HELICONE_PROXY_SERVER__PORT": "x", "HELICONE_PROXY_CALLS__CAPACTY": "1"}
+
+    assert problems(file, config, environ, {"server.port": "x", "log.format": "xml"}) == [
+        "config.toml: server.prot: names no setting; did you mean server.port?",
+        "config.toml: server.port: must be a whole number",
+        "config.toml: calls.capacity: must be 1 or more",
+        "HELICONE_PROXY_CALLS__CAPACTY: names no setting; did you mean HELICONE_PROXY_CALLS__CAPACITY?",
+        "HELICONE_PROXY_SERVER__PORT: must be a whole number",
+        "--port: must be a whole number",
+        "--log-format: must be 'text' or 'json'",
+        "config.toml: routes.default.helicone: has no effect: the Helicone key may go to that host anyway",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nport 1", "config.toml:2: this is not valid TOML, column 6 "),
+        ("[server]\nport = ", "config.toml:2: this is not valid TOML"),
+        (f"[helicone]\napi_key = {SECRET}", "config.toml:2: this is not valid TOML"),
+        (f"{SECRET} = 1\n{SECRET} = 2", "config.toml:2: this is not valid TOML"),
+        (f"a.{SECRET} = 1\n[a.{SECRET}]", "config.toml:2: this is not valid TOML"),
+        (f"a = {{{SECRET}=1, {SECRET}=2}}", "config.toml:1: this is not valid TOML"),
+        (f'[helicone]\napi_key = "{SECRET}\n', "config.toml:2: this is not valid TOML"),
+        ("a = [1,\n2,\n", "config.toml:2: this is not valid TOML"),
+        ("a = " + "9" * 5000, "config.toml: a number is too long"),
+        ("a = " + "[" * 20_000, "config.toml: "),
+    ],
+)
+def test_a_file_that_is_no_toml_is_named_with_its_line(config: Path, text: str, expected: str) -> None:
+    [problem] = problems(text, config)
+
+    assert problem.startswith(expected)
+
+
+def test_a_file_that_cannot_be_read_is_one_problem(config: Path) -> None:
+    assert problems(config=config) == ["config.toml: the file does not exist"]
+    assert problems(config=config.parent)[0].endswith(": the file cannot be read (Is a directory)")
+    config.write_bytes(b"[server]\n# \xff")
+    assert problems(config=config) == ["config.toml:2: the file is not UTF-8 text"]
+
+
+def test_an_unreadable_file_does_not_hide_the_other_sources_problems(config: Path) -> None:
+    assert problems("x", config, {"HELICONE_PROXY_LOG__LEVEL": "loud"})[1:] == [
+        "HELICONE_PROXY_LOG__LEVEL: must be 'debug', 'info', 'warning' or 'error'"
+    ]
+
+
+def test_a_byte_order_mark_is_no_problem(config: Path) -> None:
+    config.write_bytes(b"\xef\xbb\xbf[server]\r\nport = 1\r\n")
+
+    assert load(config=config).server.port == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("port = 1", "port: names no setting; did you mean server.port?"),
+        ("[sever]\nport = 1", "sever.port: names no setting; did you mean server.port?"),
+        (
+            "[helicone]\napi_kye = 'SECRET'",
+            "helicone.api_kye: names no setting; did you mean helicone.api_key?",
+        ),
+        (
+            "[helicone]\napi-key = 'SECRET'",
+            "helicone.api-key: names no setting; did you mean helicone.api_key?",
+        ),
+        ("[helicone]\ntotally = 1", "helicone.totally: names no setting"),
+        (f"[helicone]\n{SECRET} = 1", "helicone.***: names no setting"),
+        ("['SECRET\\u001b[31m and more']\nx = 1", "***.x: names no setting"),
+        ("'server.port' = 1", "***.***: names no setting; did you mean server.port?"),
+        ("[unknown]", "unknown: names no setting"),
+        ("_env_file = '/etc/passwd'", "_env_file: names no setting"),
+        ("_cli_parse_args = true", "_cli_parse_args: names no setting"),
+        ("server = 1", "server: is a section: write [server], and its settings below"),
+        ("[[server]]\nport = 1", "server: is a section: write [server], and its settings below"),
+        (
+            "[routes]\ndefault = 'x'",
+            "routes.default: is a section: write [routes.default], and its settings below",
+        ),
+        ("[routes]\nurl = 'x'", "routes.url: names no setting; did you mean routes.default.url?"),
+        (
+            "[routes.azure]\nurl = 'x'",
+            "routes.azure.url: only the route named default exists in this version",
+        ),
+        ("[server.port]\na = 1", "server.port: must be a whole number"),
+        ("[server.port]", "server.port: must be a whole number"),
+    ],
+)
+def test_a_key_that_names_no_setting(config: Path, text: str, expected: str) -> None:
+    assert problems(text, config) == [f"config.toml: {expected}"]
+
+
+@pytest.mark.parametrize("table", ["server", "routes", "routes.default", "hooks"])
+def test_an_empty_section_is_no_problem(config: Path, table: str) -> None:
+    assert as_table(load(f"[{table}]", config)) == as_table(load())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("HELICONE_PROXY_SERVER__PROT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
+        ("HELICONE_PROXY_SERVER_PORT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
+        ("HELICONE_PROXY_PORT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
+        ("helicone_proxy_port", "did you mean HELICONE_PROXY_SERVER__PORT?"),
+        ("HELICONE_PROXY_SERVER", "names no setting"),
+        ("HELICONE_PROXY_", "names no setting"),
+        ("HELICONE_PROXY_ZZZ", "names no setting"),
+    ],
+)
+def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: str) -> None:
+    [problem] = problems(environ={name: '{"port": "SECRET"}'})
+
+    assert problem.startswith(f"{name.upper()}: names no setting")
+    assert problem.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("server.port = '1'", "must be a whole number"),
+        ("server.port = true", "must be a whole number"),
+        ("server.port = 1.5", "must be a whole number"),
+        ("server.port = -1", "must be 0 or more"),
+        ("server.port = 65536", "must be 65535 or less"),
+        ("server.grace_seconds = -0.1", "must be 0 or more"),
+        ("server.grace_seconds = '1'", "must be a number"),
+        ("server.grace_seconds = nan", "must be a finite number"),
+        ("server.host = '127.0.0.1'", 'must be a list of texts, such as ["one", "two"]'),
+        ("server.host = []", "must name at least one address"),
+        ("upstream.via = 1", "must be true or false"),
+        ("upstream.via = 'true'", "must be true or false"),
+        ("upstream.connect_timeout_seconds = 0", "must be more than 0"),
+        ("upstream.idle_timeout_seconds = inf", "must be a finite number"),
+        ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
+        ("calls.capacity = 0", "must be 1 or more"),
+        ("hooks.id = 'yes'", "must be true or false"),
+        ("log.level = 'INFO'", "must be 'debug', 'info', 'warning' or 'error'"),
+        ("log.format = 1", "must be 'text' or 'json'"),
+        ("routes.default.helicone = 'yes'", "must be true or false"),
+        ("routes.default.url = 1", "must be text in quotes"),
+        ("helicone.api_key = 1", "must be text in quotes"),
+        ("helicone.api_key = ''", "must not be empty; leave it out to run without a key"),
+        ("helicone.api_key = 'Bearer SECRET'", "must be the key alone, without spaces and without `Bearer`"),
+        ('helicone.api_key = "SECRET\\u0000"', "must be the key alone, without spaces and without `Bearer`"),
+        ("helicone.api_key = 'SECRETä'", "must be the key alone, without spaces and without `Bearer`"),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_users_words(config: Path, setting: str, expected: str) -> None:
+    key = setting.partition(" ")[0]
+
+    assert problems(setting, config) == [f"config.toml: {key}: {expected}"]
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in SETTINGS if key != "helicone.api_key"]
+)  # A key may be any of it.
+@pytest.mark.parametrize(
+    "text", ["SECRET x", "[", '["SECRET', '[{"SECRET": 1}]', "9" * 5000, "\udc80", "SECRET\x00"]
+)
+def test_a_wrong_text_in_the_environment_is_a_problem_of_its_variable(key: str, text: str) -> None:
+    [problem] = {problem.partition(":")[0] for problem in problems(environ={SETTINGS[key].environment: text})}
+
+    assert problem == SETTINGS[key].environment
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",
+        "::",
+        "192.168.1.5",
+        "::ffff:127.0.0.1",
+        "example.test",
+        "127.1",
+        "",
+        "[::1]",
+        "fe80::1%lo",
+        "127.0.0.1:80",
+    ],
+)
+def test_only_loopback_can_be_listened_on(host: str) -> None:
+    [problem] = problems(flags={"server.host": ["127.0.0.1", host]})
+
+    assert problem.startswith("--host: entry 2 must be a loopback address")
+
+
+@pytest.mark.parametrize("key", ["routes.default.url", "helicone.api_url"])
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", "must be a URL that begins with http:// or https://"),
+        ("oai.example.test", "must be a URL that begins with http:// or https://"),
+        ("ftp://example.test", "must be a URL that begins with http:// or https://"),
+        ("http:/example.test", "must be a URL that begins with http:// or https://"),
+        ("https://user:SECRET@example.test", "must be a URL without user name and password"),
+        ("https://SECRET@example.test/v1", "must be a URL without user name and password"),
+        ("https://example.test?key=SECRET", "must be a URL without query and fragment"),
+        ("https://example.test/#SECRET", "must be a URL without query and fragment"),
+        ("https://example.test/a b", "must be a URL without spaces, backslashes or characters beyond ASCII"),
+        (
+            "https://example.test\\@SECRET",
+            "must be a URL without spaces, backslashes or characters beyond ASCII",
+        ),
+        ("https://exämple.test", "must be a URL without spaces, backslashes or characters beyond ASCII"),
+        ("https://", "must be a URL with a host"),
+        ("https:///v1", "must be a URL with a host"),
+        ("https://example.test:port", "must be a URL with a host"),
+        ("https://example.test:65536", "must be a URL with a host"),
+        ("https://[::1", "must be a URL with a host"),
+        ("https://127.1", "must be a URL with a host"),
+    ],
+)
+def test_a_url_that_nothing_can_be_sent_to(key: str, url: str, expected: str) -> None:
+    [problem] = problems(flags={key: url})
+
+    assert problem.startswith(f"{FLAGS[key]}: {expected}")
+
+
+@pytest.mark.parametrize("environ", [{"HELICONE_API_KEY": "SECRET-one"}, {"helicone_api_key": "SECRET-one"}])
+def test_two_keys_that_differ_are_a_problem(environ: dict[str, str]) -> None:
+    assert problems(environ=environ | {"HELICONE_PROXY_HELICONE__API_KEY": "SECRET-two"}) == [
+        "HELICONE_API_KEY: differs from HELICONE_PROXY_HELICONE__API_KEY; set one of them"
+    ]
+
+
+def test_a_bad_key_is_named_as_the_user_set_it() -> None:
+    [problem] = problems(environ={"HELICONE_API_KEY": "Bearer SECRET"})
+
+    assert problem.startswith("HELICONE_API_KEY: must be the key alone")
+
+
+# --- settings without effect ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        DEFAULT_GATEWAY_URL,
+        DEFAULT_GATEWAY_URL.upper().replace("HTTPS", "https"),
+        "http://localhost:1",
+        "http://[::1]:1/v1",
+        "http://127.0.0.9",
+    ],
+)
+def test_marking_a_host_that_may_have_the_key_anyway_has_no_effect(url: str) -> None:
+    assert problems(flags={"routes.default.url": url, "routes.default.helicone": True}) == [
+        "routes.default.helicone: has no effect: the Helicone key may go to that host anyway"
+    ]
+
+
+def test_marking_a_host_of_ones_own_has_an_effect() -> None:
+    settings = load(flags={"routes.default.url": "https://llm.example.test", "routes.default.helicone": True})
+
+    assert settings.routes.default.helicone is True
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("localhost", "has no effect: localhost"),
+        ("LOCALHOST", "has no effect: localhost"),
+        ("app.localhost", "has no effect: localhost"),
+        ("127.0.0.1", "has no effect: localhost"),
+        ("::1", "has no effect: localhost"),
+        ("[::1]", "has no effect: localhost"),
+        ("0.0.0.0", "has no effect: 0.0.0.0"),
+        ("::", "has no effect: 0.0.0.0"),
+        ("*", "must be one exact name: no wildcard exists"),
+        ("*.internal", "must be one exact name: no wildcard exists"),
+        ("http://a.internal", "must be a name alone, without scheme and path"),
+        ("a.internal/v1", "must be a name alone, without scheme and path"),
+        ("a.internal:8747", "must be a name without a port: any port is allowed"),
+        ("[fd00::5]:80", "must be a name without a port: any port is allowed"),
+        ("a b", "must be a host name or an IP address in its usual form"),
+        ("", "must be a host name or an IP address in its usual form"),
+        ("2130706433", "must be a host name or an IP address in its usual form"),
+        ("user@a.internal", "must be a host name or an IP address in its usual form"),
+        ("büro.internal", "must be a host name or an IP address in its usual form"),
+    ],
+)
+def test_an_allowed_host_that_allows_nothing(entry: str, expected: str) -> None:
+    [problem] = problems(flags={"guard.allowed_hosts": ["a.internal", entry]})
+
+    assert problem.startswith(f"guard.allowed_hosts: entry 2 {expected}")
+
+
+def test_an_allowed_host_listed_twice_has_no_effect() -> None:
+    assert problems(flags={"guard.allowed_hosts": ["a.internal", "A.internal"]}) == [
+        "guard.allowed_hosts: must list a name only once"
+    ]
+
+
+@pytest.mark.parametrize("key", ["routes.default.url", "helicone.api_url"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8747", "http://127.0.0.1:8747/v1", "http://[::1]:8747", "https://localhost:8747"],
+)
+def test_the_sidecar_is_not_sent_to_itself(key: str, url: str) -> None:
+    assert problems(flags={key: url}) == [
+        f"{FLAGS[key]}: is the sidecar's own address; it must lead to Helicone"
+    ]
+
+
+def test_another_port_or_address_of_this_machine_is_not_the_sidecar() -> None:
+    assert load(flags={"routes.default.url": "http://localhost:8787"}).server.port == 8747
+    assert load(flags={"routes.default.url": "http://127.0.0.2:8747"}).server.port == 8747
+    assert load(flags={"routes.default.url": "http://localhost", "server.port": 0}).server.port == 0
+    assert problems(flags={"routes.default.url": "http://localhost", "server.port": 80})
+
+
+# --- nothing leaks, nothing crashes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_a_key_in_any_wrong_place_is_never_shown(config: Path, key: str) -> None:
+    files = [f'{key}x = "{SECRET}"', f'{key} = {{ "{SECRET}" = "{SECRET}" }}', f'{key} = [["{SECRET}"]]']
+    environment = [SETTINGS[key].environment + "X"]
+    if key not in {"helicone.api_key", "guard.allowed_hosts"}:  # It is a key, and could be a host's name.
+        files.append(f'{key} = "{SECRET}"')
+        environment.append(SETTINGS[key].environment)
+
+    for text in files:
+        assert problems(text, config)  # `problems` looks for the key.
+    for name in environment:
+        assert problems(environ={name: SECRET})
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text(max_size=20), max_size=4),
+    st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text(max_size=20), max_size=4),
+)
+@example({"server.host": "[" * 5}, {"helicone.api_key": "null"})
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_any_text_is_a_setting_or_a_problem(environ: dict[str, str], flags: dict[str, str]) -> None:
+    names = {SETTINGS[key].environment for key in environ} | {FLAGS.get(key, key) for key in flags}
+    found: list[str] = []
+    try:
+        load(environ={SETTINGS[key].environment: text for key, text in environ.items()}, flags=flags)
+    except ConfigurationError as error:
+        found = error.problems
+
+    assert {problem.partition(":")[0] for problem in found} <= names
+
+
+# --- documents --------------------------------------------------------------------------------------------
+
+
+def uncommented(mark: str) -> str:
+    """The example file with the lines that begin with `mark` in force, and no other setting."""
+    lines = EXAMPLE_FILE.read_text(encoding="utf-8").splitlines()
+    return "\n".join(re.sub(rf"^{mark} (\w+ = )", r"\1", line) for line in lines)
+
+
+def keys_of(table: Mapping[str, object], prefix: str = "") -> set[str]:
+    keys: set[str] = set()
+    for name, value in table.items():
+        keys |= keys_of(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return keys
+
+
+def test_every_setting_is_described() -> None:
+    assert keys_of(Settings().model_dump()) == set(SETTINGS)
+    for doc in SETTINGS.values():
+        assert re.fullmatch(r"[A-Z].*\.", doc.sentence), doc.key
+        assert doc.type
+        assert doc.environment == f"HELICONE_PROXY_{doc.key.upper().replace('.', '__')}"
+        assert value_of(Settings(), doc.key) == doc.default
+    assert set(FLAGS) <= set(SETTINGS)
+
+
+def test_the_example_file_changes_nothing_as_it_is(config: Path) -> None:
+    assert as_table(load(config=EXAMPLE_FILE)) == as_table(load())
+
+
+def test_the_example_file_shows_every_setting_at_its_default(config: Path) -> None:
+    text = uncommented("#")
+
+    assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is not None}
+    assert as_table(load(text, config)) == as_table(load())
+
+
+def test_the_example_file_shows_an_example_of_every_setting_without_default(config: Path) -> None:
+    text = uncommented("##")
+
+    assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
+    load(text, config, flags={"routes.default.url": "https://llm.example.test"})
+
+
+def test_the_example_file_has_every_settings_sentence_above_it() -> None:
+    words = re.sub(
+        r"\s+", " ", re.sub(r"^#+ ", "", EXAMPLE_FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+
+    for key, doc in SETTINGS.items():
+        assert f"{doc.sentence} {key.rpartition('.')[2]} = " in words
