@@ -23,7 +23,7 @@ from proxy.delivery import Delivery
 from proxy.guard import Guard
 from proxy.helicone import HeliconeApi
 from proxy.keys import Keyring
-from proxy.listeners import addresses, listen
+from proxy.listeners import listen
 from proxy.logs import CallLog
 from proxy.relay.front_door import FrontDoor
 from proxy.relay.messages import RequestHead
@@ -86,9 +86,7 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         self._pool = self._make_pool()
         self._resources.push_async_callback(self._pool.close)
-        self._guard = Guard(
-            bound_addresses=addresses(settings.server.host), allowed_hosts=settings.guard.allowed_hosts
-        )
+        self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
         recorder = CallRecorder(
             store=self._store,
@@ -164,7 +162,7 @@ class Sidecar:
         self.listening_on = [sock.getsockname()[0] for sock in sockets]
         for sock in sockets:
             self._servers.append(await loop.create_server(self._door, sock=sock))
-        missing = set(addresses(self.settings.server.host)) - set(self.listening_on)
+        missing = set(self.settings.server.host) - set(self.listening_on)
         if missing:
             logger.warning("This machine does not have the address %s; listening without it.", *missing)
 

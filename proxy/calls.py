@@ -68,7 +68,7 @@ def without_keys(path: bytes) -> bytes:
 
 
 def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
-    """Random UUIDs of version 4, in lower case (RFC 9562 §5.4), made 128 at a time: that is several times cheaper."""
+    """Random UUIDs of version 4 in lower case (RFC 9562 §5.4), 128 at a time: that is several times cheaper."""
     while True:
         digits = urandom(16 * 128).hex()
         for i in range(0, len(digits), 32):
@@ -82,8 +82,8 @@ def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
 class LiveCall(Trace):
     """A call as it is remembered: what the relay notes, and what we know besides.
 
-    The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot` gives that
-    as plain data.
+    The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot`
+    gives that as plain data.
     """
 
     __slots__ = (
@@ -91,6 +91,7 @@ class LiveCall(Trace):
         "id_is_known",
         "key_fingerprint",
         "model",
+        "passed_raw",
         "receipt",
         "remembered",
         "request_id",
@@ -104,6 +105,7 @@ class LiveCall(Trace):
         self.counts_as_last = False
         self.key_fingerprint: str | None = None
         self.model: str | None = None
+        self.passed_raw = False
         self.receipt: Receipt | None = None
         self.remembered = False
         self.started_at = 0.0
@@ -111,7 +113,7 @@ class LiveCall(Trace):
     def read_model(self, body: bytes) -> None:
         """Take the model from a request's body, if that is what it looks like."""
         try:
-            document = json.loads(body)
+            document = json.loads(body.decode())
         except (ValueError, RecursionError):
             return  # Not for us to judge: the gateway will say what it thinks of the body.
         model = document.get("model") if isinstance(document, dict) else None
@@ -142,7 +144,7 @@ class LiveCall(Trace):
     def _unratable(self) -> str | None:
         if self.status == 101:
             return "Helicone gives a WebSocket session no id that a rating could name."
-        if helicone.is_passed_raw(self.path):
+        if self.passed_raw:
             return "Helicone passes audio and files on without logging them."
         if not self.id_is_known:
             return (
@@ -163,8 +165,8 @@ class Hooks:
 class CallRecorder:
     """What the relay reports to (`relay.contract.Observer`).
 
-    `key_lines` says which upstreams may get our Helicone key: it maps their authority to the header line that carries
-    it. `on_end` is called with every call that is over.
+    `key_lines` says which upstreams may get our Helicone key: it maps their authority to the header line that
+    carries it. `on_end` is called with every call that is over.
     """
 
     def __init__(  # what it is given is what the relay may not know
@@ -189,11 +191,13 @@ class CallRecorder:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
         call = LiveCall(head.method, without_keys(head.path), now)
         call.started_at = self._wall_clock()
+        # What Helicone sees, a path in the route's URL included, decides.
+        call.passed_raw = helicone.is_passed_raw(pool.upstream.prefix + head.path)
         fields = head.fields
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             call.request_id = next(self._ids)
-            call.upstream_lines = helicone.request_id_line(call.request_id)
+            call.upstream_lines.append(helicone.request_id_line(call.request_id))
         else:
             own = helicone.valid_request_id(sent_id.decode("latin-1"))
             call.id_is_known = own is not None
@@ -204,17 +208,17 @@ class CallRecorder:
         return call
 
     def _settle_key(self, call: LiveCall, head: RequestHead, pool: Pool) -> None:
-        """Under whose key the call goes, and therefore a rating of it: the app's own, else ours where it may go."""
+        """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
         key = helicone.caller_key(head.fields, head.path)
         if key is not None:
             call.key_fingerprint = self._keys.remember(key)
-        elif helicone.AUTH not in head.fields and not helicone.is_passed_raw(head.path):
+        elif helicone.AUTH not in head.fields and not call.passed_raw:
             line = self._key_lines.get(pool.upstream.authority)
             if line is not None:
-                call.upstream_lines += line
+                call.upstream_lines.append(line)
                 call.key_fingerprint = self._keys.own_fingerprint
 
-    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> list[bytes]:
         """The head of the answer is there: from now on the call can be found and rated."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
         told = answer.fields.get(helicone.ANSWER_ID)
@@ -225,14 +229,13 @@ class CallRecorder:
             head.method == b"POST" and 200 <= answer.status < 300 and makes_content(head.path)
         )
         self._remember(trace)
-        hooks = self._hooks
-        added = b""
-        if hooks.id:
-            added = b"Feedback-Id: %b\r\n" % trace.request_id.encode("ascii")
-        if hooks.url:
+        added = []
+        request_id_bytes = trace.request_id.encode("ascii")
+        if self._hooks.id:
+            added.append(b"Feedback-Id: " + request_id_bytes)
+        if self._hooks.url:
             # By the name under which this client reached us; the guard has looked at it.
-            path = b"/feedback/" + trace.request_id.encode("ascii")
-            added += b"Feedback-URL: http://%b%b\r\n" % (head.fields[b"host"], path)
+            added.append(b"Feedback-URL: http://%b/feedback/%b" % (head.fields[b"host"], request_id_bytes))
         return added
 
     def ended(self, trace: Trace) -> None:

@@ -1,7 +1,7 @@
 """Settings, declared once: here are their names, defaults, rules, and a sentence on each in the user's words.
 
-`load_settings` reads a TOML file, the environment and the command line's flags; later ones win. It reports all
-problems at once, each with where it stands; no message holds a value, since any value may be a mistyped key.
+`load_settings` reads a TOML file, the environment and the command line's flags; later ones win. It reports
+all problems at once, each with where it stands; no message holds a value, since any may be a mistyped key.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ from proxy.config_sources import (
     nested,
 )
 from proxy.errors import ConfigurationError
-from proxy.guard import canonical_host, is_loopback
+from proxy.guard import canonical_host, is_always_allowed
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for, is_gateway_host
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -65,7 +65,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A table of the file. Strict, so that `port = true` is no port; text is converted before it comes here."""
+    """A table of the file. Strict, so that `port = true` is no port; texts are converted before."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
@@ -136,7 +136,7 @@ class Upstream(Section):
     )
     idle_timeout_seconds: Seconds = Field(
         15,
-        description="How long an unused connection to the gateway is kept; keep it below the gateway's own limit.",
+        description="How long an unused connection to the gateway is kept; keep it below the gateway's own.",
     )
 
 
@@ -264,8 +264,9 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
     """Say which settings, each fine by itself, do nothing or harm beside the others."""
     route = settings.routes.default
     host = _host_of(route.url)
-    if route.helicone and (is_gateway_host(host) or host == "localhost" or is_loopback(host)):
-        yield f"{names['routes.default.helicone']}: has no effect: the Helicone key may go to that host anyway"
+    if route.helicone is not None and (is_gateway_host(host) or is_always_allowed(host)):
+        name = names["routes.default.helicone"]
+        yield f"{name}: has no effect: the Helicone key may go to that host anyway"
     for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
         if url is not None and _is_own_address(url, settings.server):
             yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"

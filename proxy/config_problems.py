@@ -1,6 +1,6 @@
 """What a configuration's values must be, and what is wrong with one, in a user's words.
 
-No message holds a value: a URL may hold a password, and any value may be a key that stands in the wrong place.
+No message holds a value: a URL may hold a password, and any value may be a key in the wrong place.
 """
 
 import re
@@ -63,7 +63,7 @@ def listen_host(text: str) -> str:
 
 
 def listen_hosts(hosts: list[str]) -> list[str]:
-    """Put both loopback addresses in the place of localhost: whoever held the other one would hear our clients."""
+    """Put both loopback addresses in localhost's place: whoever held the other would hear our clients."""
     if not hosts:
         raise ValueError("must name at least one address")
     return list(
@@ -132,12 +132,12 @@ def in_words(details: ErrorDetails) -> str:
 
 
 def shown(name: str) -> str:
-    """Give a dotted name as it was written, with every part that may be a secret or no name at all as `***`."""
+    """Give a dotted name as it was written, with `***` for every part that may be a secret."""
     return ".".join(part if _NAME.fullmatch(part) else "***" for part in name.split("."))
 
 
 def suggestions(key: str, known: Iterable[str]) -> list[str]:
-    """The known keys that a mistyped one may mean: the closest, else those with its last part in its section."""
+    """The known keys that a mistyped one may mean: the closest, else those that end alike."""
     keys = list(known)
     first, last = key.partition(".")[0], key.rpartition(".")[2]
     alike = [each for each in keys if each.rpartition(".")[2] == last]

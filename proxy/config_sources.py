@@ -138,7 +138,7 @@ class _TextSource(EnvSettingsSource):
         return {name.lower(): text for name, text in self._texts.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: str) -> object:
-        """Read a list: JSON, or texts with commas between them. Never fails, so no error can quote the value."""
+        """Read a list: JSON, or texts with commas between them. Never fails: an error could quote it."""
         del field_name, field
         try:
             return loads(value) if value.lstrip().startswith("[") else _between_commas(value)
@@ -169,7 +169,7 @@ def _converted(
 def _flattened(
     table: Mapping[str, object], declared: Declared, prefix: str = ""
 ) -> Iterator[tuple[str, object]]:
-    """Give a table's values by dotted key. A table where a value belongs is a value; an empty section is none."""
+    """Give a table's values by dotted key. A table in a value's place is a value; an empty section is none."""
     for name, value in table.items():
         key = prefix + (dumps(name) if "." in name else name)  # A quoted name with a dot is no path.
         if isinstance(value, dict) and key not in declared and (value or _is_section(key, declared)):

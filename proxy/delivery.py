@@ -41,8 +41,8 @@ class Delivery:
     def _why_no_key(self) -> str:
         if self._keys.own_fingerprint is not None:
             return (
-                "This call went up without a Helicone key, so Helicone did not log it and there is nothing to rate. "
-                "If the gateway is a Helicone of your own, set helicone = true in [routes.default]."
+                "This call went up without a Helicone key, so Helicone did not log it and there is nothing to "
+                "rate. If the gateway is a Helicone of your own, set helicone = true in [routes.default]."
             )
         return (
             "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "

@@ -50,12 +50,12 @@ ANSWER_ID = b"helicone-id"
 
 def auth_line(key: str) -> bytes:
     """The header line that makes a call count under `key`."""
-    return b"Helicone-Auth: Bearer %b\r\n" % key.encode("ascii")
+    return b"Helicone-Auth: Bearer " + key.encode("ascii")
 
 
 def request_id_line(request_id: str) -> bytes:
     """The header line that gives a call its id before it is answered."""
-    return b"Helicone-Request-Id: %b\r\n" % request_id.encode("ascii")
+    return b"Helicone-Request-Id: " + request_id.encode("ascii")
 
 
 # --- keys (worker/src/lib/util/apiKeyRegex.ts) ------------------------------------------------------------

@@ -7,21 +7,12 @@ import socket
 from proxy.errors import CannotStart
 from proxy.relay.upstream import keep_alive
 
-LOCALHOST = "localhost"
 _BACKLOG = 1024
 _TRIES = 20
 """For a free port that is free on every address."""
 
 
-def addresses(hosts: list[str]) -> list[str]:
-    """The addresses that `hosts` means; `localhost` is both loopbacks."""
-    named = [
-        address for host in hosts for address in (("127.0.0.1", "::1") if host == LOCALHOST else (host,))
-    ]
-    return list(dict.fromkeys(named))
-
-
-def listen(hosts: list[str], port: int) -> list[socket.socket]:
+def listen(addresses: list[str], port: int) -> list[socket.socket]:
     """Listening sockets, one for each address, all on `port` (0: one that is free on all of them).
 
     An address of a family that this machine does not have is passed over as long as another one is left. Raises
@@ -29,7 +20,7 @@ def listen(hosts: list[str], port: int) -> list[socket.socket]:
     """
     for _ in range(_TRIES if port == 0 else 1):
         try:
-            return _listen_on_all(addresses(hosts), port)
+            return _listen_on_all(addresses, port)
         except _PortTaken as taken:
             if port != 0:
                 raise CannotStart(

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TextIO
 
 from proxy.calls import LiveCall
@@ -53,8 +54,13 @@ class CallLog:
             self._stream.flush()
 
 
+@lru_cache(1)
+def _clock(unix_time: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(unix_time))
+
+
 def _text_line(call: LiveCall) -> str:
-    clock = time.strftime("%H:%M:%S", time.localtime(call.started_at))
+    clock = _clock(int(call.started_at))
     status = "-" if call.status is None else call.status
     first = "" if call.answered is None else f" first {(call.answered - call.started) * 1000:.0f} ms"
     total = "" if call.ended is None else f" total {(call.ended - call.started) * 1000:.0f} ms"

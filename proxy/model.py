@@ -59,9 +59,9 @@ class Receipt:
 class Call:
     """One call that went through the relay, as it stands now.
 
-    `path` has no query, and no key in it. `started_at` is a Unix time; the other times are seconds, None when
-    the moment has not come. `bytes_up` and `bytes_down` are those of the bodies. `unratable`: why no rating can ever
-    be attached to it, or None.
+    `path` has no query, and no key in it. `started_at` is a Unix time; the other times are seconds,
+    None when the moment has not come. `bytes_up` and `bytes_down` are those of the bodies. `unratable`: why no
+    rating can ever be attached to it, or None.
     """
 
     request_id: str

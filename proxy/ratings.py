@@ -1,7 +1,7 @@
 """What a person or a program sent, as a thumb. Pure.
 
-A person with curl comes first: the body is looked at, not its label, and a word will do. A browser has to label its
-body as JSON, because that is what a foreign page cannot do without asking first (CSRF).
+A person with curl comes first: the body is looked at, not its label, and a word will do. A browser has to label
+its body as JSON, because that is what a foreign page cannot do without asking first (CSRF).
 """
 
 import json

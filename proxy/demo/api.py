@@ -117,7 +117,11 @@ class Api:
         return result(201)
 
     def _query(self, organisation: str, _: str, fields: Fields) -> Reply:
-        rows = query_of(fields).run(self._ledger.ingested(organisation))
+        try:
+            rows = query_of(fields).run(self._ledger.ingested(organisation))
+        except RecursionError:
+            # A chain of close to a thousand conditions; the real limit is not known.
+            return internal_error()
         return result(201, [record(row, scores_as_strings=self._settings.scores_as_strings) for row in rows])
 
     def _one_request(self, organisation: str, request_id: str, _: Fields) -> Reply:
@@ -142,6 +146,7 @@ def _presented_key(headers: Mapping[str, str]) -> str | None:
         return None
     try:
         given = json.loads(value)
-    except ValueError:
-        return None
-    return str(given.get("token", "")).removeprefix("Bearer ") if isinstance(given, dict) else None
+    except ValueError as error:
+        # The authentication code throws.
+        raise Refused(Reply(400, b"Invalid token.", "text/html; charset=utf-8")) from error
+    return without_bearer(str(given.get("token", ""))) if isinstance(given, dict) else None

@@ -6,6 +6,7 @@ import time
 from aiohttp import web
 
 from .api import Api
+from .call import agree_to_continue
 from .faults import ApiFault, Plan
 from .journal import Journal, Received
 from .replies import Reply
@@ -27,8 +28,8 @@ class ApiServer:
         try:
             return await self._answer(request, received, fault)
         except (asyncio.CancelledError, ConnectionError, web.RequestPayloadError) as error:
-            if not isinstance(error, Cut) and request.transport is None:
-                received.client_left()
+            if not isinstance(error, Cut):
+                self.journal.broken(received, request)
             raise
         finally:
             received.end()
@@ -37,6 +38,7 @@ class ApiServer:
         self, request: web.BaseRequest, received: Received, fault: ApiFault
     ) -> web.StreamResponse:
         pieces = []
+        await agree_to_continue(request)
         async for chunk in request.content.iter_any():
             received.take(chunk)
             pieces.append(chunk)

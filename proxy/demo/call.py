@@ -12,6 +12,7 @@ from .answers.answer import Answer, JsonObject, openai_error
 from .answers.seeds import Seed
 from .forms import FormScanner
 from .identity import is_request_id
+from .ledger import Row
 from .sending import Sender
 
 SEED_HEADER = "X-Demo-Seed"
@@ -33,11 +34,14 @@ class Call:
     number: int
     """Counts the stand-in's calls; makes unseeded answers differ."""
     salt: bytes
-    created: int
+    started_at: float
+    """Unix time."""
     document: JsonObject = field(default_factory=dict)
     """The request's JSON, once read."""
     answer: Answer | None = None
     left: bool = False
+    row: Row | None = None
+    """What the ledger took in, once it has."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; noted in the journal on the way."""
@@ -45,6 +49,7 @@ class Call:
         received = self.sender.received
         if fault.answer_early:
             return
+        await agree_to_continue(self.request)
         stall = fault.stop_reading_after_bytes
         async for chunk in self.request.content.iter_any():
             received.take(chunk)
@@ -90,9 +95,15 @@ class Call:
         material = self.path.encode() + b"\0" + self.sender.received.body_sha256.encode()
         fixed = self.request.headers.get(SEED_HEADER)
         if fixed is None:
-            return Seed(self.salt + str(self.number).encode() + material, self.created)
+            return Seed(self.salt + str(self.number).encode() + material, int(self.started_at))
         seed = Seed(fixed.encode() + b"\0" + material, 0)
         return Seed(seed.material, SEEDED_EPOCH + seed.number("created", 31_536_000))
+
+
+async def agree_to_continue(request: web.BaseRequest) -> None:
+    """Send `100 Continue` to a client that waits for it (aiohttp leaves it to us below `web.Application`)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def request_id_of(headers: list[str], fresh: uuid.UUID) -> str:

@@ -9,7 +9,10 @@ from typing import Generic, Protocol, TypeVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayFault:
-    """How one answer of the gateway goes wrong. Fields combine; without any, nothing does."""
+    """How one answer of the gateway goes wrong. Fields combine; without any, nothing does.
+
+    On the realtime WebSocket `status`, what comes before the head, and `die_after_events` apply.
+    """
 
     path: str = ""
     """Only requests whose target begins with this."""
@@ -21,6 +24,8 @@ class GatewayFault:
     not_logged: bool = False
     """Proxied, and never ingested (sampling, a lost log message)."""
 
+    early_hints: bool = False
+    """A `103` comes first, at once."""
     latency_seconds: float = 0.0
     """Before the head."""
     die_before_head: bool = False

@@ -71,7 +71,7 @@ class Gateway:
         received = self.journal.receive(request)
         fault = self._plan.take(received.target)
         call = self._call(request, received, fault)
-        started = self._wall()
+        call.sender.finishing = lambda: self._log(call)
         try:
             return await self._answer(call)
         except (
@@ -81,12 +81,14 @@ class Gateway:
             PayloadEncodingError,
         ) as error:
             call.left = True
-            if not isinstance(error, Cut) and request.transport is None:
-                received.client_left()
+            if call.row is not None:
+                call.row.status = CLIENT_LEFT
+            if not isinstance(error, Cut):
+                self.journal.broken(received, request)
             raise
         finally:
+            self._log(call)
             received.end()
-            self._log(call, started)
 
     def _call(self, request: web.BaseRequest, received: Received, fault: GatewayFault) -> Call:
         path = KEY_SEGMENT.sub("", received.target.partition("?")[0])
@@ -107,7 +109,7 @@ class Gateway:
             organisation=self._organisation(request, received.target),
             number=received.number,
             salt=self._salt,
-            created=int(self._wall()),
+            started_at=self._wall(),
         )
 
     def _organisation(self, request: web.BaseRequest, target: str) -> str | None:
@@ -117,24 +119,25 @@ class Gateway:
         return self._keyring.of_gateway_call(request.headers)
 
     async def _answer(self, call: Call) -> web.StreamResponse:
-        method = call.request.method
-        if is_websocket(call.request) and call.path in REALTIME_PATHS:
+        method, fault = call.request.method, call.sender.fault
+        if is_websocket(call.request):
             call.request_id = None
-            return await converse(call, self._settings.token_interval_seconds)
+            if call.path in REALTIME_PATHS and fault.status is None:
+                return await converse(call, self._settings.token_interval_seconds)
+            # The worker makes a 500 of every 101.
+            return await call.sender.send(refusal(fault.status or 500, method, call.path), ())
         if call.path == "/healthcheck":
             call.request_id = None
             return await call.sender.send(json_answer({"status": "healthy :)"}), ())
-        if call.path == "/v1/feedback":
+        if call.path == "/v1/feedback" and method in {"POST", "OPTIONS"}:
             call.request_id = None
             return await worker.feedback(call, self._keyring, self._api)
-        fault = call.sender.fault
         if fault.status is None:
-            answer = await self._provider.answer(call)
+            call.answer = await self._provider.answer(call)
         else:
             await call.body()
-            answer = refusal(fault.status, method, call.path)
-        call.answer = answer
-        return await call.sender.send(answer, self._headers(call))
+            call.answer = refusal(fault.status, method, call.path)
+        return await call.sender.send(call.answer, self._headers(call))
 
     def _headers(self, call: Call) -> list[tuple[str, str]]:
         name = "request-id" if call.path.startswith("/v1/messages") else "x-request-id"
@@ -143,32 +146,36 @@ class Gateway:
             headers += [("Helicone-Id", call.request_id), ("Helicone-Status", "success")]
         return headers
 
-    def _log(self, call: Call, started: float) -> None:
-        if call.request_id is None or call.organisation is None or call.sender.fault.not_logged:
+    def _log(self, call: Call) -> None:
+        """Give the call's row to the ledger, once."""
+        if call.row is not None or call.sender.fault.not_logged:
             return
+        if call.request_id is not None and call.organisation is not None:
+            call.row = self._row(call, call.request_id, call.organisation)
+            self._ledger.log(call.row)
+
+    def _row(self, call: Call, request_id: str, organisation: str) -> Row:
         headers = call.request.headers
         received = call.sender.received
         first = call.sender.first_piece_at
         answer = call.answer
-        self._ledger.log(
-            Row(
-                request_id=call.request_id,
-                organisation=call.organisation,
-                created_at=started,
-                finished_at=self._wall(),
-                status=CLIENT_LEFT if call.left or answer is None else answer.status,
-                target=f"https://api.openai.com{call.path}",
-                model=answer.model if answer else "",
-                provider="ANTHROPIC" if call.path.startswith("/v1/messages") else "OPENAI",
-                user_id=headers.get("Helicone-User-Id") or str(call.document.get("user") or ""),
-                prompt_id=headers.get("Helicone-Prompt-Id", ""),
-                prompt_version=headers.get("Helicone-Prompt-Version", ""),
-                referrer=headers.get("Referer", ""),
-                prompt_tokens=answer.prompt_tokens if answer else 0,
-                completion_tokens=answer.completion_tokens if answer else 0,
-                time_to_first_token_ms=round((first - received.arrived_at) * 1000) if first else 0,
-                properties=properties_of(received),
-            )
+        return Row(
+            request_id=request_id,
+            organisation=organisation,
+            created_at=call.started_at,
+            finished_at=self._wall(),
+            status=CLIENT_LEFT if call.left or answer is None else answer.status,
+            target=f"https://api.openai.com{call.path}",
+            model=answer.model if answer else "",
+            provider="ANTHROPIC" if call.path.startswith("/v1/messages") else "OPENAI",
+            user_id=headers.get("Helicone-User-Id") or str(call.document.get("user") or ""),
+            prompt_id=headers.get("Helicone-Prompt-Id", ""),
+            prompt_version=headers.get("Helicone-Prompt-Version", ""),
+            referrer=headers.get("Referer", ""),
+            prompt_tokens=answer.prompt_tokens if answer else 0,
+            completion_tokens=answer.completion_tokens if answer else 0,
+            time_to_first_token_ms=round((first - received.arrived_at) * 1000) if first else 0,
+            properties=properties_of(received),
         )
 
 

@@ -88,6 +88,7 @@ class Journal:
         self._arrived = threading.Condition()
         self.total = 0
         """How many came since the start; `clear` does not reset it."""
+        self.closing = False
 
     def receive(self, request: web.BaseRequest) -> Received:
         """Write down a request whose head has just arrived."""
@@ -106,6 +107,11 @@ class Journal:
             self._received.append(received)
             self._arrived.notify_all()
             return received
+
+    def broken(self, received: Received, request: web.BaseRequest) -> None:
+        """Note that the client left, unless it is this server that is going away."""
+        if request.transport is None and not self.closing:
+            received.client_left()
 
     def all(self, path: str = "") -> list[Received]:
         """Those whose target begins with `path`."""

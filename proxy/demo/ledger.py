@@ -19,6 +19,10 @@ WINDOW_SECONDS = 30 * 24 * 3600
 """Helicone looks no further back for the row of a rating."""
 
 
+KEPT_REQUESTS = 100_000
+"""Enough for any demo, and a bound for a load test that runs all night. The oldest go first."""
+
+
 class Loss(Enum):
     """Why a rating was dropped after its 201, in words."""
 
@@ -140,6 +144,8 @@ class Ledger:
             row.visible_at = self._steady() + self.ingestion_delay_seconds
             row.updated_at = row.finished_at
             self._rows.setdefault(row.request_id, []).append(row)
+            while len(self._rows) > KEPT_REQUESTS:
+                del self._rows[next(iter(self._rows))]
 
     def relog(self, request_id: str) -> None:
         """Ingest the newest row of that id once more (a redelivered message), which wipes its scores."""

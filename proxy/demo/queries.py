@@ -88,6 +88,8 @@ def query_of(fields: Mapping[str, Any] | None) -> Query:
     # Where exactly Helicone cuts off was not seen; no page is ever longer than this.
     limit = min(_whole(fields, "limit", LIMIT_DEFAULT), LIMIT_MOST)
     scored = fields.get("isScored")
+    if not isinstance(scored, bool | None):
+        raise invalid(f"{BODY}.isScored", "invalid boolean value", scored)
     return Query(
         _node(fields["filter"]), scored, _whole(fields, "offset", 0), limit, _sort(fields.get("sort") or {})
     )
@@ -100,7 +102,9 @@ def _whole(fields: Mapping[str, Any], name: str, default: int) -> int:
     return value
 
 
-def _sort(given: Mapping[str, str]) -> tuple[str, bool]:
+def _sort(given: object) -> tuple[str, bool]:
+    if not isinstance(given, dict):
+        raise invalid(f"{BODY}.sort", "invalid object", given)
     for column, direction in given.items():
         if column not in SORTS:
             raise invalid(
@@ -153,7 +157,7 @@ def _leaf(column: str, condition: object) -> Predicate:
 
 def _rating_is(wanted: bool) -> Predicate:  # noqa: FBT001 - it is the value compared with
     # A missing key of the map reads as 0: `equals: false` finds every unrated request too.
-    return lambda row: (row.scores.get(RATING, 0) == 1) is wanted
+    return lambda row: row.scores.get(RATING, 0) == int(wanted)
 
 
 def _only(

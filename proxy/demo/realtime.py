@@ -9,43 +9,55 @@ import asyncio
 import json
 from typing import Any
 
-from aiohttp import WSMsgType, hdrs, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from .answers.answer import JsonObject, compact
-from .answers.seeds import Seed, tokens_of
+from .answers.seeds import tokens_of
 from .call import Call
 
 REALTIME_PATHS = frozenset({"/v1/realtime", "/v1/gateway/oai/realtime", "/realtime"})
 
 
 async def converse(call: Call, interval_seconds: float) -> web.WebSocketResponse:
-    """Speak until either side closes. `{"type": "demo.close", "code": …}` makes this side close."""
+    """Speak until either side closes.
+
+    Two events are the stand-in's own: `{"type": "demo.close", "code": …, "reason": …}` makes this side close, and
+    `{"type": "demo.flood", "frames": …, "bytes": …}` makes it send binary frames as fast as they are taken.
+    """
+    await call.sender.before_the_head()
     offered = call.request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
-    socket = web.WebSocketResponse(protocols=(offered[0].strip(),) if offered[0] else (), compress=False)
+    chosen = (offered[0].strip(),) if offered[0] else ()
+    socket = web.WebSocketResponse(protocols=chosen, compress=False, autoclose=False, max_msg_size=0)
     await socket.prepare(call.request)
     call.sender.received.status = 101
-    session = Conversation(
-        socket, call.seed(), interval_seconds, call.request.query.get("model", "gpt-realtime")
-    )
+    session = Conversation(call, socket, interval_seconds)
     await session.begin()
-    async for message in socket:
-        if message.type is WSMsgType.BINARY:
-            await socket.send_bytes(message.data)
-        elif message.type is WSMsgType.TEXT:
-            await session.hear(message.data)
+    while not socket.closed:
+        message = await socket.receive()
+        match message.type:
+            case WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
+            case WSMsgType.TEXT:
+                await session.hear(message.data)
+            case WSMsgType.CLOSE:
+                # aiohttp's own answer would be 1000, whatever the client's code is.
+                await socket.close(
+                    code=message.data or WSCloseCode.OK, message=str(message.extra or "").encode()
+                )
+            case _:
+                break
     return socket
 
 
 class Conversation:
     """One session's events."""
 
-    def __init__(
-        self, socket: web.WebSocketResponse, seed: Seed, interval_seconds: float, model: str
-    ) -> None:
+    def __init__(self, call: Call, socket: web.WebSocketResponse, interval_seconds: float) -> None:
+        self._sender = call.sender
         self._socket = socket
-        self._seed = seed
+        self._seed = call.seed()
         self._interval_seconds = interval_seconds
-        self._model = model
+        self._model = call.request.query.get("model", "gpt-realtime")
         self._events = 0
         self._responses = 0
         self._heard = ""
@@ -82,6 +94,9 @@ class Conversation:
                 await self._say("conversation.item.added", previous_item_id=None, item=added)
             case {"type": "demo.close", "code": int(code)}:
                 await self._socket.close(code=code, message=str(event.get("reason", "")).encode())
+            case {"type": "demo.flood", "frames": int(frames), "bytes": int(size)}:
+                for number in range(frames):
+                    await self._socket.send_bytes(number.to_bytes(4) * (size // 4))
             case {"type": str()}:
                 await self._say("demo.echo", event=event)
             case _:
@@ -115,6 +130,8 @@ class Conversation:
         await self._say("response.done", response={**response, "status": "completed", "output": [item]})
 
     async def _say(self, kind: str, **fields: object) -> None:
+        if self._sender.fault.die_after_events == self._events:
+            await self._sender.cut()
         self._events += 1
         event = {"type": kind, "event_id": self._seed.name(f"event_{self._events}_", 16), **fields}
         await self._socket.send_str(compact(event).decode())

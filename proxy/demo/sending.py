@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -19,34 +19,47 @@ from .journal import Received
 BODILESS = frozenset({204, 304})
 
 
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
 class Cut(ConnectionError):
     """A fault cut the connection; nothing more can be sent on it."""
 
 
 @dataclass(slots=True)
 class Sender:
-    """Sends one answer. `first_piece_at` is on `time.monotonic()`."""
+    """Sends one answer. `first_piece_at` is on `time.monotonic()`.
+
+    `finishing` is called right before the last byte goes out: whoever has the whole answer can rely on its
+    effects.
+    """
 
     request: web.BaseRequest
     received: Received
     fault: GatewayFault
     token_interval_seconds: float
     gzip: bool = False
+    finishing: Callable[[], None] = lambda: None
     first_piece_at: float | None = None
     _sent_bytes: int = field(default=0, init=False)
 
     async def send(self, answer: Answer, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
         """Send head and body; raises `Cut` where a fault ends it."""
-        await self._before_the_head()
+        await self.before_the_head()
         response = web.StreamResponse(status=answer.status)
         response.headers[hdrs.CONTENT_TYPE] = answer.content_type
         for name, value in (*headers, *answer.headers, *self.fault.headers):
             response.headers.add(name, value)
         pieces = self._framed(response, answer)
+        bodiless = (
+            self.request.method == hdrs.METH_HEAD or answer.status in BODILESS or answer.length_bytes == 0
+        )
         self.received.status = answer.status
+        if bodiless:
+            self.finishing()
         await response.prepare(self.request)
         self.received.head_sent_at = time.monotonic()
-        if self.request.method != hdrs.METH_HEAD and answer.status not in BODILESS:
+        if not bodiless:
             await self._send_body(response, pieces, paced=answer.paced)
         await response.write_eof()
         return response
@@ -63,7 +76,10 @@ class Sender:
         await break_connection(self.request.transport, reset=self.fault.reset)
         raise Cut("a fault cut the connection")
 
-    async def _before_the_head(self) -> None:
+    async def before_the_head(self) -> None:
+        """What goes wrong before the answer begins."""
+        if self.fault.early_hints and self.request.transport is not None:
+            self.request.transport.write(EARLY_HINTS)
         if self.fault.latency_seconds:
             await asyncio.sleep(self.fault.latency_seconds)
         if self.fault.silent_before_head:
@@ -89,18 +105,24 @@ class Sender:
         return pieces
 
     async def _send_body(self, response: web.StreamResponse, pieces: Iterable[bytes], *, paced: bool) -> None:
-        for number, piece in enumerate(pieces):
-            if paced and number:
+        count = 0
+        for count, (piece, is_last) in enumerate(_with_last(pieces), start=1):
+            if paced and count > 1:
                 await asyncio.sleep(self.token_interval_seconds)
-            if self.fault.silent_after_events == number:
-                await self.silence()
-            if self.fault.die_after_events == number:
-                await self.cut()
+            await self._after_events(count - 1)
             if self.first_piece_at is None:
                 self.first_piece_at = time.monotonic()
-            await self._send_piece(response, piece)
+            await self._send_piece(response, piece, is_last=is_last)
+        # Everything was sent but the end.
+        await self._after_events(count)
 
-    async def _send_piece(self, response: web.StreamResponse, piece: bytes) -> None:
+    async def _after_events(self, count: int) -> None:
+        if self.fault.silent_after_events == count:
+            await self.silence()
+        if self.fault.die_after_events == count:
+            await self.cut()
+
+    async def _send_piece(self, response: web.StreamResponse, piece: bytes, *, is_last: bool) -> None:
         for limit, then in (
             (self.fault.silent_after_bytes, self.silence),
             (self.fault.die_after_bytes, self.cut),
@@ -109,12 +131,25 @@ class Sender:
                 before, piece = piece[: limit - self._sent_bytes], piece[limit - self._sent_bytes :]
                 await self._write(response, before)
                 await then()
+        if is_last:
+            self.finishing()
         await self._write(response, piece)
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         if data:
             await response.write(data)
             self._sent_bytes += len(data)
+
+
+def _with_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each piece, and whether it is the last one."""
+    waiting: bytes | None = None
+    for piece in pieces:
+        if waiting is not None:
+            yield waiting, False
+        waiting = piece
+    if waiting is not None:
+        yield waiting, True
 
 
 def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:

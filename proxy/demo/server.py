@@ -1,9 +1,10 @@
 """Both sides of the stand-in, listening."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random, SystemRandom
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from aiohttp import web
 
@@ -46,6 +47,7 @@ class StandIn:
             self.settings, self.ledger, api, self.faults.gateway, chance or SystemRandom()
         )
         self._runners: list[web.ServerRunner] = []
+        self._handlers: set[asyncio.Task[object]] = set()
         self.gateway_port = 0
         self.api_port = 0
 
@@ -92,12 +94,24 @@ class StandIn:
 
     async def close(self) -> None:
         """Stop listening and drop every connection."""
+        self.gateway.closing = self.api.closing = True
         while self._runners:
             await self._runners.pop().cleanup()
+        if self._handlers:
+            # aiohttp cancels them and does not wait.
+            await asyncio.wait(set(self._handlers))
 
     async def _listen(self, handle: Handler, port: int) -> int:
+        async def owned(request: web.BaseRequest) -> web.StreamResponse:
+            task = cast("asyncio.Task[object]", asyncio.current_task())
+            self._handlers.add(task)
+            try:
+                return await handle(request)
+            finally:
+                self._handlers.discard(task)
+
         server = web.Server(
-            handle,
+            owned,
             # A client that leaves cancels its handler, so that even a silent one notices.
             handler_cancellation=True,
             # The journal's bodies are those of the wire.

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from enum import Flag, auto
+from enum import Enum, auto
 from typing import Protocol, cast
 
 from proxy.relay import exchange as exchanges
@@ -65,10 +65,9 @@ class Door(exchanges.Services, Protocol):
         """Have `callback` called in a while."""
 
 
-class _Hold(Flag):
+class _Hold(Enum):
     """Why a client is not read from."""
 
-    NOTHING = 0
     AHEAD = auto()
     UPLOAD = auto()
 
@@ -83,7 +82,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._early: list[bytes] | None = None
         self._ahead_bytes = 0
-        self._holds = _Hold.NOTHING
+        self._holds: set[_Hold] = set()
         self._deaf = False
         self._advancing = False
         self.writing_paused = False
@@ -193,7 +192,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
             return
         self._ahead_bytes = 0
-        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        self._release(_Hold.AHEAD, _Hold.UPLOAD)
         if self._requests:
             self._advance()
 
@@ -228,7 +227,7 @@ class ClientConnection(asyncio.Protocol):
         self.sender.flush()
         self._exchange = None
         self._requests.clear()
-        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        self._release(_Hold.AHEAD, _Hold.UPLOAD)
         door = self._door
         door.leave(self)
 
@@ -282,10 +281,19 @@ class ClientConnection(asyncio.Protocol):
         """Close lingering: our last word, our end, and then a deaf ear until the client has ended too."""
         self._deaf = True
         self._requests.clear()
-        self._release(_Hold.AHEAD | _Hold.UPLOAD)
+        self._release(_Hold.AHEAD, _Hold.UPLOAD)
         if not self._transport.is_closing():
             self.sender.write_eof()
-            self._door.call_later(LINGER_SECONDS, self._transport.abort)
+            self._linger()
+
+    def _linger(self) -> None:
+        """Wait until a slow reader has got everything, then as long again as anybody may linger."""
+        sent = self._transport.get_write_buffer_size() == 0
+        self._door.call_later(LINGER_SECONDS, self._hang_up if sent else self._linger)
+
+    def _hang_up(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.abort()
 
     def _hand_over(self, raw: bytes) -> None:
         self._deaf = True
@@ -296,12 +304,12 @@ class ClientConnection(asyncio.Protocol):
     def _hold(self, why: _Hold) -> None:
         if not self._holds and not self._transport.is_closing():
             self._transport.pause_reading()
-        self._holds |= why
+        self._holds.add(why)
 
-    def _release(self, why: _Hold) -> None:
+    def _release(self, *why: _Hold) -> None:
         if not self._holds:
             return
-        self._holds &= ~why
+        self._holds.difference_update(why)
         if not self._holds and not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -67,7 +67,7 @@ class Trace:
         self.bytes_up = 0
         self.bytes_down = 0
         self.tap: Tap | None = None
-        self.upstream_lines = b""
+        self.upstream_lines: list[bytes] = []
 
 
 class Observer(Protocol):
@@ -76,7 +76,7 @@ class Observer(Protocol):
     def begin(self, head: RequestHead, pool: "Pool", now: float) -> Trace:
         """A call is about to be sent up."""
 
-    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> list[bytes]:
         """The head of its answer has come. Gives header lines to add on the way down."""
 
     def ended(self, trace: Trace) -> None:

@@ -22,7 +22,8 @@ UPLOAD_AHEAD_BYTES = 64 * 1024
 """How much of an upload is taken in while there is no connection to send it on."""
 
 _SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+_UPGRADE = (b"Upgrade: websocket", b"Connection: Upgrade")
+_CHUNKED = b"Transfer-Encoding: chunked"
 
 
 class Client(Protocol):
@@ -134,16 +135,18 @@ class Exchange:
 
     def _request_head(self) -> bytes:
         head, upstream = self._head, self._pool.upstream
-        lines = headers.towards_upstream(head.lines, head.fields, upstream.authority)
-        lines.append(self._trace.upstream_lines)
+        lines = [
+            b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target),
+            *headers.towards_upstream(head.lines, head.fields, upstream.authority),
+            *self._trace.upstream_lines,
+        ]
         if head.framing is Framing.CHUNKED:
-            lines.append(b"Transfer-Encoding: chunked\r\n")
+            lines.append(_CHUNKED)
         if head.websocket:
-            lines.append(_UPGRADE)
+            lines += _UPGRADE
         if self._services.via is not None:
-            lines.append(b"Via: 1.%d %b\r\n" % (0 if head.http10 else 1, self._services.via))
-        start = b"%b %b%b HTTP/1.1\r\n" % (head.method, upstream.prefix, head.target)
-        return start + headers.join(lines)
+            lines.append((b"Via: 1.0 " if head.http10 else b"Via: 1.1 ") + self._services.via)
+        return headers.head(lines)
 
     def _send(self, start: bytes) -> None:
         """Send `start` and the pieces of the body that have come, in one write."""
@@ -173,7 +176,7 @@ class Exchange:
     def interim(self, head: AnswerHead) -> None:
         """1xx goes down too (RFC 9110 §15.2), except to a client too old to know it."""
         if not self._head.http10:
-            self._client.sender.write(self._answer_head(head, b""))
+            self._client.sender.write(_answer_head(head, []))
 
     def received(
         self, head: AnswerHead | None, pieces: list[bytes], *, complete: bool, trailers: Lines
@@ -212,15 +215,10 @@ class Exchange:
             or self._client.draining
         )
         if down is Framing.CHUNKED or (down is Framing.NONE and b"transfer-encoding" in answer.fields):
-            added += b"Transfer-Encoding: chunked\r\n"
+            added.append(_CHUNKED)
         if self._close_after:
-            added += b"Connection: close\r\n"
-        return self._answer_head(answer, added)
-
-    def _answer_head(self, answer: AnswerHead, added: bytes) -> bytes:
-        lines = headers.towards_client(answer.lines, answer.fields)
-        lines.append(added)
-        return b"HTTP/1.1 %d %b\r\n" % (answer.status, answer.reason) + headers.join(lines)
+            added.append(b"Connection: close")
+        return _answer_head(answer, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
         """101: from here on both directions are raw bytes (RFC 6455 §4.2.2)."""
@@ -232,7 +230,7 @@ class Exchange:
         trace.status = head.status
         trace.answered = self._services.clock()
         added = self._services.observer.answered(trace, self._head, head)
-        self._client.sender.write(self._answer_head(head, added + _UPGRADE))
+        self._client.sender.write(_answer_head(head, [*added, *_UPGRADE]))
         self._upstream = None
         self._services.gatherer.open_calls -= 1
         self._client.switch(upstream.detach(), rest, trace)
@@ -328,3 +326,13 @@ class Exchange:
         trace.ended = self._services.clock()
         trace.tap = None
         self._services.observer.ended(trace)
+
+
+def _answer_head(answer: AnswerHead, added: list[bytes]) -> bytes:
+    return headers.head(
+        [
+            b"HTTP/1.1 %d %b" % (answer.status, answer.reason),
+            *headers.towards_client(answer.lines, answer.fields),
+            *added,
+        ]
+    )

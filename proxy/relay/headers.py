@@ -4,7 +4,7 @@
 how they travel: as they came, with their case, order and repetitions.
 """
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 Lines = list[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
@@ -44,14 +44,24 @@ _STOP_DOWN = HOP_BY_HOP | KEPT_FROM_CLIENT
 _STOP_IN_TRAILERS = _STOP_UP | _STOP_DOWN | {b"content-length", b"host"}
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
+_USUAL_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
+
+_REMEMBERED_NAMES = 256
+"""The same few names come with every call: what is decided about each is remembered, within a bound."""
 
 
 def index(lines: Lines) -> Fields:
-    """The lines as a table to look names up in."""
-    fields: Fields = {}
+    """The lines as a table to look names up in.
+
+    White space around a value is no part of it (RFC 9112 §5.1); the parser leaves what is behind it.
+    """
+    fields = {name.lower(): value.strip() for name, value in lines}
+    if len(fields) == len(lines):
+        return fields
+    fields = {}
     for name, value in lines:
-        lower = name.lower()
-        fields[lower] = value if lower not in fields else fields[lower] + b", " + value
+        lower, bare = name.lower(), value.strip()
+        fields[lower] = bare if lower not in fields else fields[lower] + b", " + bare
     return fields
 
 
@@ -60,37 +70,54 @@ def tokens(value: bytes) -> set[bytes]:
     return {token.strip().lower() for token in value.split(b",")}
 
 
-def named_by_connection(fields: Fields) -> frozenset[bytes] | set[bytes]:
-    """The fields that this message's `Connection` declares to be hop-by-hop."""
+def _without_named(lines: Lines, fields: Fields) -> Lines:
+    """The lines without those that this message's `Connection` declares to be hop-by-hop."""
     connection = fields.get(b"connection")
-    return frozenset() if connection is None else tokens(connection) - _NEVER_NAMED
+    if connection is None or connection in _USUAL_CONNECTION:
+        return lines
+    named = tokens(connection) - _NEVER_NAMED
+    return [(name, value) for name, value in lines if name.lower() not in named]
+
+
+@lru_cache(_REMEMBERED_NAMES)
+def _start_up(name: bytes) -> bytes | None:
+    """How the line of that name begins on the way up; None if it stops here."""
+    lower = name.lower()
+    if lower in _STOP_UP or lower.startswith(b"sec-fetch-"):
+        return None
+    return name + b": "
+
+
+@lru_cache(_REMEMBERED_NAMES)
+def _start_down(name: bytes) -> bytes | None:
+    """How the line of that name begins on the way down; None if it stops here."""
+    lower = name.lower()
+    if lower in _STOP_DOWN or lower.startswith(b"access-control-"):
+        return None
+    return name + b": "
 
 
 def towards_upstream(lines: Lines, fields: Fields, host: bytes) -> list[bytes]:
-    """The request's lines as they go up, each with its CRLF; `Host` becomes `host` where it stands."""
-    named = named_by_connection(fields)
-    kept = []
-    for name, value in lines:
-        lower = name.lower()
-        if lower in _STOP_UP or lower in named or lower.startswith(b"sec-fetch-"):
-            continue
-        kept.append(b"%b: %b\r\n" % (name, host if lower == b"host" else value))
+    """The request's lines as they go up; `Host` becomes `host` where it stands."""
+    passing = _with_host(_without_named(lines, fields), host)
+    kept = [start + value for name, value in passing if (start := _start_up(name)) is not None]
     # Of TE only `trailers` can be promised on: it is all that passes through us (RFC 9110 §10.1.4).
     if b"te" in fields and b"trailers" in tokens(fields[b"te"]):
-        kept.append(b"TE: trailers\r\nConnection: TE\r\n")
+        kept += (b"TE: trailers", b"Connection: TE")
     return kept
+
+
+def _with_host(lines: Lines, host: bytes) -> Lines:
+    for position, (name, _) in enumerate(lines):
+        if name.lower() == b"host":
+            return [*lines[:position], (name, host), *lines[position + 1 :]]
+    return [(b"Host", host), *lines]
 
 
 def towards_client(lines: Lines, fields: Fields) -> list[bytes]:
-    """The answer's lines as they go down, each with its CRLF."""
-    named = named_by_connection(fields)
-    kept = []
-    for name, value in lines:
-        lower = name.lower()
-        if lower in _STOP_DOWN or lower in named or lower.startswith(b"access-control-"):
-            continue
-        kept.append(b"%b: %b\r\n" % (name, value))
-    return kept
+    """The answer's lines as they go down."""
+    passing = _without_named(lines, fields)
+    return [start + value for name, value in passing if (start := _start_down(name)) is not None]
 
 
 def trailers(lines: Lines) -> Lines:
@@ -111,6 +138,7 @@ def wants_websocket(fields: Fields) -> bool:
     )  # fmt: skip
 
 
-def join(lines: Iterable[bytes]) -> bytes:
-    """Lines with their CRLF as a head's tail: the empty line ends it."""
-    return b"".join(lines) + b"\r\n"
+def head(lines: list[bytes]) -> bytes:
+    """A start line and field lines as a whole head, which the empty line ends."""
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)

@@ -11,6 +11,11 @@ HEAD_LIMIT_FIELDS = 256
 """Of a head in either direction: far above what any SDK or gateway sends, far below what hurts."""
 
 
+def head_size(start: bytes, lines: Lines) -> int:
+    """How large a head was on the wire: `start` is what varies of its first line (target, or reason)."""
+    return len(start) + sum([len(name) + len(value) + 4 for name, value in lines])
+
+
 @dataclass(slots=True)
 class RequestHead:
     """What a client asked for.

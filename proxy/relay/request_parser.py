@@ -12,7 +12,7 @@ import httptools
 from proxy.relay import framing, headers, refusals, targets
 from proxy.relay.framing import BadFraming, Framing
 from proxy.relay.headers import Lines
-from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, RequestHead
+from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, RequestHead, head_size
 from proxy.relay.refusals import Refusal
 from proxy.relay.targets import BadTarget
 
@@ -60,6 +60,7 @@ class RequestParser:
         self._in_head = False
         self._head_reads: list[bytes] | None = None
         self._overhead_bytes = 0
+        self._at_most_bytes = 0
 
     def feed(self, data: bytes) -> bytes | None:
         """Read `data`. Gives what stood behind a WebSocket handshake (perhaps nothing), after which no more
@@ -74,6 +75,7 @@ class RequestParser:
             elif self._head_reads is not None:
                 self._head_reads.append(data)
         size = len(data)
+        self._at_most_bytes = self._overhead_bytes + size
         while True:
             try:
                 self._parser.feed_data(data)
@@ -179,7 +181,9 @@ class RequestParser:
 
     def _parse_head(self, lines: Lines) -> RequestHead:
         parser = self._parser
-        if len(lines) > HEAD_LIMIT_FIELDS or sum([len(n) + len(v) for n, v in lines]) > HEAD_LIMIT_BYTES:
+        if len(lines) > HEAD_LIMIT_FIELDS or (
+            self._at_most_bytes > HEAD_LIMIT_BYTES and head_size(self._target, lines) > HEAD_LIMIT_BYTES
+        ):
             raise _Stop(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS))
         method = parser.get_method()
         if method in (b"CONNECT", b"TRACE"):

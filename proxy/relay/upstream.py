@@ -11,8 +11,8 @@ from yarl import URL
 
 from proxy.relay import framing, headers
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Lines
-from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, AnswerHead
+from proxy.relay.headers import Fields, Lines
+from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, AnswerHead, head_size
 from proxy.relay.writes import Gatherer, Sender
 
 _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -39,7 +39,7 @@ class Upstream:
     @classmethod
     def from_url(cls, url: str, *, tls: ssl.SSLContext | None = None) -> "Upstream":
         """`url`: http or https, a host, an optional port and path. `tls`: used where it is https."""
-        parsed = URL(url)
+        parsed = URL(url, encoded=True)
         host, port = parsed.host, parsed.port
         if host is None or port is None or parsed.scheme not in ("http", "https"):
             raise ValueError("an upstream needs an http or https URL with a host")
@@ -86,6 +86,10 @@ class _Surplus(Exception):  # not an error: a way to stop the parser
 
 class _TooLarge(Exception):
     """The answer's head is above the limits."""
+
+
+class _OtherVersion(Exception):
+    """The answer claims to be of another HTTP."""
 
 
 class Keeper(Protocol):
@@ -198,6 +202,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.sender.abort()
             return
         self._touched = True
+        self._at_most_bytes = self._overhead_bytes + len(data)
         broken: str | None = None
         rest = b""
         try:
@@ -216,8 +221,11 @@ class UpstreamConnection(asyncio.Protocol):
             interims, self._interims = self._interims, []
             for interim in interims:
                 exchange.interim(interim)
-        if self._switching and head is not None and broken is None:
-            exchange.switched(head, rest)
+        if self._switching:
+            if head is not None and broken is None:
+                exchange.switched(head, rest)
+            else:
+                self._fail(exchange, "it breaks off while it switches protocols")
             return
         if self._complete:
             # Whatever stood behind the answer is not passed on, and no other call meets it.
@@ -235,9 +243,12 @@ class UpstreamConnection(asyncio.Protocol):
             if self._overhead_bytes > HEAD_LIMIT_BYTES and broken is None:
                 broken = "its head is too large"
         if broken is not None and self._exchange is exchange:
-            self._exchange = None
-            self.sender.abort()
-            exchange.upstream_broke(broken, malformed=True)
+            self._fail(exchange, broken)
+
+    def _fail(self, exchange: Exchange, why: str) -> None:
+        self._exchange = None
+        self.sender.abort()
+        exchange.upstream_broke(why, malformed=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self._exchange = self._exchange, None
@@ -274,9 +285,13 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         lines, self._lines = self._lines, []
-        if len(lines) > HEAD_LIMIT_FIELDS:
+        if len(lines) > HEAD_LIMIT_FIELDS or (
+            self._at_most_bytes > HEAD_LIMIT_BYTES and head_size(self._reason, lines) > HEAD_LIMIT_BYTES
+        ):
             raise _TooLarge
         fields = headers.index(lines)
+        if not self._speaks_http1(fields):
+            raise _OtherVersion
         head = AnswerHead(
             status, self._reason, lines, fields, framing.of_answer(self._method, status, fields)
         )
@@ -291,6 +306,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
 
+    def _speaks_http1(self, fields: Fields) -> bool:
+        # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
+        if b"connection" not in fields and self._parser.should_keep_alive():
+            return True
+        return self._parser.get_http_version() in ("1.0", "1.1")
+
     def on_message_complete(self) -> None:
         if self._framing is not None and not self._complete:
             self._complete = True
@@ -304,4 +325,6 @@ def _why(error: httptools.HttpParserError) -> str:
         return f"it has {cause}"
     if isinstance(cause, _TooLarge):
         return "its head is too large"
+    if isinstance(cause, _OtherVersion):
+        return "it is neither HTTP/1.0 nor HTTP/1.1"
     return "it breaks the rules of HTTP/1.1"

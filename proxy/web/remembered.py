@@ -46,8 +46,8 @@ def named_call(request: web.Request) -> tuple[str, LiveCall | None]:
     request_id = helicone.valid_request_id(text)
     if request_id is None:
         raise UnknownCall(
-            "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id of "
-            "every answer. GET /feedback lists the calls that are remembered."
+            "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
+            "of every answer. GET /feedback lists the calls that are remembered."
         )
     return request_id, request.app[CONTEXT].store.find(request_id)
 

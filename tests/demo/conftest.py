@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from harness.loops import LoopThread
 
+from harness.loops import LoopThread
 from proxy.demo import StandIn, StandInSettings
 
 StartStandIn = Callable[[StandInSettings], StandIn]

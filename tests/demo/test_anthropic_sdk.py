@@ -25,7 +25,7 @@ def client(standin: StandIn) -> Iterator[anthropic.Anthropic]:
 
 def test_a_message_is_parsed_and_its_id_is_in_the_head(client: anthropic.Anthropic) -> None:
     raw = client.messages.with_raw_response.create(
-        model="claude-sonnet-4-5", max_tokens=100, messages=[{"role": "user", "content": "hello there"}]
+        model="claude-sonnet-5", max_tokens=100, messages=[{"role": "user", "content": "hello there"}]
     )
     message = raw.parse()
     assert message.content[0].type == "text"
@@ -38,7 +38,7 @@ def test_a_message_is_parsed_and_its_id_is_in_the_head(client: anthropic.Anthrop
 
 def test_a_streamed_message_adds_up(client: anthropic.Anthropic) -> None:
     with client.messages.stream(
-        model="claude-sonnet-4-5", max_tokens=100, messages=[{"role": "user", "content": "stream this"}]
+        model="claude-sonnet-5", max_tokens=100, messages=[{"role": "user", "content": "stream this"}]
     ) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
@@ -51,14 +51,15 @@ def test_a_streamed_message_adds_up(client: anthropic.Anthropic) -> None:
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_tool_is_used(client: anthropic.Anthropic, streamed: bool) -> None:
+    message: anthropic.types.Message
     if streamed:
         with client.messages.stream(
-            model="claude-sonnet-4-5", max_tokens=9, tools=[TOOL], messages=[{"role": "user", "content": "w?"}]
+            model="claude-sonnet-5", max_tokens=9, tools=[TOOL], messages=[{"role": "user", "content": "w?"}]
         ) as stream:
             message = stream.get_final_message()
     else:
         message = client.messages.create(
-            model="claude-sonnet-4-5", max_tokens=9, tools=[TOOL], messages=[{"role": "user", "content": "w?"}]
+            model="claude-sonnet-5", max_tokens=9, tools=[TOOL], messages=[{"role": "user", "content": "w?"}]
         )
     block = message.content[0]
     assert message.stop_reason == "tool_use"
@@ -68,12 +69,15 @@ def test_a_tool_is_used(client: anthropic.Anthropic, streamed: bool) -> None:
 
 def test_after_a_tools_result_the_model_speaks(client: anthropic.Anthropic) -> None:
     message = client.messages.create(
-        model="claude-sonnet-4-5",
+        model="claude-sonnet-5",
         max_tokens=9,
         tools=[TOOL],
         messages=[
             {"role": "user", "content": "w?"},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "weather", "input": {}}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t", "name": "weather", "input": {}}],
+            },
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "sunny"}]},
         ],
     )
@@ -81,7 +85,9 @@ def test_after_a_tools_result_the_model_speaks(client: anthropic.Anthropic) -> N
 
 
 def test_tokens_are_counted(client: anthropic.Anthropic) -> None:
-    counted = client.messages.count_tokens(model="claude-sonnet-4-5", messages=[{"role": "user", "content": "a b"}])
+    counted = client.messages.count_tokens(
+        model="claude-sonnet-5", messages=[{"role": "user", "content": "a b"}]
+    )
     assert counted.input_tokens == 6
 
 

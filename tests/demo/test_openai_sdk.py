@@ -1,6 +1,8 @@
 """OpenAI's own SDK understands every answer."""
 
+import base64
 import hashlib
+import json
 import os
 import struct
 from collections.abc import Iterator
@@ -20,8 +22,16 @@ WEATHER = {
     "required": ["city", "days", "unit"],
     "additionalProperties": False,
 }
-CHAT_TOOL: ChatCompletionToolParam = {"type": "function", "function": {"name": "weather", "parameters": WEATHER}}
-RESPONSE_TOOL: FunctionToolParam = {"type": "function", "name": "weather", "parameters": WEATHER, "strict": True}
+CHAT_TOOL: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": WEATHER},
+}
+RESPONSE_TOOL: FunctionToolParam = {
+    "type": "function",
+    "name": "weather",
+    "parameters": WEATHER,
+    "strict": True,
+}
 
 
 class Forecast(BaseModel):
@@ -47,7 +57,9 @@ def test_a_chat_completion_is_parsed_and_its_id_is_in_the_head(client: openai.Op
     assert "hello there" in (completion.choices[0].message.content or "")
     assert completion.choices[0].finish_reason == "stop"
     assert completion.usage is not None
-    assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    assert (
+        completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    )
     assert completion.id.startswith("chatcmpl-")
     assert completion.model == "gpt-4o"
     assert len(raw.headers["helicone-id"]) == 36
@@ -55,7 +67,9 @@ def test_a_chat_completion_is_parsed_and_its_id_is_in_the_head(client: openai.Op
 
 
 def test_several_choices_come_when_asked(client: openai.OpenAI) -> None:
-    completion = client.chat.completions.create(model="gpt-4o", n=3, messages=[{"role": "user", "content": "hi"}])
+    completion = client.chat.completions.create(
+        model="gpt-4o", n=3, messages=[{"role": "user", "content": "hi"}]
+    )
     assert [choice.index for choice in completion.choices] == [0, 1, 2]
 
 
@@ -87,11 +101,14 @@ def test_a_tool_is_called_with_arguments_that_fit_its_schema_and_the_result_ends
     calls = first.choices[0].message.tool_calls
     assert calls is not None
     assert calls[0].type == "function"
-    assert set(__import__("json").loads(calls[0].function.arguments)) == {"city", "days", "unit"}
+    assert set(json.loads(calls[0].function.arguments)) == {"city", "days", "unit"}
     second = client.chat.completions.create(
         model="gpt-4o",
         tools=[CHAT_TOOL],
-        messages=[{"role": "user", "content": "weather?"}, {"role": "tool", "tool_call_id": "x", "content": "sunny"}],
+        messages=[
+            {"role": "user", "content": "weather?"},
+            {"role": "tool", "tool_call_id": "x", "content": "sunny"},
+        ],
     )
     assert second.choices[0].finish_reason == "stop"
 
@@ -159,7 +176,9 @@ def test_a_response_with_structured_output_fits_the_callers_model(client: openai
 
 def test_embeddings_are_the_same_as_numbers_and_as_base64(client: openai.OpenAI) -> None:
     packed = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
-    plain = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"], encoding_format="float")
+    plain = client.embeddings.create(
+        model="text-embedding-3-small", input=["one", "two"], encoding_format="float"
+    )
     assert [each.index for each in packed.data] == [0, 1]
     for one, other in zip(packed.data, plain.data, strict=True):
         assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
@@ -175,8 +194,6 @@ def test_models_are_listed_and_an_unknown_one_is_a_404(client: openai.OpenAI) ->
 
 
 def test_an_image_is_a_png(client: openai.OpenAI) -> None:
-    import base64
-
     made = client.images.generate(model="gpt-image-1", prompt="a cat")
     assert made.data is not None
     assert base64.b64decode(made.data[0].b64_json or "").startswith(b"\x89PNG")
@@ -219,8 +236,6 @@ def test_what_the_provider_refuses_is_an_openai_error(client: openai.OpenAI) -> 
 
 
 def test_an_embedding_in_base64_is_little_endian_floats(client: openai.OpenAI) -> None:
-    import base64
-
     raw = client.post(
         "/embeddings", body={"model": "m", "input": "x", "encoding_format": "base64"}, cast_to=object
     )

@@ -99,7 +99,7 @@ def _reply(request: JsonObject, messages: object, seed: Seed, label: str) -> Rep
 
 def _wanted_function(request: JsonObject) -> JsonObject | None:
     choice = request.get("tool_choice")
-    functions = [
+    functions: list[JsonObject] = [
         tool["function"] for tool in request.get("tools") or () if isinstance(tool.get("function"), dict)
     ]
     if choice == "none" or not functions:

@@ -96,8 +96,8 @@ def _wanted_tool(request: JsonObject) -> JsonObject | None:
 def _count(request: JsonObject) -> int:
     given = request.get("messages")
     messages = given if isinstance(given, list) else []
-    texts = [text_of(request.get("system")), *(text_of(each.get("content")) for each in messages)]
-    return sum(len(tokens_of(text)) + 4 for text in texts)
+    system = len(tokens_of(text_of(request.get("system"))))
+    return system + sum(len(tokens_of(text_of(each.get("content")))) + 4 for each in messages)
 
 
 def _usage(input_tokens: int, output_tokens: int) -> JsonObject:

@@ -8,7 +8,7 @@ import zlib
 from .answer import Answer, JsonObject, json_answer, openai_error, required
 from .seeds import Seed, pseudo_random_blocks, tokens_of
 
-MODELS = ("gpt-4o", "gpt-4o-mini", "o4-mini", "text-embedding-3-small", "claude-sonnet-4-5", "gpt-image-1")
+MODELS = ("gpt-4o", "gpt-4o-mini", "o4-mini", "text-embedding-3-small", "claude-sonnet-5", "gpt-image-1")
 EMBEDDING_DIMENSIONS = 32
 """Fewer than the real 1,536: the answer stays readable. `dimensions` changes it."""
 

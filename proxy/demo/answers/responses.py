@@ -96,7 +96,9 @@ def _item(request: JsonObject, given: object, seed: Seed) -> JsonObject:
 
 def _wanted_function(request: JsonObject) -> JsonObject | None:
     choice = request.get("tool_choice")
-    functions = [tool for tool in request.get("tools") or () if tool.get("type") == "function"]
+    functions: list[JsonObject] = [
+        tool for tool in request.get("tools") or () if tool.get("type") == "function"
+    ]
     if choice == "none" or not functions:
         return None
     name = choice.get("name") if isinstance(choice, dict) else None

@@ -1,0 +1,114 @@
+"""The product, running: a real Sidecar on the loop of another thread, with clients of its own."""
+
+import asyncio
+import io
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from harness.clients import Client
+from harness.loops import DEADLINE_SECONDS, LoopThread
+from harness.wire import wait_until
+from proxy.app import Sidecar
+from proxy.config import Settings
+from proxy.config_sources import nested
+from proxy.relay.client import ClientConnection
+
+
+def settings_of(upstream_url: str, **dotted: object) -> Settings:
+    """Settings for a test: a free port, IPv4 alone, a short grace period. `dotted`: as in `{"upstream.via": False}`."""
+    values: dict[str, Any] = {
+        "server.port": 0,
+        "server.host": ["127.0.0.1"],
+        "server.grace_seconds": 0.2,
+        "routes.default.url": upstream_url,
+        "helicone.api_url": "http://127.0.0.1:9",
+    }
+    return Settings(**nested(values | dotted))
+
+
+class RunningSidecar:
+    """A sidecar that runs until the `with` block ends. Leaving closes its clients first."""
+
+    def __init__(self, loop: LoopThread, settings: Settings) -> None:
+        self._loop = loop
+        self._log = io.StringIO()
+        self.sidecar = loop.call(lambda: Sidecar(settings, log=self._log))
+        self._clients: list[Client] = []
+        self._stopping: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._loop.run(self.sidecar.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients:
+            client.close()
+        self.begin_stop().result(DEADLINE_SECONDS)
+        if error is None:
+            self.wait_until_empty()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens, first."""
+        return self.sidecar.listening_on[0], self.sidecar.port
+
+    @property
+    def authority(self) -> bytes:
+        """Its address as `Host` says it."""
+        return b"127.0.0.1:%d" % self.sidecar.port
+
+    @property
+    def log(self) -> str:
+        """What it has logged; the lines of calls come a tenth of a second late."""
+        return self._log.getvalue()
+
+    def wait_for_log(self, words: str) -> None:
+        """Wait until the log says `words`."""
+        wait_until(lambda: words in self.log, f"the log says {words!r}")
+
+    def connect(self, *, receive_buffer_bytes: int | None = None, host: str | None = None) -> Client:
+        """A new client."""
+        address = self.address if host is None else (host, self.sidecar.port)
+        client = Client.connect(address, receive_buffer_bytes=receive_buffer_bytes)
+        self._clients.append(client)
+        return client
+
+    def begin_stop(self) -> "Future[None]":
+        """Have it stop, as SIGTERM does, and do not wait for it."""
+        if self._stopping is None:
+            stop = self.sidecar.__aexit__(None, None, None)
+            self._stopping = asyncio.run_coroutine_threadsafe(stop, self._loop.loop)
+        return self._stopping
+
+    def open_calls(self) -> int:
+        """How many calls it believes to be open."""
+        return self._loop.call(lambda: self.sidecar._gatherer.open_calls)
+
+    def open_connections(self) -> int:
+        """How many clients' connections and tunnels it holds."""
+        return self._loop.call(lambda: len(self.sidecar._door._connections))
+
+    def unsent_bytes(self) -> int:
+        """What it has written for its clients, and their connections have not taken yet."""
+        connections = self.sidecar._door._connections
+        return self._loop.call(
+            lambda: sum(
+                connection._transport.get_write_buffer_size()
+                for connection in connections
+                if isinstance(connection, ClientConnection)
+            )
+        )
+
+    def wait_until_empty(self) -> None:
+        """Wait until it holds no call and no connection: none is ever forgotten."""
+        wait_until(lambda: self.open_calls() == 0, "no call is open")
+        wait_until(lambda: self.open_connections() == 0, "no connection is open")
+
+
+class StartSidecar(Protocol):
+    """Starts a sidecar for an upstream URL, with settings by dotted key."""
+
+    def __call__(self, upstream_url: str, **dotted: object) -> RunningSidecar: ...
