@@ -144,7 +144,7 @@ class Calls(Section):
     """What is remembered."""
 
     capacity: int = Field(
-        10_000, ge=1, description="How many calls are remembered; the oldest one makes room."
+        10_000, ge=1, description="How many calls are remembered; the least recently used one makes room."
     )
 
 

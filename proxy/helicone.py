@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from proxy.errors import (
@@ -153,7 +154,7 @@ class HeliconeApi:
             async with self._session.post(
                 url, json=payload, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as answer:
-                said = (await answer.content.read(_LONGEST_ANSWER_BYTES)).decode("utf-8", "replace")
+                said = await _beginning(answer)
                 if not 200 <= answer.status < 300:
                     raise self._refusal(answer.status, said, answer.headers, key)
                 return answer.status
@@ -168,7 +169,7 @@ class HeliconeApi:
                 f"Helicone's API at {self._base} cannot be reached ({type(error).__name__}). {NOT_RECORDED}"
             ) from None
 
-    def _refusal(self, status: int, said: str, headers: Mapping[str, str], key: str) -> HeliconeError:
+    def _refusal(self, status: int, said: str, headers: CIMultiDictProxy[str], key: str) -> HeliconeError:
         """Helicone's refusal as an error with a sentence: the table of requestController.ts and auth.ts."""
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or "Invalid token." in said:
             return HeliconeUnauthorized(self._about_the_key(status, key))
@@ -198,6 +199,16 @@ class HeliconeApi:
             f"to the other region ({region} was sent to {self._base}). Check HELICONE_API_KEY, "
             f"its write permission, and [helicone] api_url. {NOT_RECORDED}"
         )
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> str:
+    """What an answer says, or as much of it as is enough for any of Helicone's refusals."""
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) >= _LONGEST_ANSWER_BYTES:
+            break
+    return body.decode("utf-8", "replace")
 
 
 def _seconds(retry_after: str | None) -> int | None:

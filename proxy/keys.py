@@ -25,6 +25,7 @@ class Keyring:
         """Keep an app's own key. Gives its fingerprint."""
         known = self._fingerprints.get(key)
         if known is not None:
+            self._fingerprints.move_to_end(key)
             return known
         if len(self._fingerprints) >= _CAPACITY:
             _, oldest = self._fingerprints.popitem(last=False)

@@ -95,5 +95,7 @@ def _thumb(value: object) -> bool:
 
 
 def _quoted(value: object) -> str:
+    if isinstance(value, list):  # an object too: see _Pairs
+        return "A list or an object"
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"

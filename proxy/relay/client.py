@@ -215,10 +215,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._requests.clear()
         if delimited_by_close:
-            sock: socket.socket | None = self._transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self.sender.abort()
+            self._reset()
         else:
             self.sender.close()
 
@@ -262,7 +259,8 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.stop()
         else:
-            self.sender.abort()
+            # Whatever is unsent may be the end of an answer that ends with the connection.
+            self._reset()
 
     def _leave(self) -> None:
         self._deaf = True
@@ -294,6 +292,13 @@ class ClientConnection(asyncio.Protocol):
     def _hang_up(self) -> None:
         if not self._transport.is_closing():
             self._transport.abort()
+
+    def _reset(self) -> None:
+        """Close with a reset, which nobody can take for an orderly end."""
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        if sock is not None and not self._transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.sender.abort()
 
     def _hand_over(self, raw: bytes) -> None:
         self._deaf = True

@@ -214,7 +214,7 @@ class Exchange:
             or down is Framing.UNTIL_CLOSE
             or self._client.draining
         )
-        if down is Framing.CHUNKED or (down is Framing.NONE and b"transfer-encoding" in answer.fields):
+        if down is Framing.CHUNKED or framing.is_announced(answer.status, answer.fields, http10=head.http10):
             added.append(_CHUNKED)
         if self._close_after:
             added.append(b"Connection: close")
@@ -223,7 +223,7 @@ class Exchange:
     def switched(self, head: AnswerHead, rest: bytes) -> None:
         """101: from here on both directions are raw bytes (RFC 6455 §4.2.2)."""
         upstream = self._upstream
-        if upstream is None or not self._head.websocket:
+        if upstream is None or not self._head.websocket or not headers.wants_websocket(head.fields):
             self.upstream_broke("it switches to a protocol that was not asked for", malformed=True)
             return
         trace = self._trace

@@ -65,6 +65,14 @@ def towards_client(framing: Framing, *, http10: bool) -> Framing:
     return framing
 
 
+def is_announced(status: int, fields: Mapping[bytes, bytes], *, http10: bool) -> bool:
+    """Whether an answer without a body may say that one would have been chunked: to HEAD, and with 304.
+
+    Not with 204, and never to HTTP/1.0 (RFC 9112 §6.1).
+    """
+    return b"transfer-encoding" in fields and status != 204 and not http10
+
+
 LAST_CHUNK = b"0\r\n\r\n"
 
 

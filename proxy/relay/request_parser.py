@@ -203,7 +203,12 @@ class RequestParser:
         except (BadTarget, BadFraming) as error:
             raise _Stop(refusals.malformed(str(error))) from None
         if target.authority is not None:
+            if b"host" not in fields or b"," in fields[b"host"]:
+                # The target's host stands in for it below, and would hide this from the guard.
+                raise _Stop(refusals.malformed("it needs exactly one Host"))
             fields[b"host"] = target.authority
+        if target.path == b"*" and method != b"OPTIONS":
+            raise _Stop(refusals.malformed("only OPTIONS may ask for *"))
         return RequestHead(
             method=method,
             target=target.origin,
@@ -215,6 +220,7 @@ class RequestParser:
             keep_alive=keep_alive and not http10,
             websocket=b"upgrade" in fields
             and method == b"GET"
+            and not http10
             and kind is Framing.NONE
             and headers.wants_websocket(fields),
         )

@@ -51,9 +51,12 @@ class Tunnel:
             self._trace.bytes_down += size
 
     def half_closed(self) -> None:
-        """One direction has ended; the other may say its last words."""
+        """One direction has ended; the other may say its last words. When both have, both are closed."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HALF_OPEN_SECONDS, self.stop)
+        else:
+            self._client.transport.close()
+            self._upstream.transport.close()
 
     def lost(self, side: "_Side", error: Exception | None) -> None:
         """One side is gone, and the other has to follow."""

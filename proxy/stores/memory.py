@@ -1,6 +1,6 @@
 """Recent calls in memory: an LRU."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Generic
@@ -11,14 +11,14 @@ from proxy.stores.contract import C
 class MemoryCalls(Generic[C]):
     """See `stores.contract.RecentCalls`.
 
-    Two orders are kept: that of use, in which calls are forgotten, and that of arrival, in which they are shown. A
-    call that was forgotten stays in the second until as many newer ones have come; it is skipped there.
+    The same calls stand in two orders: that of use, in which they are forgotten, and that of arrival, in which
+    they are shown.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._by_use: OrderedDict[str, C] = OrderedDict()
-        self._by_arrival: deque[C] = deque(maxlen=capacity)
+        self._by_arrival: OrderedDict[str, C] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_use)
@@ -28,14 +28,15 @@ class MemoryCalls(Generic[C]):
 
     def remember(self, call: C) -> None:
         """Remember a call; forget the least recently used one if there is no room."""
-        by_use = self._by_use
         request_id = call.request_id
+        by_use, by_arrival = self._by_use, self._by_arrival
         if request_id in by_use:
             by_use.move_to_end(request_id)
+            by_arrival.move_to_end(request_id)
         elif len(by_use) >= self.capacity:
-            by_use.popitem(last=False)
-        by_use[request_id] = call
-        self._by_arrival.append(call)
+            forgotten, _ = by_use.popitem(last=False)
+            del by_arrival[forgotten]
+        by_use[request_id] = by_arrival[request_id] = call
 
     def find(self, request_id: str) -> C | None:
         """The call with that id; asking for it counts as use."""
@@ -46,12 +47,11 @@ class MemoryCalls(Generic[C]):
 
     def last(self, back: int = 0) -> C | None:
         """The newest that counts as last, or the `back`-th before it."""
-        return next(islice((call for call in self._known() if call.counts_as_last), back, None), None)
+        return next(islice((call for call in self._newest_first() if call.counts_as_last), back, None), None)
 
     def newest(self, limit: int) -> list[C]:
         """At most `limit` calls, the newest first."""
-        return list(islice(self._known(), limit))
+        return list(islice(self._newest_first(), limit))
 
-    def _known(self) -> Iterator[C]:
-        by_use = self._by_use
-        return (call for call in reversed(self._by_arrival) if by_use.get(call.request_id) is call)
+    def _newest_first(self) -> Iterator[C]:
+        return reversed(self._by_arrival.values())

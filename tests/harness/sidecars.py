@@ -13,6 +13,7 @@ from proxy.app import Sidecar
 from proxy.config import Settings
 from proxy.config_sources import nested
 from proxy.relay.client import ClientConnection
+from proxy.relay.tunnel import Tunnel
 
 
 def settings_of(upstream_url: str, **dotted: object) -> Settings:
@@ -92,13 +93,12 @@ class RunningSidecar:
         return self._loop.call(lambda: len(self.sidecar._door._connections))
 
     def unsent_bytes(self) -> int:
-        """What it has written for its clients, and their connections have not taken yet."""
-        connections = self.sidecar._door._connections
+        """What it has written, on either side, and the sockets have not taken yet."""
         return self._loop.call(
             lambda: sum(
-                connection._transport.get_write_buffer_size()
-                for connection in connections
-                if isinstance(connection, ClientConnection)
+                transport.get_write_buffer_size()
+                for connection in self.sidecar._door._connections
+                for transport in _transports(connection)
             )
         )
 
@@ -106,6 +106,15 @@ class RunningSidecar:
         """Wait until it holds no call and no connection: none is ever forgotten."""
         wait_until(lambda: self.open_calls() == 0, "no call is open")
         wait_until(lambda: self.open_connections() == 0, "no connection is open")
+
+
+def _transports(connection: object) -> list[asyncio.Transport]:
+    if isinstance(connection, Tunnel):
+        return [connection._client.transport, connection._upstream.transport]
+    assert isinstance(connection, ClientConnection)
+    exchange = connection._exchange
+    upstream = None if exchange is None else exchange._upstream
+    return [connection._transport, *([] if upstream is None else [upstream.transport])]
 
 
 class StartSidecar(Protocol):

@@ -1,5 +1,7 @@
 """WebSocket is tunnelled as raw bytes; every other upgrade is dropped, and its request served without it."""
 
+import time
+
 import pytest
 from harness.clients import Client
 from harness.sidecars import RunningSidecar, StartSidecar
@@ -234,7 +236,9 @@ def test_a_close_on_one_side_ends_the_other(
     leaving.close()
     assert other.read_to_end() == b""
     other.close()
+    ended = time.monotonic()
     sidecar.wait_until_empty()
+    assert time.monotonic() - ended < 5
     sidecar.wait_for_log("GET /v1/realtime 101")
 
 
