@@ -59,8 +59,13 @@ class RequestParser:
         self._parser = httptools.HttpRequestParser(self)
         self._in_head = False
         self._head_reads: list[bytes] | None = None
+        self._read_bytes = 0
+        self._head_bytes = 0
+        """At least as large as the present head: all reads since the one in which it began."""
+        self._advanced = False
+        """Whether the present read brought the beginning or the end of anything."""
         self._overhead_bytes = 0
-        self._at_most_bytes = 0
+        """What reads that brought nothing at all have come to."""
 
     def feed(self, data: bytes) -> bytes | None:
         """Read `data`. Gives what stood behind a WebSocket handshake (perhaps nothing), after which no more
@@ -74,8 +79,10 @@ class RequestParser:
                 self._head_reads = [data]
             elif self._head_reads is not None:
                 self._head_reads.append(data)
-        size = len(data)
-        self._at_most_bytes = self._overhead_bytes + size
+        self._read_bytes = len(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+        self._advanced = False
         while True:
             try:
                 self._parser.feed_data(data)
@@ -88,20 +95,22 @@ class RequestParser:
                 raise self._failure(error) from None
             else:
                 break
-        self._settle(size)
+        self._settle()
         return None
 
-    def _settle(self, size: int) -> None:
-        """After a read of `size` bytes: hand on what was collected, and bound what yields nothing."""
+    def _settle(self) -> None:
+        """After a read: hand on what was collected, and bound what yields nothing."""
         pieces, arriving = self._pieces, self._arriving
         if pieces:
             self._overhead_bytes = 0
             if arriving is not None:
                 arriving.pieces += pieces
             pieces.clear()
-        elif self._in_head or arriving is not None:
-            # A head, chunk extensions or trailers without end call nothing back: count what they take.
-            self._overhead_bytes += size
+        elif self._advanced:
+            self._overhead_bytes = 0
+        else:
+            # A head, chunk extensions or trailers without end: count what they take.
+            self._overhead_bytes += self._read_bytes
             if self._overhead_bytes > HEAD_LIMIT_BYTES:
                 raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), arriving)
 
@@ -131,8 +140,8 @@ class RequestParser:
     # -- httptools' callbacks: they collect
 
     def on_message_begin(self) -> None:
-        self._in_head = True
-        self._overhead_bytes = 0
+        self._in_head = self._advanced = True
+        self._head_bytes = self._read_bytes
         self._target = b""
         self._lines: Lines = []
 
@@ -148,7 +157,7 @@ class RequestParser:
         if self._resuming is not None:
             self._arriving, self._resuming = self._resuming, None
             return
-        self._overhead_bytes = 0
+        self._advanced = True
         head = self._parse_head(lines)
         if self._is_local(head.path):
             if self._head_reads is not None and not self.requests:
@@ -176,13 +185,13 @@ class RequestParser:
             request.pieces += self._pieces
             self._pieces.clear()
         request.trailers = self._lines
-        request.complete = True
+        request.complete = self._advanced = True
         self._arriving = None
 
     def _parse_head(self, lines: Lines) -> RequestHead:
         parser = self._parser
         if len(lines) > HEAD_LIMIT_FIELDS or (
-            self._at_most_bytes > HEAD_LIMIT_BYTES and head_size(self._target, lines) > HEAD_LIMIT_BYTES
+            self._head_bytes > HEAD_LIMIT_BYTES and head_size(self._target, lines) > HEAD_LIMIT_BYTES
         ):
             raise _Stop(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS))
         method = parser.get_method()

@@ -5,6 +5,7 @@ The parser here is the tests' own, small and strict, so that it and the product'
 
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -260,7 +261,7 @@ class Wire:
             data = self.sock.recv(4 * _SLICE_BYTES)
         except TimeoutError:
             raise AssertionError(f"nothing came any more, after {bytes(self._buffer)[-500:]!r}") from None
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):
             self._note(End.RESET)
             return False
         if not data:

@@ -41,7 +41,9 @@ def test_pipelined_requests_are_answered_in_order(
     start_sidecar: StartSidecar, start_upstream: StartUpstream
 ) -> None:
     client = start_sidecar(start_upstream(echo).url).connect()
-    chunks = head(b"POST /c HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked") + chunked(b"x", b"yz")
+    chunks = head(b"POST /c HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked") + chunked(
+        b"x", b"yz"
+    )
     client.send(b"".join(get(b"/%d" % i) + post(b"/p%d" % i, b"body %d" % i) + chunks for i in range(50)))
     for i in range(50):
         assert client.read_answer().body == b"/%d " % i
@@ -125,7 +127,9 @@ def test_empty_lines_before_a_request_are_passed_over(client: Client, upstream: 
         assert client.read_answer().body == b"ok"
 
 
-def test_a_refused_call_does_not_end_a_connection_whose_request_was_whole(client: Client, upstream: Upstream) -> None:
+def test_a_refused_call_does_not_end_a_connection_whose_request_was_whole(
+    client: Client, upstream: Upstream
+) -> None:
     for _ in range(3):
         client.send(post(b"/x", b"{}"))
         call = upstream.accept()
@@ -157,7 +161,8 @@ def test_many_clients_at_once_get_their_own_answers(
     "answer",
     [
         head(b"HTTP/1.1 200 OK", b"Content-Length: 6") + b"onetwo",
-        head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunked(b"one", b"two", trailers=(b"X: y",)),
+        head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked")
+        + chunked(b"one", b"two", trailers=(b"X: y",)),
         head(b"HTTP/1.1 200 OK", b"Connection: close") + b"onetwo",
     ],
 )
@@ -225,7 +230,8 @@ def is_health(body: bytes) -> bool:
 
 @on_both_loops
 @pytest.mark.parametrize(
-    "target", [b"/feedback", b"/feedback/", b"/feedback?limit=1", b"/feedback/health", b"http://localhost/feedback"]
+    "target",
+    [b"/feedback", b"/feedback/", b"/feedback?limit=1", b"/feedback/health", b"http://localhost/feedback"],
 )
 def test_everything_below_feedback_is_answered_here(
     client: Client, upstream: Upstream, target: bytes
@@ -244,7 +250,9 @@ def test_a_local_request_may_come_byte_by_byte(client: Client) -> None:
 
 
 @on_both_loops
-def test_a_local_request_may_follow_relayed_ones_on_one_connection(client: Client, upstream: Upstream) -> None:
+def test_a_local_request_may_follow_relayed_ones_on_one_connection(
+    client: Client, upstream: Upstream
+) -> None:
     call = None
     for _ in range(3):
         client.send(post(b"/v1/x", b"{}"))
@@ -349,7 +357,8 @@ def test_a_client_that_does_not_read_holds_the_upstream_back(
     call.read_request()
     answer = {
         "length": head(b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(_BODY)) + _BODY,
-        "chunked": head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + chunked(_BODY[:_MIB], _BODY[_MIB:]),
+        "chunked": head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked")
+        + chunked(_BODY[:_MIB], _BODY[_MIB:]),
         "close": head(b"HTTP/1.1 200 OK") + _BODY,
     }[framing]
     with call.sending(answer):
@@ -446,7 +455,9 @@ def test_a_call_that_comes_back_to_us_is_a_508(
     assert len(upstream.requests) == 1
 
 
-def test_two_sidecars_in_a_row_are_no_loop(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> None:
+def test_two_sidecars_in_a_row_are_no_loop(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream
+) -> None:
     upstream = start_upstream(answering(OK))
     second = start_sidecar(upstream.url)
     first = start_sidecar(second.sidecar.url)

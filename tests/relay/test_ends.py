@@ -150,7 +150,9 @@ def test_an_answer_whose_end_never_comes_to_an_end_is_cut(
             client.read_body(answer_head, until_close=False)
 
 
-def test_a_cut_and_its_cause_are_in_the_log(sidecar: RunningSidecar, client: Client, upstream: Upstream) -> None:
+def test_a_cut_and_its_cause_are_in_the_log(
+    sidecar: RunningSidecar, client: Client, upstream: Upstream
+) -> None:
     client.send(GET)
     call = upstream.accept()
     call.read_request()
@@ -195,7 +197,8 @@ def test_an_upstream_that_closes_at_once_is_a_502_every_time(
 
 
 @pytest.mark.parametrize(
-    "piece", [b"H", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"HTTP/1.1 100 Go on\r\n\r\n"]
+    "piece",
+    [b"H", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", b"HTTP/1.1 100 Go on\r\n\r\n"],
 )
 def test_half_a_head_is_a_502(client: Client, upstream: Upstream, piece: bytes) -> None:
     client.send(GET)
@@ -275,9 +278,13 @@ def test_a_connection_that_is_not_accepted_in_time_is_a_504(
         pytest.param(head(b"HTTP/1.1 200 OK", b"A: b\0c"), id="NUL"),
         pytest.param(head(b"HTTP/1.1 200 OK", b"no colon"), id="no colon"),
         pytest.param(head(b"HTTP/1.1 20 OK"), id="two digits"),
-        pytest.param(head(b"HTTP/1.1 101 Switching", b"Upgrade: x", b"Connection: upgrade"), id="101 unasked"),
+        pytest.param(
+            head(b"HTTP/1.1 101 Switching", b"Upgrade: x", b"Connection: upgrade"), id="101 unasked"
+        ),
         pytest.param(head(b"HTTP/1.1 101 Switching"), id="101 unasked, bare"),
-        pytest.param(head(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"X: " + b"x" * 70_000), id="head above 64 KiB"),
+        pytest.param(
+            head(b"HTTP/1.1 200 OK", b"Content-Length: 0", b"X: " + b"x" * 70_000), id="head above 64 KiB"
+        ),
         pytest.param(head(b"HTTP/1.1 200 OK", *[b"X: %d" % i for i in range(257)]), id="257 fields"),
         pytest.param(head(b"HTTP/1.1 200 " + b"x" * 70_000, b"Content-Length: 0"), id="reason above 64 KiB"),
     ],
@@ -469,7 +476,9 @@ def test_a_client_that_leaves_within_its_upload_ends_the_call(
 def test_a_client_that_leaves_within_a_chunked_upload_never_makes_it_look_whole(
     client: Client, upstream: Upstream
 ) -> None:
-    client.send(head(b"POST / HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked") + b"4\r\nsome\r\n")
+    client.send(
+        head(b"POST / HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked") + b"4\r\nsome\r\n"
+    )
     call = upstream.accept()
     call.read_request_head()
     assert call.read_chunk() == b"some"
@@ -771,7 +780,9 @@ def test_calls_at_the_same_time_have_connections_of_their_own(
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(head(b"HTTP/1.1 200 OK", b"Connection: close", b"Content-Length: 2") + b"ok", id="close"),
+        pytest.param(
+            head(b"HTTP/1.1 200 OK", b"Connection: close", b"Content-Length: 2") + b"ok", id="close"
+        ),
         pytest.param(head(b"HTTP/1.0 200 OK", b"Content-Length: 2") + b"ok", id="HTTP/1.0"),
     ],
 )

@@ -92,7 +92,9 @@ def test_what_frames_an_answer_cannot_be_named_away(client: Client, upstream: Up
 
 
 @pytest.mark.parametrize("name", [b"Helicone-Auth", b"Helicone-Request-Id", b"Via"])
-def test_what_we_add_cannot_be_named_away(start_sidecar: StartSidecar, upstream: Upstream, name: bytes) -> None:
+def test_what_we_add_cannot_be_named_away(
+    start_sidecar: StartSidecar, upstream: Upstream, name: bytes
+) -> None:
     client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
     request, _ = relayed(client, upstream, b"Host: localhost", b"Connection: " + name)
     assert len(request.values(name)) == 1
@@ -140,7 +142,9 @@ def test_without_a_key_no_key_is_added(client: Client, upstream: Upstream) -> No
     assert b"helicone-auth" not in request.names
 
 
-@pytest.mark.parametrize("own", [b"Helicone-Auth: Bearer sk-helicone-own", b"helicone-AUTH: odd", b"Helicone-Auth:"])
+@pytest.mark.parametrize(
+    "own", [b"Helicone-Auth: Bearer sk-helicone-own", b"helicone-AUTH: odd", b"Helicone-Auth:"]
+)
 def test_the_apps_own_key_is_left_alone(start_sidecar: StartSidecar, upstream: Upstream, own: bytes) -> None:
     client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
     request, _ = relayed(client, upstream, b"Host: localhost", own)
@@ -150,7 +154,13 @@ def test_the_apps_own_key_is_left_alone(start_sidecar: StartSidecar, upstream: U
 
 @pytest.mark.parametrize(
     "target",
-    [b"/v1/audio/speech", b"/v1/audio/transcriptions?x", b"/v1/files", b"/v1/files/file-1/content", b"/x/v1/files"],
+    [
+        b"/v1/audio/speech",
+        b"/v1/audio/transcriptions?x",
+        b"/v1/files",
+        b"/v1/files/file-1/content",
+        b"/x/v1/files",
+    ],
 )
 def test_our_key_never_goes_where_it_is_passed_on_raw(
     start_sidecar: StartSidecar, upstream: Upstream, target: bytes

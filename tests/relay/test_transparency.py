@@ -102,13 +102,17 @@ def test_every_method_that_is_known_passes(bare: Client, upstream: Upstream, met
     assert got == head(method + b" /v1/x HTTP/1.1", b"Host: " + upstream.authority, OWN_ID)
 
 
-def test_a_path_in_the_route_stands_before_the_target(start_sidecar: StartSidecar, upstream: Upstream) -> None:
+def test_a_path_in_the_route_stands_before_the_target(
+    start_sidecar: StartSidecar, upstream: Upstream
+) -> None:
     client = start_sidecar(upstream.url + "/base/x").connect()
     got = pass_up(client, upstream, head(b"GET /v1/models?x HTTP/1.1", b"Host: localhost"))
     assert got.startswith(b"GET /base/x/v1/models?x HTTP/1.1\r\n")
 
 
-def test_a_path_in_the_route_is_used_as_it_is_written(start_sidecar: StartSidecar, upstream: Upstream) -> None:
+def test_a_path_in_the_route_is_used_as_it_is_written(
+    start_sidecar: StartSidecar, upstream: Upstream
+) -> None:
     client = start_sidecar(upstream.url + "/a%2Fb/%7Ex").connect()
     got = pass_up(client, upstream, head(b"GET /v1/models HTTP/1.1", b"Host: localhost"))
     assert got.startswith(b"GET /a%2Fb/%7Ex/v1/models HTTP/1.1\r\n")
@@ -184,9 +188,11 @@ def test_a_chunked_upload_stays_chunked_with_its_trailers(bare: Client, upstream
     "answer",
     [
         head(b"HTTP/1.1 200 OK", b"content-LENGTH: 2") + b"ok",
-        head(b"HTTP/1.1 200 Fine, \xe9 thanks", b"Content-Length: 2", b"X-A: 1", b"x-a: 2", b"X-A: 1") + b"ok",
+        head(b"HTTP/1.1 200 Fine, \xe9 thanks", b"Content-Length: 2", b"X-A: 1", b"x-a: 2", b"X-A: 1")
+        + b"ok",
         head(b"HTTP/1.1 299 ", b"X-Empty: ", b"X-Latin: caf\xe9\xff", b"Content-Length: 0"),
-        head(b"HTTP/1.1 404 Not Found", b"Server: cloudflare", b"Date: x", b"Content-Length: 4") + b"\0\xff\r\n",
+        head(b"HTTP/1.1 404 Not Found", b"Server: cloudflare", b"Date: x", b"Content-Length: 4")
+        + b"\0\xff\r\n",
         head(b"HTTP/1.1 500 Oops", b"Location: http://elsewhere/", b"Content-Length: 0"),
         head(b"HTTP/1.1 302 Found", b"Location: /relative", b"Content-Length: 0"),
         head(b"HTTP/1.1 429 Slow Down", b"Retry-After: 3", b"Content-Length: 3") + b"{} ",
@@ -215,7 +221,9 @@ def test_a_gzip_body_is_equal_byte_for_byte(bare: Client, upstream: Upstream) ->
 def test_a_gzip_upload_is_equal_byte_for_byte(bare: Client, upstream: Upstream) -> None:
     packed = gzip.compress(b"what was asked " * 9000, mtime=0)
     length = b"Content-Length: %d" % len(packed)
-    bare.send(head(b"POST / HTTP/1.1", b"Host: localhost", b"Content-Encoding: gzip", length, OWN_ID) + packed)
+    bare.send(
+        head(b"POST / HTTP/1.1", b"Host: localhost", b"Content-Encoding: gzip", length, OWN_ID) + packed
+    )
     assert upstream.accept().read_request().body == packed
 
 
@@ -235,7 +243,10 @@ def test_a_chunked_answer_stays_chunked_with_its_trailers(bare: Client, upstream
     assert answer.values(b"content-length") == []
 
 
-@pytest.mark.parametrize("forbidden", [b"Set-Cookie: a=b", b"Connection: close", b"Transfer-Encoding: chunked", b"Access-Control-Max-Age: 1"])
+@pytest.mark.parametrize(
+    "forbidden",
+    [b"Set-Cookie: a=b", b"Connection: close", b"Transfer-Encoding: chunked", b"Access-Control-Max-Age: 1"],
+)
 def test_a_trailer_that_may_not_be_one_is_dropped(bare: Client, upstream: Upstream, forbidden: bytes) -> None:
     bare.send(head(b"GET / HTTP/1.1", b"Host: localhost"))
     call = upstream.accept()

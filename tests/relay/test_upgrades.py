@@ -98,7 +98,9 @@ def test_frames_that_come_with_the_101_are_not_lost(client: Client, upstream: Up
         head(b"HTTP/1.1 200 OK", b"Upgrade: websocket", b"Connection: upgrade", b"Content-Length: 2") + b"no",
     ],
 )
-def test_a_refused_handshake_is_an_ordinary_answer(client: Client, upstream: Upstream, refused: bytes) -> None:
+def test_a_refused_handshake_is_an_ordinary_answer(
+    client: Client, upstream: Upstream, refused: bytes
+) -> None:
     client.send(HANDSHAKE + b"\x81\x05early")
     call = upstream.accept()
     call.read_request()
@@ -275,7 +277,9 @@ def echo(connection: UpstreamWire) -> None:
 
 H2C = (b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAAQAAP__")
 WITH_LENGTH = head(b"POST /l HTTP/1.1", b"Host: localhost", *H2C, b"Content-Length: 4") + b"body"
-WITH_CHUNKS = head(b"POST /c HTTP/1.1", b"Host: localhost", *H2C, b"Transfer-Encoding: chunked") + chunked(b"bo", b"dy")
+WITH_CHUNKS = head(b"POST /c HTTP/1.1", b"Host: localhost", *H2C, b"Transfer-Encoding: chunked") + chunked(
+    b"bo", b"dy"
+)
 WITHOUT_BODY = head(b"GET /n HTTP/1.1", b"Host: localhost", *H2C)
 EMPTY_BODY = head(b"POST /e HTTP/1.1", b"Host: localhost", *H2C, b"Content-Length: 0")
 ALL = {WITH_LENGTH: b"/l body", WITH_CHUNKS: b"/c body", WITHOUT_BODY: b"/n ", EMPTY_BODY: b"/e "}
@@ -298,7 +302,9 @@ def test_an_upgrade_to_h2c_is_dropped_and_the_request_served(
     assert client.ask(head(b"GET /next HTTP/1.1", b"Host: localhost")).body == b"/next "
 
 
-def test_dropped_upgrades_can_be_pipelined(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> None:
+def test_dropped_upgrades_can_be_pipelined(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream
+) -> None:
     client = start_sidecar(start_upstream(echo).url).connect()
     requests = [*ALL, head(b"GET /plain HTTP/1.1", b"Host: localhost"), *reversed(ALL)]
     client.send(b"".join(requests) * 5)
@@ -323,7 +329,8 @@ def test_dropped_upgrades_can_be_pipelined(start_sidecar: StartSidecar, start_up
             id="two protocols",
         ),
         pytest.param(
-            head(b"GET / HTTP/1.1", b"Host: localhost", b"Upgrade: websocket2", b"Connection: upgrade"), id="alike"
+            head(b"GET / HTTP/1.1", b"Host: localhost", b"Upgrade: websocket2", b"Connection: upgrade"),
+            id="alike",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def message(sdks: Sdks, number: int) -> Told:
     raw = sdks.anthropic.messages.with_raw_response.create(
         model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": f"message {number}"}]
     )
-    return told(raw.parse().model_dump(), raw.content, raw.headers.get("Feedback-Id"))
+    return told(raw.parse().model_dump(), raw.read(), raw.headers.get("Feedback-Id"))
 
 
 def message_streamed(sdks: Sdks, number: int) -> Told:

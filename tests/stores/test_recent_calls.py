@@ -24,7 +24,7 @@ MakeStore = Callable[[int], RecentCalls[Remembered]]
 STORES: dict[str, MakeStore] = {"memory": MemoryCalls}
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+@pytest.fixture(params=list(STORES.values()), ids=list(STORES))
 def make_store(request: pytest.FixtureRequest) -> MakeStore:
     """Makes a store of a given capacity."""
     make: MakeStore = request.param
@@ -225,7 +225,7 @@ class Model:
     ),
 )
 @example(3, [("remember", "a"), ("remember", "b"), ("remember", "b"), ("remember", "b"), ("find", "a")])
-@pytest.mark.parametrize("make", STORES.values(), ids=STORES.keys())
+@pytest.mark.parametrize("make", STORES.values(), ids=list(STORES))
 def test_whatever_happens_a_store_does_what_the_contract_says(
     make: MakeStore, capacity: int, steps: list[tuple[str, str]]
 ) -> None:
