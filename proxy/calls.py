@@ -4,8 +4,11 @@ import json
 import logging
 import os
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from proxy import helicone
 from proxy.keys import Keyring
@@ -22,13 +25,17 @@ MODEL_LOOK_BYTES = 64 * 1024
 """How large a request's body may be for its model to be read from it."""
 
 _LONGEST_MODEL = 200
-_STATES: Mapping[Ending | None, CallState] = {
-    None: CallState.STREAMING,
-    Ending.COMPLETE: CallState.COMPLETE,
-    Ending.CUT: CallState.CUT,
-    Ending.LEFT: CallState.LEFT,
-    Ending.FAILED: CallState.FAILED,
-}
+_KEPT_PATHS = 256
+_LONGEST_KEPT_PATH = 256
+_STATES: Mapping[Ending | None, CallState] = MappingProxyType(
+    {
+        None: CallState.STREAMING,
+        Ending.COMPLETE: CallState.COMPLETE,
+        Ending.CUT: CallState.CUT,
+        Ending.LEFT: CallState.LEFT,
+        Ending.FAILED: CallState.FAILED,
+    }
+)
 _CONTENT = (
     b"/chat/completions",
     b"/completions",
@@ -47,6 +54,7 @@ _CONTENT = (
     b"/api/chat",
     b"/api/generate",
 )
+_read_json = json.JSONDecoder().raw_decode
 _KEY_SEGMENT = re.compile(rb"/[sp]k-[^/]*")
 
 
@@ -70,13 +78,12 @@ def without_keys(path: bytes) -> bytes:
 def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
     """Random UUIDs of version 4 in lower case (RFC 9562 §5.4), 128 at a time: that is several times cheaper."""
     while True:
-        digits = urandom(16 * 128).hex()
-        for i in range(0, len(digits), 32):
-            variant = "89ab"[int(digits[i + 16], 16) & 3]
-            yield (
-                f"{digits[i : i + 8]}-{digits[i + 8 : i + 12]}-4{digits[i + 13 : i + 16]}"
-                f"-{variant}{digits[i + 17 : i + 20]}-{digits[i + 20 : i + 32]}"
-            )
+        octets = bytearray(urandom(16 * 128))
+        for start in range(0, len(octets), 16):
+            octets[start + 6] = octets[start + 6] & 0x0F | 0x40  # version 4
+            octets[start + 8] = octets[start + 8] & 0x3F | 0x80  # RFC 9562's variant
+        for groups in struct.iter_unpack("8s4s4s4s12s", octets.hex().encode()):
+            yield b"-".join(groups).decode()
 
 
 class LiveCall(Trace):
@@ -86,34 +93,21 @@ class LiveCall(Trace):
     gives that as plain data.
     """
 
-    __slots__ = (
-        "counts_as_last",
-        "id_is_known",
-        "key_fingerprint",
-        "model",
-        "passed_raw",
-        "receipt",
-        "remembered",
-        "request_id",
-        "started_at",
-    )
-
-    def __init__(self, method: bytes, path: bytes, started: float) -> None:
-        super().__init__(method, path, started)
-        self.request_id = ""
-        self.id_is_known = True
-        self.counts_as_last = False
-        self.key_fingerprint: str | None = None
-        self.model: str | None = None
-        self.passed_raw = False
-        self.receipt: Receipt | None = None
-        self.remembered = False
-        self.started_at = 0.0
+    request_id = ""
+    started_at = 0.0
+    id_is_known = True
+    counts_as_last = False
+    passed_raw = False
+    makes_content = False
+    remembered = False
+    key_fingerprint: str | None = None
+    model: str | None = None
+    receipt: Receipt | None = None
 
     def read_model(self, body: bytes) -> None:
         """Take the model from a request's body, if that is what it looks like."""
         try:
-            document = json.loads(body.decode())
+            document, _ = _read_json(body.decode().lstrip())
         except (ValueError, RecursionError):
             return  # Not for us to judge: the gateway will say what it thinks of the body.
         model = document.get("model") if isinstance(document, dict) else None
@@ -154,6 +148,38 @@ class LiveCall(Trace):
         return None
 
 
+class PathFacts(NamedTuple):
+    """What the path of a call says about it. `shown`: as it may be kept and logged."""
+
+    shown: bytes
+    passed_raw: bool
+    makes_content: bool
+
+
+class PathBook:
+    """Knows the facts about the few paths that an app uses, and looks at others anew.
+
+    `prefix` is the path of the upstream's URL: Helicone sees both, and so do its rules.
+    """
+
+    def __init__(self, prefix: bytes = b"") -> None:
+        self._prefix = prefix
+        self._known: dict[bytes, PathFacts] = {}
+
+    def look_up(self, path: bytes) -> PathFacts:
+        """The facts about `path`."""
+        facts = self._known.get(path)
+        if facts is None:
+            shown = without_keys(path)
+            facts = PathFacts(shown, helicone.is_passed_raw(self._prefix + path), makes_content(path))
+            # Nothing with a key in it is kept, nothing long, and never more than a bounded number.
+            if shown == path and len(path) <= _LONGEST_KEPT_PATH:
+                if len(self._known) >= _KEPT_PATHS:
+                    self._known.clear()
+                self._known[path] = facts
+        return facts
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """Which headers are added to answers, so that a program can rate what it was given."""
@@ -186,14 +212,16 @@ class CallRecorder:
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
+        self._path_books: dict[bytes, PathBook] = {}
 
     def begin(self, head: RequestHead, pool: Pool, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
-        call = LiveCall(head.method, without_keys(head.path), now)
-        call.started_at = self._wall_clock()
-        # What Helicone sees, a path in the route's URL included, decides.
-        call.passed_raw = helicone.is_passed_raw(pool.upstream.prefix + head.path)
         fields = head.fields
+        facts = self._facts(pool, head.path)
+        call = LiveCall(head.method, facts.shown, now)
+        call.started_at = self._wall_clock()
+        call.passed_raw = facts.passed_raw
+        call.makes_content = facts.makes_content
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             call.request_id = next(self._ids)
@@ -203,9 +231,17 @@ class CallRecorder:
             call.id_is_known = own is not None
             call.request_id = own or next(self._ids)
         self._settle_key(call, head, pool)
-        if head.method == b"POST" and b"json" in fields.get(b"content-type", b"") and not _is_encoded(fields):
+        if head.method == b"POST" and _is_plain_json(fields):
             call.tap = WholeBody(MODEL_LOOK_BYTES, call.read_model)
         return call
+
+    def _facts(self, pool: Pool, path: bytes) -> PathFacts:
+        prefix = pool.upstream.prefix
+        book = self._path_books.get(prefix)
+        if book is None:
+            # One for each route: as many as there are in the configuration.
+            book = self._path_books[prefix] = PathBook(prefix)
+        return book.look_up(path)
 
     def _settle_key(self, call: LiveCall, head: RequestHead, pool: Pool) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
@@ -253,5 +289,6 @@ class CallRecorder:
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
 
 
-def _is_encoded(fields: Mapping[bytes, bytes]) -> bool:
-    return fields.get(b"content-encoding", b"identity").lower() != b"identity"
+def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a body is labelled as JSON, and not compressed."""
+    return fields.get(b"content-type", b"").lower().find(b"json") >= 0 and b"content-encoding" not in fields

@@ -1,7 +1,8 @@
 """What the gateway answers where: one table, and a function per route."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from .answers import chat, messages, plain, responses
 from .answers.answer import Answer, JsonObject, ProviderRefusal, json_answer, openai_error
@@ -11,16 +12,18 @@ from .call import Call
 Endpoint = Callable[[Call], Awaitable[Answer]]
 Model = Callable[[JsonObject, Seed], Answer]
 
-MODELS: dict[str, Model] = {
-    "/v1/chat/completions": chat.chat_completion,
-    "/v1/completions": chat.completion,
-    "/v1/responses": responses.response,
-    "/v1/messages": messages.message,
-    "/v1/embeddings": plain.embeddings,
-    "/v1/images/generations": plain.images,
-    "/v1/moderations": plain.moderation,
-    "/v1/audio/speech": plain.speech,
-}
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        "/v1/chat/completions": chat.chat_completion,
+        "/v1/completions": chat.completion,
+        "/v1/responses": responses.response,
+        "/v1/messages": messages.message,
+        "/v1/embeddings": plain.embeddings,
+        "/v1/images/generations": plain.images,
+        "/v1/moderations": plain.moderation,
+        "/v1/audio/speech": plain.speech,
+    }
+)
 """POST routes that take JSON: the answer is a function of it."""
 
 FILE = re.compile(r"/v1/files/(?P<id>[^/]+)")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import eq, ge, gt, le, lt, ne
+from types import MappingProxyType
 from typing import Any
 
 from .bodies import BODY
@@ -19,41 +20,47 @@ TABLE = "request_response_rmt"
 LIMIT_DEFAULT = 10
 LIMIT_MOST = 1_000
 
-COLUMNS: dict[str, Callable[[Row], Any]] = {
-    "request_id": lambda row: row.request_id,
-    "model": lambda row: row.model,
-    "user_id": lambda row: row.user_id,
-    "target_url": lambda row: row.target,
-    "status": lambda row: row.status,
-    "prompt_tokens": lambda row: row.prompt_tokens,
-    "completion_tokens": lambda row: row.completion_tokens,
-    "request_created_at": lambda row: row.created_at,
-    "response_created_at": lambda row: row.finished_at,
-}
+COLUMNS: Mapping[str, Callable[[Row], Any]] = MappingProxyType(
+    {
+        "request_id": lambda row: row.request_id,
+        "model": lambda row: row.model,
+        "user_id": lambda row: row.user_id,
+        "target_url": lambda row: row.target,
+        "status": lambda row: row.status,
+        "prompt_tokens": lambda row: row.prompt_tokens,
+        "completion_tokens": lambda row: row.completion_tokens,
+        "request_created_at": lambda row: row.created_at,
+        "response_created_at": lambda row: row.finished_at,
+    }
+)
 TEXTS = frozenset({"request_id", "model", "user_id", "target_url"})
 TIMES = frozenset({"request_created_at", "response_created_at"})
 
-OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "equals": eq,
-    "not-equals": ne,
-    "gt": gt,
-    "gte": ge,
-    "lt": lt,
-    "lte": le,
-    "contains": lambda held, wanted: wanted in held,
-    "not-contains": lambda held, wanted: wanted not in held,
-}
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
+    {
+        "equals": eq,
+        "not-equals": ne,
+        "gt": gt,
+        "gte": ge,
+        "lt": lt,
+        "lte": le,
+        "contains": lambda held, wanted: wanted in held,
+        "not-contains": lambda held, wanted: wanted not in held,
+    }
+)
 TEXT_OPERATORS = frozenset({"equals", "not-equals", "contains", "not-contains"})
 
 FIELDS = frozenset(
     {"filter", "offset", "limit", "sort", "isCached", "includeInputs", "isPartOfExperiment", "isScored"}
 )
-SORTS: dict[str, Callable[[Row], Any]] = {
-    "created_at": lambda row: row.created_at,
-    "latency": lambda row: row.finished_at - row.created_at,
-    "last_active": lambda row: row.updated_at,
-    "completion_tokens": lambda row: row.completion_tokens,
-}
+SORTS: Mapping[str, Callable[[Row], Any]] = MappingProxyType(
+    {
+        "created_at": lambda row: row.created_at,
+        "latency": lambda row: row.finished_at - row.created_at,
+        "last_active": lambda row: row.updated_at,
+        "completion_tokens": lambda row: row.completion_tokens,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,15 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Protocol, cast
 
 from proxy.relay import exchange as exchanges
 from proxy.relay import refusals
-from proxy.relay.contract import Ending, Route, Trace
+from proxy.relay.contract import Admit, Ending, Route, Trace
 from proxy.relay.exchange import Exchange
 from proxy.relay.messages import Request, RequestHead
 from proxy.relay.refusals import Refusal
-from proxy.relay.request_parser import NO_HEAD, LocalRequest, RequestParser, Unreadable
+from proxy.relay.request_parser import LocalRequest, RequestParser, Unreadable, no_head
 from proxy.relay.tunnel import Tunnel
 from proxy.relay.writes import Sender
 
@@ -44,6 +43,7 @@ class Door(exchanges.Services, Protocol):
     """What all client connections share."""
 
     draining: bool
+    admit: Admit
     route: Route
 
     def enter(self, connection: Connection) -> None:
@@ -55,21 +55,14 @@ class Door(exchanges.Services, Protocol):
     def is_local(self, path: bytes) -> bool:
         """Whether `path` belongs to the local application."""
 
-    def admit(self, head: RequestHead) -> Refusal | None:
-        """Why `head` is not served, or None."""
+    def is_loop(self, head: RequestHead) -> bool:
+        """Whether `head`, which has a Via, has been here before."""
 
     def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Have `callback` called in a while."""
-
-
-class _Hold(Enum):
-    """Why a client is not read from."""
-
-    AHEAD = auto()
-    UPLOAD = auto()
 
 
 class ClientConnection(asyncio.Protocol):
@@ -82,10 +75,11 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._early: list[bytes] | None = None
         self._ahead_bytes = 0
-        self._holds: set[_Hold] = set()
+        self._ahead_held = False
         self._deaf = False
         self._advancing = False
         self.writing_paused = False
+        self.upload_held = False
         self.draining = door.draining
 
     def __repr__(self) -> str:
@@ -105,7 +99,8 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None and self._requests[0].complete:
             self._ahead_bytes += len(data)
             if self._ahead_bytes > AHEAD_LIMIT_BYTES:
-                self._hold(_Hold.AHEAD)
+                self._ahead_held = True
+                self._pause_reading()
         if self._early is not None:
             # Frames before the 101: nothing may go up behind the handshake yet (RFC 6455 §4.1).
             self._early.append(data)
@@ -162,6 +157,8 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(request.refusal)
         elif (refusal := self._door.admit(head)) is not None:
             self._refuse(refusal)
+        elif b"via" in head.fields and self._door.is_loop(head):
+            self._refuse(refusals.loop())
         elif head.method == b"OPTIONS" and _ends_here(head):
             self.sender.write(refusals.options_for_server())
             self.done(keep=request.complete and head.keep_alive)
@@ -174,7 +171,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         request = unreadable.request
         if request is None:
-            self._requests.append(Request(NO_HEAD, refusal=unreadable.refusal))
+            self._requests.append(Request(no_head(), refusal=unreadable.refusal))
         elif self._exchange is not None and self._requests[0] is request:
             # Part of it has gone up already; half a body must not become a whole one.
             self._exchange.request_broke(unreadable.refusal)
@@ -192,7 +189,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
             return
         self._ahead_bytes = 0
-        self._release(_Hold.AHEAD, _Hold.UPLOAD)
+        self._read_on()
         if self._requests:
             self._advance()
 
@@ -224,7 +221,7 @@ class ClientConnection(asyncio.Protocol):
         self.sender.flush()
         self._exchange = None
         self._requests.clear()
-        self._release(_Hold.AHEAD, _Hold.UPLOAD)
+        self._read_on()
         door = self._door
         door.leave(self)
 
@@ -240,11 +237,14 @@ class ClientConnection(asyncio.Protocol):
 
     def hold_upload(self) -> None:
         """The upstream reads slower than the client sends."""
-        self._hold(_Hold.UPLOAD)
+        self.upload_held = True
+        self._pause_reading()
 
     def resume_upload(self) -> None:
         """It has caught up."""
-        self._release(_Hold.UPLOAD)
+        self.upload_held = False
+        if not self._ahead_held:
+            self._resume_reading()
 
     # -- ends
 
@@ -279,7 +279,7 @@ class ClientConnection(asyncio.Protocol):
         """Close lingering: our last word, our end, and then a deaf ear until the client has ended too."""
         self._deaf = True
         self._requests.clear()
-        self._release(_Hold.AHEAD, _Hold.UPLOAD)
+        self._read_on()
         if not self._transport.is_closing():
             self.sender.write_eof()
             self._linger()
@@ -306,16 +306,18 @@ class ClientConnection(asyncio.Protocol):
         self.sender.flush()
         self._door.hand_over(self._transport, raw)
 
-    def _hold(self, why: _Hold) -> None:
-        if not self._holds and not self._transport.is_closing():
-            self._transport.pause_reading()
-        self._holds.add(why)
+    def _read_on(self) -> None:
+        """Nothing is a reason any more not to read."""
+        if self._ahead_held or self.upload_held:
+            self._ahead_held = self.upload_held = False
+            self._resume_reading()
 
-    def _release(self, *why: _Hold) -> None:
-        if not self._holds:
-            return
-        self._holds.difference_update(why)
-        if not self._holds and not self._transport.is_closing():
+    def _pause_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._transport.is_closing():
             self._transport.resume_reading()
 
 

@@ -42,31 +42,19 @@ class Trace:
     lines to add on the way up; `tap` sees the request's body.
     """
 
-    __slots__ = (
-        "answered",
-        "bytes_down",
-        "bytes_up",
-        "ended",
-        "ending",
-        "method",
-        "path",
-        "started",
-        "status",
-        "tap",
-        "upstream_lines",
-    )
+    # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
+    answered: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    ending: Ending | None = None
+    bytes_up = 0
+    bytes_down = 0
+    tap: Tap | None = None
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
         self.path = path
         self.started = started
-        self.answered: float | None = None
-        self.ended: float | None = None
-        self.status: int | None = None
-        self.ending: Ending | None = None
-        self.bytes_up = 0
-        self.bytes_down = 0
-        self.tap: Tap | None = None
         self.upstream_lines: list[bytes] = []
 
 

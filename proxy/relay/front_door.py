@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from proxy.relay import refusals, targets
+from proxy.relay import targets
 from proxy.relay.client import ClientConnection, Connection
 from proxy.relay.contract import Admit, Clock, Observer, Route
 from proxy.relay.messages import RequestHead
-from proxy.relay.refusals import Refusal
 from proxy.relay.writes import Gatherer
 
 
@@ -38,7 +37,7 @@ class FrontDoor:
         self._connections: set[Connection] = set()
         self._emptied = asyncio.Event()
         self.draining = False
-        self._admit = admit
+        self.admit = admit
         self._make_local = make_local
         self._local_prefix = local_prefix
 
@@ -60,13 +59,9 @@ class FrontDoor:
         """Whether `path` belongs to the local application."""
         return path.startswith(self._local_prefix) and targets.is_below(path, self._local_prefix)
 
-    def admit(self, head: RequestHead) -> Refusal | None:
-        """Why `head` is not served, or None."""
-        if (refusal := self._admit(head)) is not None:
-            return refusal
-        if self.via is not None and self.via in head.fields.get(b"via", b""):
-            return refusals.loop()
-        return None
+    def is_loop(self, head: RequestHead) -> bool:
+        """Whether `head` has been here before."""
+        return self.via is not None and self.via in head.fields[b"via"]
 
     def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""

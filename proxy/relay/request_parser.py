@@ -16,8 +16,10 @@ from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, R
 from proxy.relay.refusals import Refusal
 from proxy.relay.targets import BadTarget
 
-NO_HEAD = RequestHead(b"GET", b"", b"", [], {}, Framing.NONE)
-"""Stands for a head that could not be read."""
+
+def no_head() -> RequestHead:
+    """Stands for a head that could not be read."""
+    return RequestHead(b"GET", b"", b"", [], {}, Framing.NONE)
 
 
 class Unreadable(Exception):  # names what the bytes are

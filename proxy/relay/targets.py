@@ -5,11 +5,13 @@ is refused here.
 """
 
 import re
-from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_WORTH_A_LOOK = re.compile(rb"[#.%\\]")
 _ENCODED = re.compile(rb"%(2e|2f|5c)", re.IGNORECASE)
-_DECODED = {b"2e": b".", b"2f": b"/", b"5c": b"\\"}
+_DECODED = MappingProxyType({b"2e": b".", b"2f": b"/", b"5c": b"\\"})
 _DOT_SEGMENT = re.compile(rb"(?:^|/)\.\.?(?:/|$)")
 
 
@@ -17,8 +19,7 @@ class BadTarget(ValueError):
     """A target that is refused with 400; the message says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a request wants to go.
 
     `origin`: path and query as they came. `path`: the same without the query. `authority`: the host of an
@@ -43,10 +44,10 @@ def parse(raw: bytes) -> Target:
         if match is None:
             raise BadTarget("the request target is neither a path nor an absolute URL")
         authority, raw = match[1], match[2] if match[2].startswith(b"/") else b"/" + match[2]
-    if b"#" in raw:
-        raise BadTarget("the request target has a fragment (#), which never belongs on the wire")
     path = raw.partition(b"?")[0]
-    if b"." in path or b"%" in path or b"\\" in path:
+    if _WORTH_A_LOOK.search(raw) is not None:
+        if raw.find(b"#") >= 0:
+            raise BadTarget("the request target has a fragment (#), which never belongs on the wire")
         _refuse_dot_segments(path)
     return Target(raw, path, authority)
 

@@ -122,6 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.on_body = self._pieces.append
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
+        self._truncated = False
 
     def __repr__(self) -> str:
         state = "idle" if self._exchange is None else "busy"
@@ -152,8 +153,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange = None
         self.used = True
         if self._reusable and not self.transport.is_closing():
-            # A paused connection would not see its end while it lies in the pool.
-            self.resume_reading()
+            if self._reading_paused:
+                # It would not see its end while it lies in the pool.
+                self.resume_reading()
             if self._method == b"HEAD":
                 # The parser still waits for the body that Content-Length spoke of.
                 self._parser = httptools.HttpResponseParser(self)
@@ -250,11 +252,17 @@ class UpstreamConnection(asyncio.Protocol):
         self.sender.abort()
         exchange.upstream_broke(why, malformed=True)
 
+    def eof_received(self) -> None:
+        # Over TLS the end of a body that ends with the connection is one only if the peer has said so (RFC 9112
+        # §9.8); both loops' TLS hides the difference from `connection_lost`.
+        tls = self.transport.get_extra_info("ssl_object")
+        self._truncated = tls is not None and not _ended_by_alert(tls)
+
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             self._pool.forget(self)
-        elif exc is None and self._framing is Framing.UNTIL_CLOSE:
+        elif exc is None and self._framing is Framing.UNTIL_CLOSE and not self._truncated:
             self._reusable = False
             exchange.received(None, [], complete=True, trailers=[])
         else:
@@ -316,6 +324,16 @@ class UpstreamConnection(asyncio.Protocol):
         if self._framing is not None and not self._complete:
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
+
+
+def _ended_by_alert(tls: ssl.SSLObject) -> bool:
+    try:
+        tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
+    return False
 
 
 def _why(error: httptools.HttpParserError) -> str:

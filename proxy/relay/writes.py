@@ -21,17 +21,15 @@ class Gatherer:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._holding: list[Sender] = []
+        self.holding: list[Sender] = []
         self.open_calls = 0
 
-    def remember(self, sender: "Sender") -> None:
-        """`sender` holds something back: have it flushed at the end of this turn."""
-        if not self._holding:
-            self._call_soon(self._flush)
-        self._holding.append(sender)
+    def begin(self) -> None:
+        """The first sender of this turn holds something back: have all flushed at its end."""
+        self._call_soon(self._flush)
 
     def _flush(self) -> None:
-        holding, self._holding = self._holding, []
+        holding, self.holding = self.holding, []
         for sender in holding:
             sender.flush()
 
@@ -61,7 +59,10 @@ class Sender:
         elif self._gatherer.open_calls >= _FEW_CALLS:
             held.append(data)
             self._held_bytes = size
-            self._gatherer.remember(self)
+            holding = self._gatherer.holding
+            if not holding:
+                self._gatherer.begin()
+            holding.append(self)
         elif not self._transport.is_closing():
             self._transport.write(data)
 

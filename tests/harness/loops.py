@@ -18,7 +18,7 @@ class LoopThread:
     def __init__(self, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
         if loop_factory is None:
             try:
-                import uvloop
+                import uvloop  # noqa: PLC0415  # it is not to be had everywhere
             except ImportError:
                 loop_factory = asyncio.new_event_loop
             else:

@@ -17,7 +17,10 @@ from proxy.relay.tunnel import Tunnel
 
 
 def settings_of(upstream_url: str, **dotted: object) -> Settings:
-    """Settings for a test: a free port, IPv4 alone, a short grace period. `dotted`: as in `{"upstream.via": False}`."""
+    """Settings for a test: a free port, IPv4 alone, a short grace period.
+
+    `dotted`: more of them by dotted key, as in `{"upstream.via": False}`.
+    """
     values: dict[str, Any] = {
         "server.port": 0,
         "server.host": ["127.0.0.1"],
@@ -99,6 +102,18 @@ class RunningSidecar:
                 transport.get_write_buffer_size()
                 for connection in self.sidecar._door._connections
                 for transport in _transports(connection)
+            )
+        )
+
+    def read_ahead_bytes(self) -> int:
+        """What it has read of requests' bodies, and not passed on yet."""
+        return self._loop.call(
+            lambda: sum(
+                len(piece)
+                for connection in self.sidecar._door._connections
+                if isinstance(connection, ClientConnection)
+                for request in connection._requests
+                for piece in request.pieces
             )
         )
 

@@ -109,7 +109,7 @@ class ScriptedUpstream(Upstream):
         self._script = script
         self._threads = [threading.Thread(target=self._accept_all, name="upstream", daemon=True)]
         self._failures: list[BaseException] = []
-        self._stopping = False
+        self._stopping = threading.Event()
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -118,7 +118,7 @@ class ScriptedUpstream(Upstream):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
+        self._stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         for connection in self.connections:
@@ -131,13 +131,13 @@ class ScriptedUpstream(Upstream):
             raise self._failures[0]
 
     def _accept_all(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 connection = self.accept()
             except ssl.SSLError:
                 continue  # The client did not like our certificate: that is for it to say.
             except OSError:
-                if self._stopping:
+                if self._stopping.is_set():
                     return
                 continue
             thread = threading.Thread(target=self._run, args=(connection,), name="upstream", daemon=True)

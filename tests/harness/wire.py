@@ -55,7 +55,10 @@ def chunked(*pieces: bytes, trailers: tuple[bytes, ...] = ()) -> bytes:
 
 @dataclass(frozen=True)
 class Message:
-    """A request or an answer. `head` is raw, from the start line to the empty line; `chunks` is None without chunking."""
+    """A request or an answer.
+
+    `head` is raw, from the start line to the empty line; `chunks` is None where the body is not chunked.
+    """
 
     head: bytes
     body: bytes = b""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from harness.clients import Client
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of

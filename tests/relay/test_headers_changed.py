@@ -4,11 +4,12 @@ import re
 import socket
 
 import pytest
+from pydantic import SecretStr
+
 from harness.clients import Client
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import Upstream
 from harness.wire import Message, head
-from pydantic import SecretStr
 
 KEY = "sk-helicone-abcdefg-abcdefg-abcdefg-abcdefg"
 UUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from harness.clients import Client
 from harness.sidecars import RunningSidecar
 from harness.upstreams import Upstream

@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+
 from harness.clients import Client
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, Upstream, answering
@@ -256,6 +257,13 @@ def test_a_trailer_that_may_not_be_one_is_dropped(bare: Client, upstream: Upstre
     assert bare.read_answer().trailers == [(b"X-Good", b"1")]
 
 
+@pytest.mark.parametrize("forbidden", [b"Cookie: a=b", b"Host: other", b"Origin: x", b"TE: gzip"])
+def test_so_it_is_on_the_way_up(bare: Client, upstream: Upstream, forbidden: bytes) -> None:
+    start = head(b"POST / HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked")
+    bare.send(start + chunked(b"one", trailers=(forbidden, b"X-Good: 1")))
+    assert upstream.accept().read_request().trailers == [(b"X-Good", b"1")]
+
+
 def test_an_answer_that_ends_with_its_connection_becomes_chunked(bare: Client, upstream: Upstream) -> None:
     bare.send(head(b"GET / HTTP/1.1", b"Host: localhost"))
     call = upstream.accept()
@@ -326,6 +334,13 @@ def test_expect_continue_goes_from_end_to_end(bare: Client, upstream: Upstream) 
     assert call.read_exactly(4) == b"body"
     call.send(OK)
     assert bare.read_answer().body == b"ok"
+
+
+def test_a_refused_upload_is_never_asked_to_continue(bare: Client, upstream: Upstream) -> None:
+    expecting = (b"Host: attacker.test", b"Content-Length: 4", b"Expect: 100-continue")
+    bare.send(head(b"POST / HTTP/1.1", *expecting))
+    assert bare.read_answer().status == 403
+    assert not upstream.is_called()
 
 
 def test_the_body_can_be_refused_before_it_is_sent(bare: Client, upstream: Upstream) -> None:

@@ -88,7 +88,8 @@ class Recorder(httpx2.HTTPTransport):
     """httpx's own transport, with an ear on it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        # No TLS here, and loading the trust store takes longer than all else.
+        super().__init__(verify=False)
         self.passed: list[Passed] = []
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -108,7 +109,8 @@ class AsyncRecorder(httpx2.AsyncHTTPTransport):
     """The same for asynchronous clients."""
 
     def __init__(self) -> None:
-        super().__init__()
+        # No TLS here, and loading the trust store takes longer than all else.
+        super().__init__(verify=False)
         self.passed: list[Passed] = []
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .answer import (
     Answer,
@@ -17,12 +18,14 @@ from .chat import text_of
 from .seeds import Seed, tokens_of
 from .tools import fitting
 
-ERROR_KINDS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-}
+ERROR_KINDS = MappingProxyType(
+    {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        404: "not_found_error",
+        429: "rate_limit_error",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,567 @@
+"""The commands, as people and scripts use them: against a real sidecar, and as programs of their own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from harness.benches import JSON, Bench, chat_body, document, id_of, request
+from harness.clients import Client
+from harness.programs import Program, environment, run_command
+from harness.upstreams import StartUpstream, UpstreamWire, answering
+from proxy import __version__
+from proxy.cli import main
+from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
+
+UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
+CANARY = "sk-helicone-canaryx-canaryx-canaryx-canaryx"
+READY = r"^helicone-proxy listens on http://localhost:(\d+) \((.+)\) and relays to (\S+)$"
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it printed as JSON."""
+        found = json.loads(self.stdout)
+        assert isinstance(found, dict)
+        return found
+
+
+def command(*arguments: str, **env: str) -> Outcome:
+    """Run a command in this process, with its own environment; a traceback is a failure of the test."""
+    ours = {name: None for name in os.environ if name.upper().startswith("HELICONE")}
+    result = CliRunner().invoke(main, list(arguments), env={**ours, **env})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+def asked(bench: Bench, *arguments: str) -> Outcome:
+    """Run a command that talks to `bench`."""
+    return command(*arguments, HELICONE_PROXY_URL=f"http://127.0.0.1:{bench.sidecar.sidecar.port}")
+
+
+def one_sentence(outcome: Outcome, status: int = 1) -> str:
+    """The one line with which a command fails."""
+    assert (outcome.status, outcome.stdout) == (status, ""), outcome
+    (line,) = outcome.stderr.splitlines()
+    return line
+
+
+# -- rate
+
+
+@pytest.mark.parametrize(("word", "up"), [("up", True), ("down", False), ("UP", True)])
+def test_rate_rates_the_newest_answer_and_says_which(bench: Bench, word: str, up: bool) -> None:
+    request_id = id_of(bench.chat(model="gpt-4o"))
+    outcome = asked(bench, "rate", word)
+    thumb = "👍" if up else "👎"
+    said = f"{thumb} for the answer of gpt-4o, just now. Helicone accepted it.\n   {request_id}\n"
+    assert outcome == Outcome(0, said, "")
+    assert [(event.request_id, event.rating) for event in bench.events] == [(request_id, up)]
+
+
+def test_rate_takes_an_id_or_counts_back(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(3)]
+    assert asked(bench, "rate", "up", ids[0].upper()).status == 0
+    assert asked(bench, "rate", "down", "--back", "1").status == 0
+    assert [(event.request_id, event.rating) for event in bench.events] == [(ids[0], True), (ids[1], False)]
+
+
+def test_rate_prints_json_for_scripts(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    said = asked(bench, "rate", "up", "--json").document
+    assert (said["rated"]["id"], said["rating"], said["state"]) == (request_id, True, "accepted")
+
+
+def test_rate_takes_an_id_that_is_not_remembered(bench: Bench) -> None:
+    assert UNKNOWN in asked(bench, "rate", "up", UNKNOWN).stdout
+    assert asked(bench, "rate", "up", UNKNOWN, "--json").document["rated"] == {"id": UNKNOWN, "known": False}
+
+
+def test_rate_with_an_id_and_back_is_a_mistake(bench: Bench) -> None:
+    outcome = asked(bench, "rate", "up", UNKNOWN, "--back", "1")
+    assert outcome.status == 2
+    assert "--back counts from the newest answer" in outcome.stderr
+    assert bench.posted == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("sideways",), ("up", "--back", "-1"), ("up", "--back", "x"), ("up", "a", "b")]
+)
+def test_rate_without_a_proper_thumb_is_a_mistake(bench: Bench, arguments: tuple[str, ...]) -> None:
+    outcome = asked(bench, "rate", *arguments)
+    assert outcome.status == 2
+    assert "Usage:" in outcome.stderr
+    assert bench.posted == []
+
+
+def test_rate_repeats_the_sidecars_sentence(bench: Bench) -> None:
+    assert "No answer has come through the sidecar yet." in one_sentence(asked(bench, "rate", "up"))
+    bench.chat()
+    assert "not 5 remembered" in one_sentence(asked(bench, "rate", "up", "--back", "5"))
+    bench.standin.faults.api.next(ApiFault(status=401))
+    assert "HELICONE_API_KEY" in one_sentence(asked(bench, "rate", "up", "--json"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x",
+        "not an id",
+        "é",
+        "👍",
+        "",
+        " ",
+        "a/b",
+        "..",
+        "last/x",
+        "x?rating=down",
+        "x#y",
+        "%41",
+        "a\nb",
+        "x" * 9000,
+    ],
+)
+def test_rate_with_what_is_no_id_is_a_sentence(bench: Bench, name: str) -> None:
+    bench.chat()
+    assert one_sentence(asked(bench, "rate", "up", name)).endswith((".", ">."))
+    assert bench.posted == []
+
+
+@pytest.mark.parametrize("name", ["last?back=1", "last#x", "./last"])
+def test_an_id_is_never_read_as_more_than_an_id(bench: Bench, name: str) -> None:
+    bench.chat()
+    bench.chat()
+    assert asked(bench, "rate", "up", name).status == 1
+    assert bench.posted == []
+
+
+# -- recent
+
+
+def test_recent_shows_a_table(bench: Bench) -> None:
+    first = id_of(bench.chat(model="gpt-4o"))
+    asked(bench, "rate", "down")
+    bench.standin.faults.gateway.next(GatewayFault(status=500))
+    second = id_of(bench.chat())
+    bench.get("/v1/models")
+    outcome = asked(bench, "recent")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    header, models, failed, rated = outcome.stdout.splitlines()
+    assert header.split() == ["age", "rating", "status", "model", "path", "first", "total", "id"]
+    assert models.split()[:4] == ["0", "s", "200", "-"]
+    assert "/v1/models" in models
+    assert re.search(rf" 500 +gpt-4o-mini +/v1/chat/completions +\d+ ms +\d+ ms +{second}", failed)
+    assert re.search(rf" 👎 accepted +200 +gpt-4o +/v1/chat/completions +\d+ ms +\d+ ms +{first}", rated)
+
+
+def test_recent_shows_how_a_call_ended_when_it_did_not_end_well(bench: Bench) -> None:
+    bench.standin.faults.gateway.next(GatewayFault(die_after_events=1))
+    bench.stream().read_to_end()
+    assert " 200 cut " in asked(bench, "recent").stdout
+
+
+def test_recent_shows_as_many_as_asked_for(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(3)]
+    lines = asked(bench, "recent", "--limit", "2").stdout.splitlines()
+    assert [line.split()[-1] for line in lines] == ["id", ids[2], ids[1]]
+
+
+def test_recent_prints_json_for_scripts(bench: Bench) -> None:
+    bench.chat()
+    said = asked(bench, "recent", "--json").document
+    shown = document(bench.get("/feedback"))
+    assert {**said["calls"][0], "age_seconds": 0} == {**shown["calls"][0], "age_seconds": 0}
+    assert said["remembered"] == 1
+
+
+def test_recent_says_when_there_is_nothing(bench: Bench) -> None:
+    assert asked(bench, "recent") == Outcome(0, "No call has come through the sidecar yet.\n", "")
+    assert asked(bench, "recent", "--json").document["calls"] == []
+
+
+@pytest.mark.parametrize("model", ["[red]model", "[/red]", "[link=x]y", ":smile:", "a" * 200, "модель"])
+def test_recent_shows_a_model_as_it_is(bench: Bench, model: str) -> None:
+    request_id = id_of(bench.chat(model=model))
+    shown = asked(bench, "recent").stdout
+    assert model[:20] in shown
+    assert request_id in shown
+
+
+def test_recent_shows_a_path_as_it_is(bench: Bench) -> None:
+    bench.get("/v1/[/red]/[b]x")
+    assert "/v1/[/red]/[b]x" in asked(bench, "recent").stdout
+
+
+# -- where the sidecar is
+
+
+def test_the_sidecar_is_found_by_its_configured_port(bench: Bench, tmp_path: Path) -> None:
+    port = bench.sidecar.sidecar.port
+    file = tmp_path / "config.toml"
+    file.write_text(f"[server]\nport = {port}\n")
+    nothing = "No call has come through the sidecar yet.\n"
+    assert command("recent", "--config", str(file)).stdout == nothing
+    assert command("recent", HELICONE_PROXY_SERVER__PORT=str(port)).stdout == nothing
+    assert command("recent", HELICONE_PROXY_URL=f"http://localhost:{port}/").stdout == nothing
+
+
+def test_no_sidecar_is_a_sentence_that_says_where_it_was_looked_for() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        for arguments in (("recent",), ("rate", "up"), ("rate", "down", UNKNOWN, "--json")):
+            sentence = one_sentence(command(*arguments, HELICONE_PROXY_URL=url))
+            assert sentence.startswith(f"No sidecar answers at {url}. ")
+            assert "helicone-proxy serve" in sentence
+            assert "HELICONE_PROXY_URL" in sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8747",
+        "8747",
+        "x",
+        "http://",
+        "http:localhost",
+        "ftp://localhost",
+        "file:///etc/passwd",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:x",
+        "http://[::1",
+        "http://local host",
+        "http://é.invalid",
+        "http://no-such-host.invalid",
+        "http://localhost\n",
+    ],
+)
+def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
+    assert one_sentence(command("recent", HELICONE_PROXY_URL=url)).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\xff",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+        b'HTTP/1.1 500 X\r\nContent-Length: 13\r\n\r\n{"error":"x"}',
+        b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_another_program_in_the_sidecars_place_is_a_sentence(
+    start_upstream: StartUpstream, said: bytes
+) -> None:
+    def script(connection: UpstreamWire) -> None:
+        connection.read_request()
+        connection.send(said)
+
+    url = start_upstream(script).url
+    for arguments in (("recent",), ("rate", "up")):
+        assert url in one_sentence(command(*arguments, HELICONE_PROXY_URL=url))
+
+
+def test_a_proxy_in_the_environment_is_not_asked_for_localhost(
+    bench: Bench, start_upstream: StartUpstream
+) -> None:
+    request_id = id_of(bench.chat())
+    proxy = start_upstream(answering(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"))
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+    env = {
+        **dict.fromkeys(names, proxy.url),
+        "HELICONE_PROXY_URL": f"http://localhost:{bench.sidecar.sidecar.port}",
+    }
+    done = run_command("rate", "up", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert request_id in done.stdout
+    assert proxy.connections == []
+
+
+def test_a_rating_is_told_on_an_output_that_knows_no_emoji(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    env = {
+        "PYTHONIOENCODING": "ascii",
+        "HELICONE_PROXY_URL": f"http://localhost:{bench.sidecar.sidecar.port}",
+    }
+    done = run_command("rate", "up", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert request_id in done.stdout
+
+
+# -- check
+
+
+def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        outcome = command("check", "--port", port, HELICONE_API_KEY=CANARY)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        f"The configuration is fine: https://oai.helicone.ai, port {port}, a Helicone key is configured; "
+        "ratings go to https://api.helicone.ai.\n"
+    )
+
+
+def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:
+    assert "no Helicone key is configured" in command("check").stdout
+    said = command("check", HELICONE_API_KEY="sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa").stdout
+    assert "ratings go to https://eu.api.helicone.ai." in said
+
+
+@pytest.mark.parametrize("name", ["check", "serve"])
+def test_all_problems_of_a_configuration_are_told_at_once_and_no_secret(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'[server]\nport = "many"\nprot = 1\n[helicone]\napi_kye = "{CANARY}"\napi_url = "{CANARY}"\n'
+        f'[log]\nlevel = "{CANARY}"\n[{CANARY}]\n'
+    )
+    outcome = command(
+        name,
+        "--config",
+        str(file),
+        "--port",
+        "70000",
+        "--upstream",
+        CANARY,
+        HELICONE_API_KEY=f"Bearer {CANARY}",
+        HELICONE_PROXY_NOPE=CANARY,
+        HELICONE_PROXY_SERVER__GRACE_SECONDS=CANARY,
+    )
+    assert (outcome.status, outcome.stdout) == (2, "")
+    problems = outcome.stderr.splitlines()
+    assert len(problems) == 11
+    for place in (
+        "server.port",
+        "server.prot",
+        "helicone.api_kye",
+        "helicone.api_url",
+        "log.level",
+        "--port",
+        "--upstream",
+        "HELICONE_API_KEY",
+        "HELICONE_PROXY_NOPE",
+        "HELICONE_PROXY_SERVER__GRACE_SECONDS",
+    ):
+        assert [problem for problem in problems if place in problem], place
+    assert "canary" not in outcome.stderr
+
+
+def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    missing = tmp_path / "none.toml"
+    for name in ("check", "serve", "recent"):
+        assert str(missing) in one_sentence(command(name, "--config", str(missing)), status=2)
+
+
+# -- serve
+
+
+@pytest.fixture
+def upstream_url(start_upstream: StartUpstream) -> str:
+    """A gateway that says yes to everything."""
+    return start_upstream(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")).url
+
+
+def ask(port: int, raw: bytes, host: str = "127.0.0.1") -> Any:  # noqa: ANN401
+    with Client.connect((host, port)) as client:
+        return client.ask(raw)
+
+
+def test_serve_prints_one_line_with_the_real_address_and_serves(upstream_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[log]\nformat = "json"\n[server]\nport = 1\n')
+    arguments = ("--config", str(file), "--port", "0", "--upstream", upstream_url, "--log-format", "text")
+    with Program("serve", *arguments, env={"HELICONE_API_KEY": CANARY}) as program:
+        ready = program.wait_for(READY)
+        port = int(ready[1])
+        assert ready[2] in ("127.0.0.1, ::1", "127.0.0.1")
+        assert ready[3] == upstream_url
+        assert ask(port, request("POST", "/v1/chat/completions?key=canary", chat_body(), JSON)).body == b"ok"
+        if "::1" in ready[2]:
+            assert ask(port, request("GET", "/feedback/health", b"", b"Host: [::1]"), "::1").status == 200
+        url = {"HELICONE_PROXY_URL": f"http://localhost:{port}"}
+        assert len(command("recent", "--json", **url).document["calls"]) == 1
+        assert program.stop() == 0
+    assert program.stdout == ready[0] + "\n"
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d POST /v1/chat/completions 200 gpt-4o-mini first \d+ ms total \d+ ms [0-9a-f-]{36}\n",
+        program.stderr,
+    )
+
+
+def test_serve_logs_for_programs_when_asked_to(upstream_url: str) -> None:
+    flags = ("--port", "0", "--upstream", upstream_url, "--log-format", "json", "--host", "127.0.0.1")
+    with Program("serve", *flags) as program:
+        port = int(program.wait_for(READY)[1])
+        ask(port, request("GET", "/v1/models"))
+        assert program.stop() == 0
+    lines = [json.loads(line) for line in program.stderr.splitlines()]
+    assert [(line["event"], line["path"]) for line in lines] == [("call", "/v1/models")]
+
+
+def test_a_port_in_use_is_one_sentence_and_no_traceback() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run_command("serve", "--port", port)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"Port {port} on 127.0.0.1 is in use already")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_sidecar_stops_at_once_and_in_silence(upstream_url: str, number: signal.Signals) -> None:
+    with Program("serve", "--port", "0", "--upstream", upstream_url) as program:
+        program.wait_for(READY)
+        started = time.monotonic()
+        program.signal(number)
+        assert program.wait() == 0
+    assert time.monotonic() - started < 5
+    assert program.stderr == ""
+
+
+# -- the rest
+
+
+def test_the_version_is_printed() -> None:
+    done = run_command("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"helicone-proxy, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", ["serve", "demo", "check", "rate", "recent"])
+def test_every_command_explains_itself(name: str) -> None:
+    assert name in command("--help").stdout
+    outcome = command(name, "--help")
+    assert outcome.status == 0
+    assert f"Usage: main {name}" in outcome.stdout.replace("helicone-proxy", "main")
+    assert len(outcome.stdout.splitlines()) > 4
+
+
+# -- demo
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Program]:
+    """`helicone-proxy demo`, in which calls are ingested at once."""
+    with Program("demo", "--port", "0", "--ingestion-delay", "0") as program:
+        program.wait_for("What the stand-in stores is shown here")
+        yield program
+
+
+def printed_commands(demo: Program) -> dict[str, str]:
+    """The three commands that the demo shows, by their names."""
+    return dict(re.findall(r"^  (a [a-z ]+?)  +(curl .+)$", demo.stdout, re.MULTILINE))
+
+
+def shell(line: str) -> str:
+    """What a shell prints for a line that somebody types."""
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment(), capture_output=True, encoding="utf-8", timeout=30, check=True
+    )
+    return done.stdout
+
+
+def stored(demo: Program, count: int) -> list[tuple[str, str]]:
+    """What the demo has shown to be stored at the stand-in."""
+    demo.wait_for(r"(?:stored at the stand-in(?s:.*)){%d}" % count)
+    return re.findall(r"^ +stored at the stand-in: (\S+) for (\S+)$", demo.stdout, re.MULTILINE)
+
+
+@needs_curl
+def test_the_three_printed_commands_do_what_they_say(demo: Program) -> None:
+    commands = printed_commands(demo)
+    assert list(commands) == ["a chat", "a streamed chat", "a thumb"]
+    chat = json.loads(shell(commands["a chat"]))
+    assert chat["choices"][0]["message"]["content"]
+    said = json.loads(shell(commands["a thumb"]))
+    assert said["rated"]["known"] is True
+    assert said["rated"]["model"] == "gpt-4o-mini"
+    assert stored(demo, 1)[-1] == ("👍", said["rated"]["id"])
+    streamed = shell(commands["a streamed chat"])
+    assert streamed.startswith("data: ")
+    assert streamed.rstrip().endswith("data: [DONE]")
+    again = json.loads(shell(commands["a thumb"].replace("true", "false")))
+    assert again["rated"]["id"] != said["rated"]["id"]
+    assert stored(demo, 2)[-1] == ("👎", again["rated"]["id"])
+    assert "LOST" not in demo.stdout
+    demo.wait_for(r"POST /v1/chat/completions 200 gpt-4o-mini .*" + again["rated"]["id"], where="stderr")
+
+
+@needs_curl
+def test_the_readmes_ways_to_rate_work_with_real_curl(demo: Program) -> None:
+    commands = printed_commands(demo)
+    shell(commands["a chat"])
+    url = commands["a thumb"].split()[-1]
+    for arguments in (
+        """-d '{"rating": true}'""",
+        "-d rating=up",
+        "-d rating=+1",
+        "-X POST",
+        """--json '{"rating": "up"}'""",
+        "--data-urlencode rating=👍",
+    ):
+        target = f"'{url}?rating=+1'" if arguments == "-X POST" else url
+        assert json.loads(shell(f"curl -s {arguments} {target}"))["rating"] is True, arguments
+    refused = json.loads(shell(f"curl -s '{url}?rating=up'"))
+    assert "-X POST" in refused["error"]["message"]
+
+
+def test_the_demo_shows_a_rating_that_came_too_early_as_lost() -> None:
+    with Program("demo", "--port", "0", "--ingestion-delay", "60") as program:
+        url = program.wait_for(r"in front of it at (http://localhost:(\d+))\.")
+        port = int(url[2])
+        ask(port, request("POST", "/v1/chat/completions", chat_body(), JSON))
+        assert command("rate", "up", HELICONE_PROXY_URL=url[1]).status == 0
+        program.wait_for(r"LOST at the stand-in: 👍 for \S+: the request was not ingested yet")
+        assert program.stop() == 0
+    assert DEMO_KEY not in program.stdout + program.stderr
+    assert "Traceback" not in program.stderr
+
+
+def test_the_demo_reads_no_configuration_and_no_key(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[log]\nlevel = "error"\n')
+    env = {"HELICONE_API_KEY": CANARY, "HELICONE_PROXY_ROUTES__DEFAULT__URL": "https://oai.helicone.ai"}
+    with Program("demo", "--port", "0", env=env, cwd=tmp_path) as program:
+        port = int(program.wait_for(r"in front of it at http://localhost:(\d+)\.")[1])
+        health = document(ask(port, request("GET", "/feedback/health")))
+        assert health["upstream"].startswith("http://127.0.0.1:")
+        assert health["helicone_api"].startswith("http://127.0.0.1:")
+        assert program.stop() == 0
+
+
+@pytest.mark.parametrize("arguments", [("--port", "70000"), ("--port", "x"), ("--ingestion-delay", "-1")])
+def test_a_demo_that_makes_no_sense_is_a_mistake(arguments: tuple[str, ...]) -> None:
+    outcome = command("demo", *arguments)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert arguments[0] in outcome.stderr

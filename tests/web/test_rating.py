@@ -1,0 +1,410 @@
+"""POST /feedback/...: a thumb, from curl to the stand-in's ledger."""
+
+import json
+import re
+
+import pytest
+
+from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of
+from harness.wire import Message, head, wait_until
+from proxy.demo import DEMO_KEY, ApiFault, GatewayFault, Loss, StandInSettings
+
+UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+BROWSER = (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: cors")
+
+
+def ratings(bench: Bench) -> list[tuple[str, bool | None]]:
+    """What the stand-in stored, in order."""
+    return [(event.request_id, event.rating) for event in bench.events if event.stored]
+
+
+# -- the last answer
+
+
+def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(bench: Bench) -> None:
+    request_id = id_of(bench.chat(model="gpt-4o"))
+    answer = bench.rate()
+    assert answer.status == 200
+    said = document(answer)
+    assert said["rated"] == {
+        "id": request_id,
+        "known": True,
+        "model": "gpt-4o",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "age_seconds": said["rated"]["age_seconds"],
+    }
+    assert 0 <= said["rated"]["age_seconds"] < 30
+    assert (said["rating"], said["thumb"], said["state"]) == (True, "👍", "accepted")
+    assert said["helicone"] == {"status": 201}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", said["rated_at"])
+    assert said["message"] == "👍 for the answer of gpt-4o, just now. Helicone accepted it."
+    assert ratings(bench) == [(request_id, True)]
+    assert bench.standin.ledger.rating_of(request_id) is True
+
+
+def test_a_call_without_a_model_is_named_by_its_path(bench: Bench) -> None:
+    bench.ask("POST", "/v1/chat/completions", chat_body(), b"Content-Type: text/plain")
+    assert "the answer of /v1/chat/completions" in document(bench.rate())["message"]
+
+
+def test_what_reaches_helicones_api_is_exactly_that(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    bench.rate(
+        "/feedback/last?back=0",
+        b'{"rating":"down"}',
+        b"Cookie: session=canary",
+        b"Referer: http://localhost/canary",
+        b"Helicone-User-Id: canary",
+        b"Helicone-Property-X: canary",
+        b"Authorization: Bearer sk-canary",
+        b"X-Custom: canary",
+        b"User-Agent: canary",
+        b"Accept-Language: canary",
+    )
+    (received,) = bench.posted
+    assert (received.method, received.target) == ("POST", f"/v1/request/{request_id}/feedback")
+    assert json.loads(received.body) == {"rating": False}
+    names = sorted(name.decode().lower() for name, _ in received.headers)
+    assert names == [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+    ]
+    assert received.header("authorization") == f"Bearer {DEMO_KEY}"
+    assert received.header("content-type") == "application/json"
+    assert received.header("host") == bench.standin.api_url.removeprefix("http://")
+    assert (received.header("user-agent") or "").startswith("helicone-feedback-proxy/")
+    assert b"canary" not in received.body
+
+
+def test_a_browsers_origin_does_not_travel_on(bench: Bench) -> None:
+    bench.chat()
+    answer = bench.ask("POST", "/feedback/last", b'{"rating": true}', JSON, *BROWSER, b"Cookie: a=b")
+    assert answer.status == 200
+    (received,) = bench.posted
+    for name in ("origin", "cookie", "sec-fetch-site", "sec-fetch-mode", "referer"):
+        assert received.values(name) == []
+
+
+def test_no_cookie_of_helicones_comes_back_with_the_next_rating(bench: Bench) -> None:
+    bench.chat()
+    bench.standin.faults.api.next(
+        ApiFault(status=201, body="{}", headers=(("Set-Cookie", "__cf_bm=x; path=/"),))
+    )
+    assert bench.rate().value(b"set-cookie") is None
+    bench.rate()
+    assert [received.values("cookie") for received in bench.posted] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "lines", "up"),
+    [
+        ("/feedback/last", b'{"rating": true}', (FORM,), True),
+        ("/feedback/last", b'{"rating": false}', (FORM,), False),
+        ("/feedback/last", b"rating=up", (FORM,), True),
+        ("/feedback/last", "rating=👎".encode(), (FORM,), False),
+        ("/feedback/last", b"rating=+1", (FORM,), True),
+        ("/feedback/last?rating=down", b"", (), False),
+        ("/feedback/last?rating=+1", b"", (), True),
+        ("/feedback/last?rating=%2B1", b"", (), True),
+        ("/feedback/last?rating=-1", b"", (), False),
+        ("/feedback/last?rating=%F0%9F%91%8D", b"", (), True),
+        ("/feedback/last?rating=%F0%9F%91%8D%F0%9F%8F%BD", b"", (), True),
+        ("/feedback/last?rating=THUMBS%5FDOWN", b"", (), False),
+        ("/feedback/last", b'{"rating": "down"}', (JSON, b"Accept: application/json"), False),
+        ("/feedback/last", b'{"rating": "up"}', (), True),
+        ("/feedback/last?back=0&rating=up", b'{"rating": true}', (JSON,), True),
+    ],
+)
+def test_everything_that_a_person_with_curl_would_type_rates(
+    bench: Bench, target: str, body: bytes, lines: tuple[bytes, ...], up: bool
+) -> None:
+    request_id = id_of(bench.chat())
+    answer = bench.ask("POST", target, body, *lines)
+    assert answer.status == 200, answer.body
+    assert ratings(bench) == [(request_id, up)]
+    assert bench.posted[0].body == (b'{"rating": true}' if up else b'{"rating": false}')
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/feedback/last", b""),
+        ("/feedback/last", b"{}"),
+        ("/feedback/last", b'{"rating": null}'),
+        ("/feedback/last", b'{"rating": 1}'),
+        ("/feedback/last", b'{"rating": true, "comment": "x"}'),
+        ("/feedback/last", b'{"rating": tru'),
+        ("/feedback/last", b"\xff"),
+        ("/feedback/last?rating=1", b""),
+        ("/feedback/last?rating=", b""),
+        ("/feedback/last?rating=down", b'{"rating": true}'),
+        (f"/feedback/{UNKNOWN}", b'{"rating": null}'),
+    ],
+)
+def test_what_is_no_rating_is_422_with_an_example_and_never_reaches_helicone(
+    bench: Bench, target: str, body: bytes
+) -> None:
+    bench.chat()
+    status, code, sentence = error_of(bench.rate(target, body))
+    assert (status, code) == (422, "invalid_rating")
+    assert """curl -d '{"rating": true}'""" in sentence
+    assert bench.posted == []
+    assert document(bench.get("/feedback/last"))["rating"] is None
+
+
+def test_a_rating_in_chunks_rates(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    client = bench.sidecar.connect()
+    client.send(head(b"POST /feedback/last HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked"))
+    client.send(b'6\r\n{"rati\r\n')
+    client.send(b'a\r\nng": true}\r\n0\r\n\r\n')
+    assert client.read_answer().status == 200
+    assert ratings(bench) == [(request_id, True)]
+
+
+def test_a_rating_that_comes_byte_by_byte_rates(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    client = bench.sidecar.connect()
+    client.send_bytewise(
+        head(b"POST /feedback/last HTTP/1.1", b"Host: localhost", b"Content-Length: 9") + b"rating=up"
+    )
+    assert client.read_answer().status == 200
+    assert ratings(bench) == [(request_id, True)]
+
+
+def test_curls_expect_header_is_honoured(bench: Bench) -> None:
+    bench.chat()
+    client = bench.sidecar.connect()
+    expect = b"Expect: 100-continue"
+    client.send(head(b"POST /feedback/last HTTP/1.1", b"Host: localhost", expect, b"Content-Length: 9"))
+    assert client.read_answer().status == 100
+    client.send(b"rating=up")
+    assert client.read_answer().status == 200
+
+
+def test_the_second_rating_replaces_the_first(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    bench.rate()
+    bench.rate(body=b"rating=down")
+    assert bench.standin.ledger.rating_of(request_id) is False
+    rating = document(bench.get("/feedback/last"))["rating"]
+    assert (rating["rating"], rating["thumb"]) == (False, "👎")
+
+
+def test_back_rates_the_one_before(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(3)]
+    bench.ask("GET", "/v1/models")
+    assert document(bench.rate("/feedback/last?back=1"))["rated"]["id"] == ids[1]
+    assert document(bench.rate("/feedback/last?back=2&rating=down", b""))["rated"]["id"] == ids[0]
+    assert ratings(bench) == [(ids[1], True), (ids[0], False)]
+    status, code, sentence = error_of(bench.rate("/feedback/last?back=3"))
+    assert (status, code) == (404, "unknown_call")
+    assert "3" in sentence
+
+
+@pytest.mark.parametrize("back", ["-1", "x", "", "1.5", "9" * 5000, "%D9%A3", "+1"])
+def test_a_back_that_is_no_number_is_said_to_be_none(bench: Bench, back: str) -> None:
+    bench.chat()
+    assert error_of(bench.rate(f"/feedback/last?back={back}"))[:2] == (400, "bad_request")
+    assert bench.posted == []
+
+
+def test_with_no_answer_yet_it_says_how_to_get_one(bench: Bench) -> None:
+    status, code, sentence = error_of(
+        bench.rate("/feedback/last", b'{"rating": true}', b"Host: localhost:1234")
+    )
+    assert (status, code) == (404, "unknown_call")
+    assert "curl http://localhost:1234/v1/chat/completions" in sentence
+    assert bench.posted == []
+
+
+def test_calls_that_do_not_count_leave_the_last_answer_alone(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    bench.ask("GET", "/v1/models")
+    bench.ask("POST", "/v1/embeddings", b'{"model": "m", "input": "x"}', JSON)
+    bench.standin.faults.gateway.next(GatewayFault(status=500))
+    bench.chat()
+    bench.ask("OPTIONS", "/v1/chat/completions")
+    assert document(bench.rate())["rated"]["id"] == request_id
+
+
+# -- one call by its id
+
+
+def test_a_call_is_rated_by_its_id(bench: Bench) -> None:
+    first = id_of(bench.chat(model="gpt-4o"))
+    bench.chat()
+    said = document(bench.rate(f"/feedback/{first}", b"rating=down"))
+    assert (said["rated"]["id"], said["rated"]["known"], said["rated"]["model"]) == (first, True, "gpt-4o")
+    assert ratings(bench) == [(first, False)]
+    shown = document(bench.get(f"/feedback/{first}"))["rating"]
+    assert (shown["rating"], shown["state"]) == (False, "accepted")
+
+
+def test_an_upper_case_id_names_the_same_call(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    said = document(bench.rate(f"/feedback/{request_id.upper()}"))
+    assert (said["rated"]["id"], said["rated"]["known"]) == (request_id, True)
+    assert ratings(bench) == [(request_id, True)]
+
+
+def test_an_error_can_be_rated_by_its_id_too(bench: Bench) -> None:
+    bench.standin.faults.gateway.next(GatewayFault(status=500))
+    request_id = id_of(bench.chat())
+    assert document(bench.rate(f"/feedback/{request_id}"))["rated"]["status"] == 500
+    assert ratings(bench) == [(request_id, True)]
+
+
+def test_an_id_that_is_not_remembered_is_rated_all_the_same(bench: Bench) -> None:
+    said = document(bench.rate(f"/feedback/{UNKNOWN.upper()}"))
+    assert said["rated"] == {"id": UNKNOWN, "known": False}
+    assert said["state"] == "accepted"
+    assert said["message"] == f"👍 for {UNKNOWN}, which is not remembered here. Helicone accepted it."
+    (received,) = bench.posted
+    assert received.target == f"/v1/request/{UNKNOWN}/feedback"
+    assert received.header("authorization") == f"Bearer {DEMO_KEY}"
+
+
+def test_a_call_that_made_room_is_rated_as_not_remembered(start_bench: StartBench) -> None:
+    bench = start_bench(**{"calls.capacity": 1})
+    first = id_of(bench.chat())
+    bench.chat()
+    assert document(bench.rate(f"/feedback/{first}"))["rated"] == {"id": first, "known": False}
+    assert ratings(bench) == [(first, True)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x",
+        "LAST",
+        "latest",
+        "events",
+        "chatcmpl-123",
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+        "00000000-0000-0000-0000-000000000000",
+        f"{UNKNOWN}0",
+        f"{UNKNOWN}%20",
+        f"{UNKNOWN}%0A",
+        f"..%2F..%2F{UNKNOWN}",
+        "%00",
+        "%FF",
+        "x" * 3000,
+    ],
+)
+def test_what_can_be_no_id_is_404_and_never_reaches_helicone(bench: Bench, name: str) -> None:
+    bench.chat()
+    status, code, sentence = error_of(bench.rate(f"/feedback/{name}"))
+    if status == 400:  # The relay's own rule on dot segments comes first.
+        assert "%2F" in name
+        return
+    assert (status, code) == (404, "unknown_call")
+    assert "UUID" in sentence
+    assert "/feedback" in sentence
+    assert bench.posted == []
+
+
+# -- the hooks of an answer
+
+
+def test_the_headers_of_an_answer_can_be_used_as_they_are(bench: Bench) -> None:
+    port = bench.sidecar.sidecar.port
+    answer = bench.chat(b"Host: localhost:%d" % port)
+    url = answer.value(b"feedback-url")
+    assert url == b"http://localhost:%d/feedback/%b" % (port, id_of(answer).encode())
+    path = url.decode().removeprefix(f"http://localhost:{port}")
+    assert document(bench.rate(path))["rated"] == {
+        **document(bench.rate(f"/feedback/{id_of(answer)}"))["rated"],
+        "known": True,
+    }
+
+
+def test_an_answer_is_rated_while_it_still_streams(bench: Bench) -> None:
+    bench.standin.faults.gateway.next(GatewayFault(silent_after_events=2, silence_seconds=0.4))
+    client = bench.stream()
+    raw_head = client.read_head()
+    request_id = id_of(Message(raw_head))
+    assert document(bench.get("/feedback/last"))["state"] == "streaming"
+    said = document(bench.rate())
+    assert said["rated"]["id"] == request_id
+    assert document(bench.get(f"/feedback/{request_id}"))["rating"]["thumb"] == "👍"
+    # The stand-in logs a call at its end: the rating came too early there, and nobody here knows it.
+    wait_until(lambda: len(bench.events) == 1, "the rating is looked at")
+    assert bench.events[0].loss is Loss.UNKNOWN
+    assert said["state"] == "accepted"
+    client.read_body(raw_head, until_close=False)
+    assert document(bench.rate())["rated"]["id"] == request_id
+    assert ratings(bench) == [(request_id, True)]
+
+
+def test_a_rating_that_came_too_early_is_called_accepted_and_no_more(start_bench: StartBench) -> None:
+    bench = start_bench(StandInSettings(ingestion_delay_seconds=30, token_interval_seconds=0.0005))
+    request_id = id_of(bench.chat())
+    said = document(bench.rate())
+    assert [(event.request_id, event.loss) for event in bench.events] == [(request_id, Loss.NOT_INGESTED)]
+    assert said["state"] == "accepted"
+    for text in (said["message"], bench.get("/feedback/last").body.decode()):
+        for word in ("stored", "verified", "recorded", "saved"):
+            assert word not in text
+
+
+# -- without a key
+
+
+def test_without_any_key_calls_pass_and_a_rating_names_the_variable(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, **{"helicone.api_key": None})
+    answer = bench.chat()
+    assert answer.status == 200
+    assert bench.standin.gateway.last.values("Helicone-Auth") == []
+    for target in ("/feedback/last", f"/feedback/{id_of(answer)}", f"/feedback/{UNKNOWN}"):
+        status, code, sentence = error_of(bench.rate(target))
+        assert (status, code) == (503, "helicone_key_missing")
+        assert "HELICONE_API_KEY" in sentence
+    assert bench.posted == []
+    assert document(bench.get("/feedback/last"))["rating"] is None
+
+
+def test_a_failed_rating_leaves_the_one_before_as_it_was(bench: Bench) -> None:
+    bench.chat()
+    bench.rate()
+    bench.standin.faults.api.next(ApiFault(status=500))
+    assert bench.rate(body=b"rating=down").status == 502
+    assert document(bench.get("/feedback/last"))["rating"]["thumb"] == "👍"
+
+
+def test_ratings_of_several_calls_at_once_do_not_mix(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(6)]
+    clients = [bench.sidecar.connect() for _ in ids]
+    with bench.standin.faults.api.during(ApiFault(latency_seconds=0.1)):
+        for number, (client, request_id) in enumerate(zip(clients, ids, strict=True)):
+            word = b"rating=up--" if number % 2 else b"rating=down"
+            body = word.rstrip(b"-")
+            client.send(
+                head(
+                    b"POST /feedback/%b HTTP/1.1" % request_id.encode(),
+                    b"Host: localhost",
+                    b"Content-Length: %d" % len(body),
+                )
+                + body
+            )
+        answers = [document(client.read_answer()) for client in clients]
+    assert [said["rated"]["id"] for said in answers] == ids
+    assert [bench.standin.ledger.rating_of(each) for each in ids] == [False, True] * 3
+
+
+def test_one_who_hangs_up_while_helicone_is_slow_does_no_harm(bench: Bench) -> None:
+    bench.chat()
+    bench.standin.faults.api.next(ApiFault(latency_seconds=0.2))
+    client = bench.sidecar.connect()
+    client.send(head(b"POST /feedback/last?rating=up HTTP/1.1", b"Host: localhost", b"Content-Length: 0"))
+    bench.standin.api.wait_for()
+    client.close()
+    assert bench.rate(body=b"rating=down").status == 200
+    assert bench.chat().status == 200
