@@ -34,6 +34,7 @@ from proxy.relay.writes import Gatherer
 from proxy.stores.memory import MemoryCalls
 from proxy.web.application import PREFIX, make_application
 from proxy.web.context import Context
+from proxy.web.protocol import LocalProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,6 @@ class Sidecar:
         )
         runner = web.AppRunner(
             make_application(context),
-            access_log=None,
             handle_signals=False,
             shutdown_timeout=self.settings.server.grace_seconds,
         )
@@ -154,7 +154,7 @@ class Sidecar:
         server = runner.server
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
-        return server
+        return lambda: LocalProtocol(server)
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
@@ -164,7 +164,9 @@ class Sidecar:
             self._servers.append(await loop.create_server(self._door, sock=sock))
         missing = set(self.settings.server.host) - set(self.listening_on)
         if missing:
-            logger.warning("This machine does not have the address %s; listening without it.", *missing)
+            logger.warning(
+                "Listening without %s, which this machine does not have.", ", ".join(sorted(missing))
+            )
 
     @property
     def url(self) -> str:

@@ -291,4 +291,6 @@ class CallRecorder:
 
 def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
     """Whether a body is labelled as JSON, and not compressed."""
-    return fields.get(b"content-type", b"").lower().find(b"json") >= 0 and b"content-encoding" not in fields
+    if fields.get(b"content-type", b"").lower().find(b"json") < 0:
+        return False
+    return fields.get(b"content-encoding", b"identity").lower() == b"identity"

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from proxy import __version__, logs
 from proxy.app import Sidecar, run, until_told_to_stop
@@ -24,6 +26,8 @@ from proxy.remote import RemoteError, RemoteSidecar
 
 _WIDE = 150
 """Columns of a terminal that has room for everything; also what a pipe is written for."""
+_ID_COLUMNS = 36
+_MODEL_COLUMNS = 60
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -210,9 +214,9 @@ def rate(thumb: str, request_id: str | None, back: int, config_file: Path | None
     """Rate the newest answer, or the call with that ID."""
     if request_id is not None and back:
         raise click.UsageError("--back counts from the newest answer, so it goes without an ID.")
-    path = f"/feedback/last?back={back}" if request_id is None else f"/feedback/{request_id}"
+    path = f"/feedback/last?back={back}" if request_id is None else f"/feedback/{quote(request_id, safe='')}"
     with _sentences_instead_of_tracebacks():
-        said = _running_sidecar(config_file, os.environ).post(path, {"rating": thumb})
+        said = _running_sidecar(config_file, os.environ).post(path, {"rating": thumb}, having="rated")
     click.echo(_as_json(said) if as_json else f"{said['message']}\n   {said['rated']['id']}")
 
 
@@ -222,7 +226,7 @@ def rate(thumb: str, request_id: str | None, back: int, config_file: Path | None
 def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
     """Show the newest calls and their ratings."""
     with _sentences_instead_of_tracebacks():
-        said = _running_sidecar(config_file, os.environ).get(f"/feedback?limit={limit}")
+        said = _running_sidecar(config_file, os.environ).get(f"/feedback?limit={limit}", having="calls")
     if as_json:
         click.echo(_as_json(said))
     elif said["calls"]:
@@ -240,8 +244,15 @@ def _table(calls: list[Mapping[str, Any]], *, wide: bool) -> Table:
     """The calls for a terminal. On a narrow one the id, which a person has to copy, goes before all else."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("age", "rating", "status", "model", *(("path", "first", "total") if wide else ()), "id"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("age", "first", "total") else "left")
+        table.add_column(
+            name,
+            no_wrap=True,
+            justify="right" if name in ("age", "first", "total") else "left",
+            min_width=_ID_COLUMNS if name == "id" else None,
+            max_width=_MODEL_COLUMNS if name == "model" else None,
+        )
     for call in calls:
+        # As text: a model's name is somebody else's, and may look like rich's markup.
         status = "-" if call["status"] is None else str(call["status"])
         rating = call["rating"]
         thumb = "" if rating is None else rating["thumb"]
@@ -250,8 +261,8 @@ def _table(calls: list[Mapping[str, Any]], *, wide: bool) -> Table:
             _seconds(call["age_seconds"]),
             f"{thumb} {rating['state']}" if wide and rating else thumb,
             status if call["state"] == "complete" else f"{status} {call['state']}",
-            call["model"] or "-",
-            *((call["path"], *times) if wide else ()),
+            Text(call["model"] or "-"),
+            *((Text(call["path"]), *times) if wide else ()),
             call["id"],
         )
     return table

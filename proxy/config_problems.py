@@ -36,6 +36,9 @@ def base_url(text: str) -> str:
         raise ValueError("must be a URL without user name and password")
     if canonical_host(match["authority"].encode()) is None:
         raise ValueError("must be a URL with a host name or address, and a port up to 65535 if one is needed")
+    if re.search(r"/[sp]k-", text):
+        # Helicone takes a key there; it would be shown wherever the gateway's address is.
+        raise ValueError("must hold no key; give it as HELICONE_API_KEY")
     return text.rstrip("/")
 
 

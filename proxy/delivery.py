@@ -34,15 +34,21 @@ class Delivery:
         """
         key = self._keys.get(rating.key_fingerprint)
         if key is None:
-            raise MissingKey(self._why_no_key())
+            raise MissingKey(self._why_no_key(rating))
         status = await self._api.rate(rating.request_id, up=rating.up, key=key)
         return Receipt(rating, RatingState.ACCEPTED, self._wall_clock(), status)
 
-    def _why_no_key(self) -> str:
+    def _why_no_key(self, rating: Rating) -> str:
+        if rating.key_fingerprint is not None:
+            return (
+                "The app's own Helicone key, under which this call was made, is no longer remembered here. Make "
+                "another call with it, then rate again."
+            )
         if self._keys.own_fingerprint is not None:
             return (
-                "This call went up without a Helicone key, so Helicone did not log it and there is nothing to "
-                "rate. If the gateway is a Helicone of your own, set helicone = true in [routes.default]."
+                "This call went up without a key that Helicone reads, so Helicone did not log it and there is "
+                "nothing to rate. If the gateway is a Helicone of your own, set helicone = true in "
+                "[routes.default]."
             )
         return (
             "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "

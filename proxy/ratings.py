@@ -14,6 +14,7 @@ from proxy.errors import InvalidRating, JsonRequired
 _UP = frozenset({"true", "up", "good", "+1", "👍", "thumbs_up"})
 _DOWN = frozenset({"false", "down", "bad", "-1", "👎", "thumbs_down"})
 _SKIN_TONE_OR_VARIANT = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
+_KEY_LIKE = re.compile(r"\b[sp]k-")
 _EXAMPLE = """Try: curl -d '{"rating": true}' localhost:8747/feedback/last (or false, up, down)."""
 _LONGEST_ECHO = 40
 
@@ -97,5 +98,7 @@ def _thumb(value: object) -> bool:
 def _quoted(value: object) -> str:
     if isinstance(value, list):  # an object too: see _Pairs
         return "A list or an object"
+    if isinstance(value, str) and _KEY_LIKE.search(value):
+        return "What was sent"
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"

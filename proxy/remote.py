@@ -1,13 +1,24 @@
 """Speaks to a running sidecar, for the commands `rate` and `recent`."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Raises for what is none.
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
 
 
 class RemoteError(Exception):
@@ -19,28 +30,30 @@ class RemoteSidecar:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
+        if not _is_address(self._url):
+            raise RemoteError(f"{url!r} is no address of a sidecar; one looks like http://localhost:8747.")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def __repr__(self) -> str:
         return f"<RemoteSidecar {self._url}>"
 
-    def get(self, path: str) -> dict[str, Any]:
-        """The JSON at `path`. Raises RemoteError."""
-        return self._ask(urllib.request.Request(self._url + path))  # noqa: S310  # the scheme is checked below
+    def get(self, path: str, *, having: str) -> dict[str, Any]:
+        """The JSON at `path`, which has to have a field `having`. Raises RemoteError."""
+        return self._having(having, self._ask(path, None))
 
-    def post(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Post `document`; gives the JSON of the answer. Raises RemoteError."""
-        return self._ask(
-            urllib.request.Request(  # noqa: S310
-                self._url + path,
-                data=json.dumps(document).encode(),
-                headers={"Content-Type": "application/json"},
-            )
+    def post(self, path: str, document: Mapping[str, Any], *, having: str) -> dict[str, Any]:
+        """Post `document`; gives the answer's JSON, which has to have a field `having`. Raises RemoteError."""
+        return self._having(having, self._ask(path, json.dumps(document).encode()))
+
+    def _having(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
+        if name not in document:
+            raise RemoteError(self._not_ours())
+        return document
+
+    def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310  # the scheme has been looked at
+            self._url + path, data=body, headers={"Content-Type": "application/json"}
         )
-
-    def _ask(self, request: urllib.request.Request) -> dict[str, Any]:
-        if request.type not in ("http", "https"):
-            raise RemoteError(f"{self._url} is no http address.")
         try:
             with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 return self._document(answer.read())
@@ -49,7 +62,9 @@ class RemoteSidecar:
                 said = self._document(error.read()).get("error")
             message = said.get("message") if isinstance(said, dict) else None
             raise RemoteError(message or f"{self._url} answered {error.code}.") from None
-        except (urllib.error.URLError, OSError):
+        except http.client.HTTPException:
+            raise RemoteError(self._not_ours()) from None
+        except OSError:
             raise RemoteError(
                 f"No sidecar answers at {self._url}. Start one with helicone-proxy serve, or say where it is with "
                 "HELICONE_PROXY_URL."
@@ -61,5 +76,8 @@ class RemoteSidecar:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise RemoteError(f"What answers at {self._url} is no helicone-feedback-proxy.")
+            raise RemoteError(self._not_ours())
         return document
+
+    def _not_ours(self) -> str:
+        return f"What answers at {self._url} is no helicone-feedback-proxy."

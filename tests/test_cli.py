@@ -377,6 +377,13 @@ def test_all_problems_of_a_configuration_are_told_at_once_and_no_secret(name: st
     assert "canary" not in outcome.stderr
 
 
+def test_a_key_in_the_gateways_address_is_a_problem_and_not_shown() -> None:
+    # Helicone would take it there, and every place that shows the address would show it.
+    sentence = one_sentence(command("check", "--upstream", f"https://oai.helicone.ai/{CANARY}/v1"), status=2)
+    assert "HELICONE_API_KEY" in sentence
+    assert "canary" not in sentence
+
+
 def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
     for name in ("check", "serve", "recent"):
@@ -494,7 +501,7 @@ def shell(line: str) -> str:
 
 def stored(demo: Program, count: int) -> list[tuple[str, str]]:
     """What the demo has shown to be stored at the stand-in."""
-    demo.wait_for(r"(?:stored at the stand-in(?s:.*)){%d}" % count)
+    demo.wait_for("stored at the stand-in(?s:.*)" * count)
     return re.findall(r"^ +stored at the stand-in: (\S+) for (\S+)$", demo.stdout, re.MULTILINE)
 
 

@@ -85,8 +85,12 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         return refusal(413, "body_too_large", "A rating fits into 64 KiB; this body does not.")
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        message = f"{request.path} takes {allowed}."
-        return refusal(405, "method_not_allowed", message, {"Allow": allowed})
+        return refusal(405, "method_not_allowed", f"This path takes {allowed}.", {"Allow": allowed})
+    except web.RequestPayloadError:
+        return refusal(400, "malformed_body", "The body is not what its headers say it is.")
+    except ConnectionError:
+        # Nobody is left to read this; it is how a handler ends whose client hung up within its body.
+        return refusal(400, "client_left", "The connection was closed within the request.")
     except web.HTTPNotFound:
         return refusal(
             404,
@@ -95,5 +99,5 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         )
     except Exception:
         # The last net under the local API: a bug here must be a sentence there, and a trace in the log.
-        logger.exception("A local request failed: %s %s", request.method, request.path)
+        logger.exception("A local request failed: %s", request.method)
         return refusal(500, "internal_error", "The sidecar has a bug; its log has the details.")

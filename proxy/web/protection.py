@@ -18,13 +18,26 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     denial = request.app[CONTEXT].guard.check(request.method, fields)
     if denial is not None:
         return refusal(denial.status, denial.code, denial.message)
+    expected = fields.get(b"expect")
+    if expected is not None:
+        if expected.lower() != b"100-continue":
+            return refusal(417, "expectation_failed", "Only Expect: 100-continue is understood.")
+        # Now that nobody objects, the body may come (RFC 9110 §10.1.1).
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return await handler(request)
+
+
+async def expect_later(request: web.Request) -> None:
+    """Leave `Expect` to the guard: aiohttp would ask for the body before anybody has looked at the head."""
+    del request
 
 
 async def one_answer_per_connection(request: web.Request, response: web.StreamResponse) -> None:
     """Close behind every local answer: the next request on this connection may be one for the relay.
 
-    The header alone would leave aiohttp's side of the connection open.
+    The header alone would leave aiohttp's side of the connection open, and `force_close` comes too late here to
+    set the header.
     """
     del request
+    response.headers["Connection"] = "close"
     response.force_close()

@@ -95,6 +95,10 @@ class RunningSidecar:
         """How many clients' connections and tunnels it holds."""
         return self._loop.call(lambda: len(self.sidecar._door._connections))
 
+    def connecting(self) -> int:
+        """How many connections to the upstream it is opening."""
+        return self._loop.call(lambda: len(self.sidecar._pool._connecting))
+
     def unsent_bytes(self) -> int:
         """What it has written, on either side, and the sockets have not taken yet."""
         return self._loop.call(

@@ -11,7 +11,7 @@ from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import End, Truncated, chunked, head, wait_until, wait_until_still
 from relay.loops import on_both_loops
-from relay.test_upgrades import shake_hands
+from relay.test_upgrades import HANDSHAKE, SWITCH, shake_hands
 
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 HEALTH = head(b"GET /feedback/health HTTP/1.1", b"Host: localhost")
@@ -418,6 +418,18 @@ def test_an_upstream_that_does_not_read_holds_the_client_back(
         assert call.read_request().target == b"/next"
 
 
+def leave_behind(sidecar: RunningSidecar, call: UpstreamWire) -> int:
+    """Answer a client that does not read, so that more than enough stays unsent. Gives the answer's length."""
+    call.send(head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
+    sent = 0
+    while sidecar.unsent_bytes() == 0:
+        call.send(b"%x\r\n%b\r\n" % (16_000, b"x" * 16_000))
+        sent += 16_000
+    # One read that fills what may be unsent, and ends the answer: nothing tells the next call of it any more.
+    call.send(chunked(b"y" * 62_000))
+    return sent + 62_000
+
+
 @on_both_loops
 def test_a_call_that_begins_behind_a_slow_reader_is_held_back_from_its_start(
     sidecar: RunningSidecar, upstream: Upstream
@@ -426,19 +438,29 @@ def test_a_call_that_begins_behind_a_slow_reader_is_held_back_from_its_start(
     client.send(get(b"/1") + get(b"/2"))
     call = upstream.accept()
     call.read_request()
-    call.send(head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked"))
-    sent = 0
-    while sidecar.unsent_bytes() == 0:
-        call.send(chunked(b"x" * 16_000)[:-5])
-        sent += 16_000
-    # One read that fills what may be unsent, and ends the answer: nothing tells the next call of it any more.
-    call.send(chunked(b"y" * 62_000))
+    size = leave_behind(sidecar, call)
     assert call.read_request().target == b"/2"
     with call.sending(head(b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(_BODY)) + _BODY):
         assert wait_until_still(lambda: call.bytes_sent) < _BOUND
         assert sidecar.unsent_bytes() < _HELD_BOUND
-        assert len(client.read_answer().body) == sent + 62_000
+        assert len(client.read_answer().body) == size
         assert client.read_answer().body == _BODY
+
+
+@on_both_loops
+def test_so_is_a_tunnel(sidecar: RunningSidecar, upstream: Upstream) -> None:
+    client = sidecar.connect(receive_buffer_bytes=4096)
+    client.send(get(b"/1") + HANDSHAKE)
+    call = upstream.accept()
+    call.read_request()
+    size = leave_behind(sidecar, call)
+    call.read_request()
+    with call.sending(SWITCH + _BODY):
+        assert wait_until_still(lambda: call.bytes_sent) < _BOUND
+        assert sidecar.unsent_bytes() < _HELD_BOUND
+        assert len(client.read_answer().body) == size
+        assert client.read_answer().status == 101
+        assert client.read_exactly(len(_BODY)) == _BODY
 
 
 @on_both_loops

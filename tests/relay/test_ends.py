@@ -488,12 +488,14 @@ def test_a_client_that_leaves_within_a_chunked_upload_never_makes_it_look_whole(
 def test_a_client_that_leaves_while_we_connect_leaves_nothing_behind(
     start_sidecar: StartSidecar, unconnected: str
 ) -> None:
-    sidecar = start_sidecar(unconnected)
+    sidecar = start_sidecar(unconnected, **{"upstream.connect_timeout_seconds": 1000.0})
     client = sidecar.connect()
     client.send(POST)
     wait_until(lambda: sidecar.open_calls() == 1, "the call has begun")
     client.close()
     sidecar.wait_until_empty()
+    # A connection that came later would be sent a call that nobody waits for, and somebody pays.
+    wait_until(lambda: sidecar.connecting() == 0, "nobody tries to connect any more")
     sidecar.wait_for_log("left")
 
 

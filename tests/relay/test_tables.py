@@ -1,4 +1,4 @@
-"""The pure rules, as tables: framing, headers, targets, refusals, taps, writes."""
+"""The pure rules, as tables: framing, headers, targets, refusals, taps, writes, the pool."""
 
 import asyncio
 import json
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from proxy.relay import framing, headers, refusals, targets
 from proxy.relay.framing import BadFraming, Framing
+from proxy.relay.pool import Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.taps import WholeBody
 from proxy.relay.targets import BadTarget, Target
+from proxy.relay.upstream import Upstream, UpstreamConnection
 from proxy.relay.writes import HOLD_LIMIT_BYTES, Gatherer, Sender
 
 # -- framing
@@ -473,3 +475,22 @@ def test_no_order_of_writes_changes_the_order_of_bytes(acts: list[int | str]) ->
             gatherer.open_calls = 100 if act == "many" else 0
     turn.end()
     assert b"".join(each for each in transport.done if isinstance(each, bytes)) == expected
+
+
+# -- the pool
+
+
+def test_the_newest_idle_connection_is_taken_and_one_that_closes_is_not() -> None:
+    async def scenario() -> None:
+        gatherer = Gatherer(Turn().call_soon)
+        pool = Pool(Upstream.from_url("http://127.0.0.1:9"), gatherer, lambda: 0.0, 1, 1)
+        transports = [FakeTransport() for _ in range(3)]
+        connections = [UpstreamConnection(pool, gatherer) for _ in transports]
+        for connection, transport in zip(connections, transports, strict=True):
+            connection.connection_made(transport)
+            pool.give_back(connection)
+        transports[1].closing = True
+        assert [pool.take(), pool.take(), pool.take()] == [connections[2], connections[0], None]
+        await pool.close()
+
+    asyncio.run(scenario())
