@@ -233,8 +233,8 @@ def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
         runner.run(main())
 
 
-async def until_told_to_stop(sidecar: Sidecar) -> None:
-    """Wait for SIGINT or SIGTERM. A second one cuts what the first lets finish."""
+def stop_signals(sidecar: Sidecar) -> asyncio.Event:
+    """From now on SIGINT and SIGTERM set the event. A second one cuts what the first lets finish."""
     told = asyncio.Event()
 
     def tell() -> None:
@@ -248,4 +248,4 @@ async def until_told_to_stop(sidecar: Sidecar) -> None:
             loop.add_signal_handler(number, tell)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
-    await told.wait()
+    return told

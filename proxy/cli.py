@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proxy import __version__, logs
-from proxy.app import Sidecar, run, until_told_to_stop
+from proxy.app import Sidecar, run, stop_signals
 from proxy.config import FLAGS, Settings, load_settings
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
@@ -25,9 +25,10 @@ from proxy.errors import CannotStart, ConfigurationError
 from proxy.remote import RemoteError, RemoteSidecar
 
 _WIDE = 150
-"""Columns of a terminal that has room for everything; also what a pipe is written for."""
+"""Columns of a terminal that has room for everything."""
+_PIPE = 200
 _ID_COLUMNS = 36
-_MODEL_COLUMNS = 60
+_LONG_COLUMNS = 40
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -107,11 +108,12 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with Sidecar(settings) as sidecar:
+        told_to_stop = stop_signals(sidecar)
         where = ", ".join(sidecar.listening_on)
         click.echo(
             f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {settings.routes.default.url}"
         )
-        await until_told_to_stop(sidecar)
+        await told_to_stop.wait()
 
 
 @main.command()
@@ -162,8 +164,9 @@ async def _demo(port: str, ingestion_delay_seconds: float) -> None:
         )
         standin.ledger.listeners.append(_show_rating)
         async with Sidecar(settings) as sidecar:
+            told_to_stop = stop_signals(sidecar)
             click.echo(_demo_text(sidecar.url))
-            await until_told_to_stop(sidecar)
+            await told_to_stop.wait()
 
 
 def _demo_text(url: str) -> str:
@@ -230,7 +233,7 @@ def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(_as_json(said))
     elif said["calls"]:
-        console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+        console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
         console.print(_table(said["calls"], wide=console.width >= _WIDE))
     else:
         click.echo("No call has come through the sidecar yet.")
@@ -249,7 +252,7 @@ def _table(calls: list[Mapping[str, Any]], *, wide: bool) -> Table:
             no_wrap=True,
             justify="right" if name in ("age", "first", "total") else "left",
             min_width=_ID_COLUMNS if name == "id" else None,
-            max_width=_MODEL_COLUMNS if name == "model" else None,
+            max_width=_LONG_COLUMNS if name in ("model", "path") else None,
         )
     for call in calls:
         # As text: a model's name is somebody else's, and may look like rich's markup.

@@ -448,6 +448,21 @@ def test_a_call_that_begins_behind_a_slow_reader_is_held_back_from_its_start(
 
 
 @on_both_loops
+def test_a_connection_that_was_held_back_is_listened_to_once_it_is_kept(
+    sidecar: RunningSidecar, upstream: Upstream
+) -> None:
+    client = sidecar.connect(receive_buffer_bytes=4096)
+    client.send(get(b"/1"))
+    call = upstream.accept()
+    call.read_request()
+    size = leave_behind(sidecar, call)
+    wait_until(lambda: sidecar.open_calls() == 0, "the call is over, though its client is behind")
+    call.half_close()
+    call.wait_for_end()
+    assert len(client.read_answer().body) == size
+
+
+@on_both_loops
 def test_so_is_a_tunnel(sidecar: RunningSidecar, upstream: Upstream) -> None:
     client = sidecar.connect(receive_buffer_bytes=4096)
     client.send(get(b"/1") + HANDSHAKE)
