@@ -64,6 +64,8 @@ class Sidecar:
             await self._build()
             await self._open(sockets)
         except BaseException:
+            for server in self._servers:
+                server.close()
             for sock in sockets:
                 sock.close()
             await self._resources.aclose()

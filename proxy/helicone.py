@@ -156,7 +156,7 @@ class HeliconeApi:
                 url, json=payload, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as answer:
                 said = await _beginning(answer)
-                if not 200 <= answer.status < 300:
+                if answer.status != HTTPStatus.CREATED:
                     raise self._refusal(answer.status, said, answer.headers, key)
                 return answer.status
         except TimeoutError:
@@ -187,9 +187,10 @@ class HeliconeApi:
                 f"Helicone refused the form of the rating with {status}. That is a bug of "
                 "helicone-feedback-proxy, not of your request; please report it."
             )
-        if 300 <= status < 400:
+        if 200 <= status < 400:
             return HeliconeError(
-                f"{self._base} answered with a redirect ({status}); is [helicone] api_url right? {NOT_RECORDED}"
+                f"{self._base} answered {status}, which Helicone's API never does; is [helicone] api_url right? "
+                f"{NOT_RECORDED}"
             )
         return HeliconeError(f"Helicone's API answered {status}. {NOT_RECORDED}")
 
