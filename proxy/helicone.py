@@ -188,9 +188,10 @@ class HeliconeApi:
                 "helicone-feedback-proxy, not of your request; please report it."
             )
         if 200 <= status < 400:
+            what = "a redirect" if status >= 300 else "a success"
             return HeliconeError(
-                f"{self._base} answered {status}, which Helicone's API never does; is [helicone] api_url right? "
-                f"{NOT_RECORDED}"
+                f"{self._base} answered with {what} of a kind ({status}) that Helicone's API never sends; "
+                f"is [helicone] api_url right? {NOT_RECORDED}"
             )
         return HeliconeError(f"Helicone's API answered {status}. {NOT_RECORDED}")
 

@@ -74,14 +74,13 @@ def test_what_is_read_ahead_of_an_open_call_is_bounded(sidecar: RunningSidecar, 
     client.send(get(b"/open"))
     call = upstream.accept()
     call.read_request()
-    ahead = b"".join(post(b"/%d" % i, b"x" * 10_000) for i in range(2000))
+    ahead = b"".join(post(b"/%d" % i, b"x" * 10_000) for i in range(500))
     with client.sending(ahead):
-        taken = wait_until_still(lambda: client.bytes_sent)
-        assert taken < _BOUND
-        assert sidecar.read_ahead_bytes() < _HELD_BOUND
+        wait_until_still(lambda: client.bytes_sent)
+        assert 0 < sidecar.read_ahead_bytes() < _HELD_BOUND
         call.send(OK)
         assert client.read_answer().body == b"ok"
-        for i in range(2000):
+        for i in range(500):
             request = call.read_request()
             assert request.target == b"/%d" % i
             assert len(request.body) == 10_000

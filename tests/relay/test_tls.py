@@ -165,6 +165,22 @@ def test_a_cut_answer_over_tls_is_an_error_for_the_client(
 
 
 @on_both_loops
+def test_an_answer_that_ends_with_a_close_notify_is_whole(
+    scope: contextlib.ExitStack, start_sidecar: StartSidecar, trusted: Authority
+) -> None:
+    def ending(wire: UpstreamWire) -> None:
+        wire.read_request()
+        wire.send(head(b"HTTP/1.1 200 OK") + b"this is all")
+        assert isinstance(wire.sock, ssl.SSLSocket)
+        with contextlib.suppress(OSError):
+            wire.sock.unwrap()
+
+    sidecar = start_sidecar(serve(scope, ending, trusted.server("IP:127.0.0.1")).url)
+    for _ in range(20):
+        assert sidecar.connect().ask(GET).body == b"this is all"
+
+
+@on_both_loops
 def test_a_client_that_leaves_ends_the_call_over_tls_too(
     scope: contextlib.ExitStack, start_sidecar: StartSidecar, trusted: Authority
 ) -> None:
