@@ -122,7 +122,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.on_body = self._pieces.append
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
-        self._truncated = False
 
     def __repr__(self) -> str:
         state = "idle" if self._exchange is None else "busy"
@@ -194,6 +193,9 @@ class UpstreamConnection(asyncio.Protocol):
         # uvloop's transports do not derive from asyncio's, though they do all that these do.
         self.transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._gatherer)
+        # Over TLS a body that ends with the connection is complete only if the peer has said so (RFC 9112 §9.8). A
+        # mere end is hidden: uvloop calls nothing but `connection_lost`, asyncio `eof_received` too.
+        self._truncated = transport.get_extra_info("ssl_object") is not None
         if (sock := transport.get_extra_info("socket")) is not None:
             keep_alive(sock)
 
@@ -253,10 +255,9 @@ class UpstreamConnection(asyncio.Protocol):
         exchange.upstream_broke(why, malformed=True)
 
     def eof_received(self) -> None:
-        # Over TLS the end of a body that ends with the connection is one only if the peer has said so (RFC 9112
-        # §9.8); both loops' TLS hides the difference from `connection_lost`.
         tls = self.transport.get_extra_info("ssl_object")
-        self._truncated = tls is not None and not _ended_by_alert(tls)
+        if tls is not None:
+            self._truncated = not _ended_by_alert(tls)
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self._exchange = self._exchange, None
@@ -328,12 +329,9 @@ class UpstreamConnection(asyncio.Protocol):
 
 def _ended_by_alert(tls: ssl.SSLObject) -> bool:
     try:
-        tls.read(1)
-    except ssl.SSLZeroReturnError:
-        return True
+        return not tls.read(1)
     except ssl.SSLError:
         return False
-    return False
 
 
 def _why(error: httptools.HttpParserError) -> str:
