@@ -1,6 +1,7 @@
 """aiohttp's protocol for one connection, with our words for what it refuses by itself."""
 
 import asyncio
+import contextlib
 import logging
 from http import HTTPStatus
 
@@ -8,6 +9,8 @@ from aiohttp import web
 
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS
 from proxy.web.answers import refusal
+
+LINGER_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,12 @@ class LocalProtocol(web.RequestHandler):
             max_field_size=HEAD_LIMIT_BYTES,
             max_headers=HEAD_LIMIT_FIELDS,
         )
+        self._refused = False
+        self._gone = asyncio.Event()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._gone.set()
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -40,7 +49,24 @@ class LocalProtocol(web.RequestHandler):
         del message
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun already")
+        self._refused = True
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return refusal(status, "malformed_request", "The request was not understood.")
         logger.error("A local request failed in aiohttp (%s).", type(exc).__name__)
         return refusal(status, "internal_error", "The sidecar has a bug; its log has the details.")
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; behind one of aiohttp's own refusals, linger.
+
+        Aiohttp lingers only where it has understood the head, and would reset the sentence away that a client
+        which is still sending has not read yet.
+        """
+        finished = await super().finish_response(request, resp, start_time)
+        transport = request.transport
+        if self._refused and transport is not None and not transport.is_closing():
+            transport.write_eof()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), LINGER_SECONDS)
+        return finished
