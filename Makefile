@@ -10,10 +10,10 @@ help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.app  ## try everything on your own machine: no account, no key, no network
-	@$(BIN)/helicone-proxy demo
+	@$(BIN)/helicone-proxy demo $(ARGS)
 
 run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when it is there)
-	@$(BIN)/helicone-proxy serve $(if $(wildcard config.toml),--config config.toml)
+	@$(BIN)/helicone-proxy serve $(ARGS)
 
 test: $(VENV)/.dev system  ## all tests
 	@$(BIN)/pytest $(ARGS)
@@ -48,6 +48,7 @@ clean:  ## remove what the other targets made here
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }
+	@echo "Making $(VENV); the first time takes about half a minute ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 

@@ -23,7 +23,7 @@ from proxy.delivery import Delivery
 from proxy.guard import Guard
 from proxy.helicone import HeliconeApi
 from proxy.keys import Keyring
-from proxy.listeners import listen
+from proxy.listeners import BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.relay.front_door import FrontDoor
 from proxy.relay.messages import RequestHead
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
+
+_LAST_MOMENT_SECONDS = 0.1
 
 
 class Sidecar:
@@ -149,13 +151,15 @@ class Sidecar:
         runner = web.AppRunner(
             make_application(context),
             handle_signals=False,
-            shutdown_timeout=self.settings.server.grace_seconds,
+            # Whoever is still there then has had the whole grace period: see `_stop`.
+            shutdown_timeout=_LAST_MOMENT_SECONDS,
         )
         await runner.setup()
         self._resources.push_async_callback(runner.cleanup)
         server = runner.server
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
+        self._local_server = server
         return lambda: LocalProtocol(server)
 
     async def _open(self, sockets: list[socket.socket]) -> None:
@@ -163,7 +167,7 @@ class Sidecar:
         self.port: int = sockets[0].getsockname()[1]
         self.listening_on = [sock.getsockname()[0] for sock in sockets]
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._door, sock=sock))
+            self._servers.append(await loop.create_server(self._door, sock=sock, backlog=BACKLOG))
         missing = set(self.settings.server.host) - set(self.listening_on)
         if missing:
             logger.warning(
@@ -188,14 +192,23 @@ class Sidecar:
         for server in self._servers:
             server.close()
         self._door.drain()
-        waiting = (self._door.emptied(), self._cut_now.wait())
-        tasks = [asyncio.create_task(wait, name="stopping") for wait in waiting]
         grace = self.settings.server.grace_seconds
-        await asyncio.wait(tasks, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        self._door.stop()
-        await self._resources.aclose()
+        if self._door.busy():
+            logger.info("Stopping: %d connections are open, for at most %g s.", self._door.busy(), grace)
+        drained = asyncio.create_task(self._drained(grace), name="drained")
+        cut = asyncio.create_task(self._cut_now.wait(), name="told to cut")
+        try:
+            await asyncio.wait((drained, cut), timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            drained.cancel()
+            cut.cancel()
+            self._door.stop()
+            await self._resources.aclose()
+
+    async def _drained(self, grace_seconds: float) -> None:
+        """Both planes have finished what they were at."""
+        self._local_server.pre_shutdown()
+        await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
 
 
 def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:

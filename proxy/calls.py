@@ -16,6 +16,7 @@ from proxy.model import Call, CallState, Receipt
 from proxy.relay.contract import Ending, Trace
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.pool import Pool
+from proxy.relay.refusals import Refusal
 from proxy.relay.taps import WholeBody
 from proxy.stores.contract import RecentCalls
 
@@ -26,7 +27,8 @@ MODEL_LOOK_BYTES = 64 * 1024
 
 _LONGEST_MODEL = 200
 _KEPT_PATHS = 256
-_LONGEST_KEPT_PATH = 256
+_SAY_AGAIN_SECONDS = 60.0
+_LONGEST_SHOWN_PATH = 512
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {
         None: CallState.STREAMING,
@@ -138,6 +140,8 @@ class LiveCall(Trace):
     def _unratable(self) -> str | None:
         if self.status == 101:
             return "Helicone gives a WebSocket session no id that a rating could name."
+        if self.ending is not None and not self.sent:
+            return "It never reached Helicone."
         if self.passed_raw:
             return "Helicone passes audio and files on without logging them."
         if not self.id_is_known:
@@ -170,10 +174,11 @@ class PathBook:
         """The facts about `path`."""
         facts = self._known.get(path)
         if facts is None:
-            shown = without_keys(path)
+            bare = without_keys(path)
+            shown = bare if len(bare) <= _LONGEST_SHOWN_PATH else bare[:_LONGEST_SHOWN_PATH] + b"..."
             facts = PathFacts(shown, helicone.is_passed_raw(self._prefix + path), makes_content(path))
             # Nothing with a key in it is kept, nothing long, and never more than a bounded number.
-            if shown == path and len(path) <= _LONGEST_KEPT_PATH:
+            if shown == path:
                 if len(self._known) >= _KEPT_PATHS:
                     self._known.clear()
                 self._known[path] = facts
@@ -213,6 +218,9 @@ class CallRecorder:
         self._on_end = on_end
         self._ids = fresh_ids()
         self._path_books: dict[bytes, PathBook] = {}
+        self._any_path = PathBook()
+        # By code, of which there are a handful.
+        self._refusals_said: dict[str, float] = {}
 
     def begin(self, head: RequestHead, pool: Pool, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
@@ -261,9 +269,7 @@ class CallRecorder:
         if told is not None and (request_id := helicone.valid_request_id(told.decode("latin-1"))) is not None:
             trace.request_id = request_id
             trace.id_is_known = True
-        trace.counts_as_last = (
-            head.method == b"POST" and 200 <= answer.status < 300 and makes_content(head.path)
-        )
+        trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
         self._remember(trace)
         added = []
         request_id_bytes = trace.request_id.encode("ascii")
@@ -280,6 +286,14 @@ class CallRecorder:
         if not trace.remembered:
             self._remember(trace)
         self._on_end(trace)
+
+    def refused(self, head: RequestHead, refusal: Refusal) -> None:
+        """A request was not let through: say so, once a minute for each reason, or a page could fill the log."""
+        now = self._wall_clock()
+        if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
+            self._refusals_said[refusal.code] = now
+            path = self._any_path.look_up(head.path).shown.decode("ascii", "replace")
+            logger.warning("Refused %s %s: %s", head.method.decode("ascii"), path, refusal.message)
 
     def _remember(self, call: LiveCall) -> None:
         call.remembered = True

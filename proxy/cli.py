@@ -1,6 +1,7 @@
 """The commands: parse, call, print, exit code."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -17,7 +18,8 @@ from rich.text import Text
 
 from proxy import __version__, logs
 from proxy.app import Sidecar, run, stop_signals
-from proxy.config import FLAGS, Settings, load_settings
+from proxy.config import FLAGS, Settings, advice, load_settings
+from proxy.config_sources import CLIENT_URL_NAME
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings
@@ -29,15 +31,20 @@ _WIDE = 150
 _PIPE = 200
 _ID_COLUMNS = 36
 _LONG_COLUMNS = 40
+_SHORT_COLUMNS = 8
+_OTHER_COLUMNS = 34
+"""What age, rating and status take on a narrow terminal, with the gaps between all columns."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
-_URL_VARIABLE = "HELICONE_PROXY_URL"
+_CONFIG_HERE = Path("config.toml")
 _CHAT = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"""
 _STREAMED_CHAT = _CHAT.replace('"messages"', '"stream": true, "messages"')
 
 Flag = str | tuple[str, ...] | None
+logger = logging.getLogger(__name__)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +56,10 @@ def main() -> None:
     Set your app's base URL to http://localhost:8747/v1, change nothing else, and rate the latest answer with
     `helicone-proxy rate up`.
     """
+    # A thumb that the terminal cannot show must not undo the rating of which it tells.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _config_option(command: F) -> F:
@@ -56,7 +67,8 @@ def _config_option(command: F) -> F:
         "--config",
         "config_file",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Configuration file (TOML); config.example.toml explains every setting.",
+        default=lambda: _CONFIG_HERE if _CONFIG_HERE.exists() else None,
+        help="Configuration file (TOML); config.toml in this folder is taken when it is there.",
     )(command)
 
 
@@ -103,6 +115,8 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
     with _sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, _as_settings(flags))
         logs.set_up(sys.stderr, settings.log.format, settings.log.level)
+        for said in advice(settings):
+            logger.warning(said)
         run(lambda: _serve(settings))
 
 
@@ -127,6 +141,8 @@ def check(config_file: Path | None, **flags: Flag) -> None:
         f"The configuration is fine: {settings.routes.default.url}, port {settings.server.port}, {key}; "
         f"ratings go to {settings.helicone.resolved_api_url}."
     )
+    for said in advice(settings):
+        click.echo(f"Note: {said}")
 
 
 @main.command()
@@ -180,7 +196,8 @@ Type these into another terminal:
   a streamed chat  curl -N {url}/v1/chat/completions {json_label} -d '{_STREAMED_CHAT}'
   a thumb          curl -d '{{"rating": true}}' {url}/feedback/last
 
-What the stand-in stores is shown here.
+What the stand-in stores is shown here. Like Helicone, it loses a rating that comes before it has stored the
+call, which takes it a moment after the answer's last word.
 """
 
 
@@ -198,7 +215,7 @@ def _remote_options(command: F) -> F:
 
 
 def _running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> RemoteSidecar:
-    url = environ.get(_URL_VARIABLE)
+    url = environ.get(CLIENT_URL_NAME)
     if url:
         return RemoteSidecar(url)
     server = load_settings(config_file, environ, {}).server
@@ -234,7 +251,7 @@ def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
         click.echo(_as_json(said))
     elif said["calls"]:
         console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
-        console.print(_table(said["calls"], wide=console.width >= _WIDE))
+        console.print(_table(said["calls"], columns=console.width))
     else:
         click.echo("No call has come through the sidecar yet.")
 
@@ -243,8 +260,10 @@ def _as_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def _table(calls: list[Mapping[str, Any]], *, wide: bool) -> Table:
+def _table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
     """The calls for a terminal. On a narrow one the id, which a person has to copy, goes before all else."""
+    wide = columns >= _WIDE
+    long_columns = _LONG_COLUMNS if wide else max(_SHORT_COLUMNS, columns - _ID_COLUMNS - _OTHER_COLUMNS)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("age", "rating", "status", "model", *(("path", "first", "total") if wide else ()), "id"):
         table.add_column(
@@ -252,7 +271,7 @@ def _table(calls: list[Mapping[str, Any]], *, wide: bool) -> Table:
             no_wrap=True,
             justify="right" if name in ("age", "first", "total") else "left",
             min_width=_ID_COLUMNS if name == "id" else None,
-            max_width=_LONG_COLUMNS if name in ("model", "path") else None,
+            max_width=long_columns if name in ("model", "path") else None,
         )
     for call in calls:
         # As text: a model's name is somebody else's, and may look like rich's markup.

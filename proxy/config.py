@@ -260,6 +260,21 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     return settings
 
 
+def advice(settings: Settings) -> list[str]:
+    """What is worth saying of a configuration that can be used: most likely something else was meant."""
+    route = settings.routes.default
+    host = _host_of(route.url)
+    said = []
+    if not (route.helicone or is_gateway_host(host) or is_always_allowed(host)):
+        said.append(
+            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
+            "own, set helicone = true in [routes.default]; if it is not, its calls cannot be rated."
+        )
+    if is_gateway_host(host) and urlsplit(route.url).path.endswith("/v1"):
+        said.append("The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1.")
+    return said
+
+
 def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:
     """Say which settings, each fine by itself, do nothing or harm beside the others."""
     route = settings.routes.default
@@ -267,6 +282,9 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
     if route.helicone is not None and (is_gateway_host(host) or is_always_allowed(host)):
         name = names["routes.default.helicone"]
         yield f"{name}: has no effect: the Helicone key may go to that host anyway"
+    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
+        if url is not None and url.startswith("http:") and is_gateway_host(_host_of(url)):
+            yield f"{names[key]}: must begin with https:// there, or keys would go in clear text"
     for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
         if url is not None and _is_own_address(url, settings.server):
             yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"

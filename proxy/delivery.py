@@ -4,12 +4,18 @@ A rating is relayed at once, and the caller learns what became of it. `Delivery.
 durable, verifying queue can stand.
 """
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.errors import MissingKey
 from proxy.keys import Keyring
 from proxy.model import Rating, RatingState, Receipt
+
+logger = logging.getLogger(__name__)
 
 
 class FeedbackApi(Protocol):
@@ -19,6 +25,14 @@ class FeedbackApi(Protocol):
         """Post one rating; gives the status of the answer. Raises HeliconeError."""
 
 
+@dataclass(slots=True)
+class _Turns:
+    """Who wants to post for one call."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
 class Delivery:
     """Relays ratings, each under the key of its call."""
 
@@ -26,17 +40,35 @@ class Delivery:
         self._api = api
         self._keys = keys
         self._wall_clock = wall_clock
+        self._turns: dict[str, _Turns] = {}
 
-    async def submit(self, rating: Rating) -> Receipt:
-        """Take one rating.
+    async def submit(self, rating: Rating, accepted: Callable[[Receipt], None] = lambda _: None) -> Receipt:
+        """Take one rating. `accepted` is told of its receipt before any later rating of the same call leaves.
 
-        Raises MissingKey, and HeliconeError when Helicone did not take it; then nothing is recorded.
+        Raises MissingKey, and HeliconeError when Helicone did not take it or did not say so.
         """
         key = self._keys.get(rating.key_fingerprint)
         if key is None:
             raise MissingKey(self._why_no_key(rating))
-        status = await self._api.rate(rating.request_id, up=rating.up, key=key)
-        return Receipt(rating, RatingState.ACCEPTED, self._wall_clock(), status)
+        async with self._turn(rating.request_id):
+            status = await self._api.rate(rating.request_id, up=rating.up, key=key)
+            logger.info("%s for %s: Helicone accepted it.", rating.thumb, rating.request_id)
+            receipt = Receipt(rating, RatingState.ACCEPTED, self._wall_clock(), status)
+            accepted(receipt)
+            return receipt
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, request_id: str) -> AsyncIterator[None]:
+        """One post at a time for each call, in the order of asking: the last rating is the one that stands."""
+        turns = self._turns.setdefault(request_id, _Turns())
+        turns.wanted += 1
+        try:
+            async with turns.lock:
+                yield
+        finally:
+            turns.wanted -= 1
+            if not turns.wanted:
+                del self._turns[request_id]
 
     def _why_no_key(self, rating: Rating) -> str:
         if rating.key_fingerprint is not None:

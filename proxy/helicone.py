@@ -120,6 +120,7 @@ def valid_request_id(text: str) -> str | None:
 # --- the API (valhalla/jawn requestController.ts, middleware/auth.ts, middleware/ratelimitter.ts) ---------
 
 NOT_RECORDED = "The rating is not recorded: send it again."
+NOT_KNOWN = "For all we know the rating is not recorded: send it again, which does no harm."
 _HEADERS = MappingProxyType({"Accept": "application/json"})
 _LONGEST_ANSWER_BYTES = 64 * 1024
 
@@ -162,12 +163,16 @@ class HeliconeApi:
         except TimeoutError:
             seconds = self._timeout.total
             raise HeliconeTimeout(
-                f"Helicone's API at {self._base} did not answer within {seconds:g} s. {NOT_RECORDED}"
+                f"Helicone's API at {self._base} did not answer within {seconds:g} s. {NOT_KNOWN}"
+            ) from None
+        except aiohttp.ClientConnectorError:
+            raise HeliconeUnreachable(
+                f"Helicone's API at {self._base} cannot be reached. {NOT_RECORDED}"
             ) from None
         except aiohttp.ClientError as error:
             # The class and nothing more: the repr of an aiohttp exception holds the request's headers.
             raise HeliconeUnreachable(
-                f"Helicone's API at {self._base} cannot be reached ({type(error).__name__}). {NOT_RECORDED}"
+                f"The connection to Helicone's API at {self._base} broke ({type(error).__name__}). {NOT_KNOWN}"
             ) from None
 
     def _refusal(self, status: int, said: str, headers: CIMultiDictProxy[str], key: str) -> HeliconeError:

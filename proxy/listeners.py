@@ -7,7 +7,7 @@ import socket
 from proxy.errors import CannotStart
 from proxy.relay.upstream import keep_alive
 
-_BACKLOG = 1024
+BACKLOG = 1024
 _TRIES = 20
 """For a free port that is free on every address."""
 
@@ -69,7 +69,7 @@ def _listen_on(address: str, port: int) -> socket.socket:
         # Accepted connections inherit it.
         keep_alive(sock)
         sock.bind((address, port))
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
         sock.setblocking(False)  # noqa: FBT003
     except OSError:
         sock.close()

@@ -48,10 +48,15 @@ class CallLog:
             self._timer.cancel()
             self._timer = None
         ended, self._ended = self._ended, []
-        if ended:
-            line = self._line
+        if not ended:
+            return
+        line = self._line
+        try:
             self._stream.write("".join([line(call) for call in ended]))
             self._stream.flush()
+        except (OSError, ValueError):
+            # A full disk or a closed pipe: there is nobody left to tell, and no call may fail for it.
+            return
 
 
 @lru_cache(1)

@@ -18,7 +18,9 @@ def _is_address(url: str) -> bool:
         _ = parts.port  # Raises for what is none.
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
+    # No path: /v1 is the app's base URL, and what lies below it is the gateway's.
+    alone = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and alone and url.isprintable() and " " not in url
 
 
 class RemoteError(Exception):

@@ -76,8 +76,12 @@ def test_rate_rates_the_newest_answer_and_says_which(bench: Bench, word: str, up
     request_id = id_of(bench.chat(model="gpt-4o"))
     outcome = asked(bench, "rate", word)
     thumb = "👍" if up else "👎"
-    said = f"{thumb} for the answer of gpt-4o, just now. Helicone accepted it.\n   {request_id}\n"
-    assert outcome == Outcome(0, said, "")
+    said = outcome.stdout
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert said.startswith(
+        f"{thumb} for the answer of gpt-4o, just now. Helicone accepted it. It may have come too early"
+    )
+    assert said.endswith(f"\n   {request_id}\n")
     assert [(event.request_id, event.rating) for event in bench.events] == [(request_id, up)]
 
 
@@ -433,7 +437,7 @@ def test_serve_logs_for_programs_when_asked_to(upstream_url: str) -> None:
         ask(port, request("GET", "/v1/models"))
         assert program.stop() == 0
     lines = [json.loads(line) for line in program.stderr.splitlines()]
-    assert [(line["event"], line["path"]) for line in lines] == [("call", "/v1/models")]
+    assert [line["path"] for line in lines if line["event"] == "call"] == ["/v1/models"]
 
 
 def test_a_port_in_use_is_one_sentence_and_no_traceback() -> None:

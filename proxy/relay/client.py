@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from proxy.relay import exchange as exchanges
-from proxy.relay import refusals
+from proxy.relay import headers, refusals
 from proxy.relay.contract import Admit, Ending, Route, Trace
 from proxy.relay.exchange import Exchange
 from proxy.relay.messages import Request, RequestHead
@@ -58,7 +58,7 @@ class Door(exchanges.Services, Protocol):
     def is_loop(self, head: RequestHead) -> bool:
         """Whether `head`, which has a Via, has been here before."""
 
-    def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
+    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
@@ -108,14 +108,18 @@ class ClientConnection(asyncio.Protocol):
         try:
             rest = self._parser.feed(data)
         except LocalRequest as local:
-            self._hand_over(local.raw)
-            return
+            raw = local.raw
         except Unreadable as unreadable:
             self._stop_reading(unreadable)
+            self._advance()
+            return
         else:
             if rest is not None:
                 self._early = [rest]
-        self._advance()
+            self._advance()
+            return
+        # Out here, so that no error of the local application's stands in the context of this exception.
+        self._hand_over(raw)
 
     def eof_received(self) -> None:
         # A client that half-closes has left, as nginx reads it too: nothing else can be seen of one that goes
@@ -163,6 +167,8 @@ class ClientConnection(asyncio.Protocol):
             self.sender.write(refusals.options_for_server())
             self.done(keep=request.complete and head.keep_alive)
         else:
+            if head.method == b"OPTIONS":
+                head.lines = headers.one_hop_less(head.lines, head.fields)
             self._exchange = Exchange(self, request, self._door.route(head), self._door)
             self._exchange.start()
 
@@ -188,8 +194,10 @@ class ClientConnection(asyncio.Protocol):
         if not keep or self.draining:
             self._close()
             return
-        self._ahead_bytes = 0
-        self._read_on()
+        if not self._requests or not self._requests[0].complete:
+            # Nothing whole is waiting: whatever comes next is wanted. Otherwise what was read ahead comes first.
+            self._ahead_bytes = 0
+            self._read_on()
         if self._requests:
             self._advance()
 
@@ -223,7 +231,6 @@ class ClientConnection(asyncio.Protocol):
         self._requests.clear()
         self._read_on()
         door = self._door
-        door.leave(self)
 
         def ended(ending: Ending) -> None:
             door.leave(tunnel)
@@ -233,6 +240,7 @@ class ClientConnection(asyncio.Protocol):
 
         tunnel = Tunnel(self._transport, upstream, trace, ended, client_full=self.writing_paused)
         door.enter(tunnel)
+        door.leave(self)
         tunnel.open(from_client=b"".join(self._early or ()), from_upstream=rest)
 
     def hold_upload(self) -> None:
@@ -252,7 +260,9 @@ class ClientConnection(asyncio.Protocol):
         """Finish what is open, start nothing new."""
         self.draining = True
         if self._exchange is None and not self._deaf:
-            self._close()
+            self._deaf = True
+            # Nothing has been asked, so there is no last word to linger for.
+            self.sender.close()
 
     def stop(self) -> None:
         """The grace period is over."""
@@ -271,7 +281,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Say no, and end the connection: what follows a refused head may be anything."""
-        bodyless = self._requests[0].head.method == b"HEAD"
+        head = self._requests[0].head
+        self._door.observer.refused(head, refusal)
+        bodyless = head.method == b"HEAD"
         self.sender.write(refusals.render(refusal, close=True, bodyless=bodyless))
         self._close()
 
@@ -304,7 +316,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._door.leave(self)
         self.sender.flush()
-        self._door.hand_over(self._transport, raw)
+        self._door.hand_over(self._transport, raw, writing_paused=self.writing_paused)
 
     def _read_on(self) -> None:
         """Nothing is a reason any more not to read."""
@@ -322,14 +334,5 @@ class ClientConnection(asyncio.Protocol):
 
 
 def _ends_here(head: RequestHead) -> bool:
-    """Whether an OPTIONS asks us and not the upstream (RFC 9110 §9.3.7, §7.6.2). If not, it has one hop less."""
-    if head.target == b"*":
-        return True
-    hops = head.fields.get(b"max-forwards", b"")
-    if not hops.isdigit():
-        return False
-    if int(hops) == 0:
-        return True
-    fewer = b"%d" % (int(hops) - 1)
-    head.lines = [(n, fewer if n.lower() == b"max-forwards" else v) for n, v in head.lines]
-    return False
+    """Whether an OPTIONS asks us and not the upstream (RFC 9110 §9.3.7, §7.6.2)."""
+    return head.target == b"*" or headers.hops_left(head.fields) == 0

@@ -47,6 +47,8 @@ class Trace:
     ended: float | None = None
     status: int | None = None
     ending: Ending | None = None
+    sent = False
+    """Whether anything of it has gone up."""
     bytes_up = 0
     bytes_down = 0
     tap: Tap | None = None
@@ -69,6 +71,9 @@ class Observer(Protocol):
 
     def ended(self, trace: Trace) -> None:
         """It is over; the trace says how."""
+
+    def refused(self, head: RequestHead, refusal: Refusal) -> None:
+        """A request was not let through."""
 
 
 Admit = Callable[[RequestHead], Refusal | None]

@@ -101,6 +101,7 @@ class Exchange:
         """There is a connection: send the head, and what there is of the body."""
         self._connecting = None
         self._upstream = connection
+        self._trace.sent = True
         connection.carry(self, self._head.method)
         if self._client.writing_paused:
             connection.pause_reading()

@@ -63,16 +63,23 @@ class FrontDoor:
         """Whether `head` has been here before."""
         return self.via is not None and self.via in head.fields[b"via"]
 
-    def hand_over(self, transport: asyncio.Transport, raw: bytes) -> None:
+    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
         protocol = self._make_local()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+        if writing_paused:
+            # An earlier answer is not through yet; the transport will say when, and says nothing twice.
+            protocol.pause_writing()
         protocol.data_received(raw)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Have `callback` called in a while."""
         asyncio.get_running_loop().call_later(seconds, callback)
+
+    def busy(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
 
     def drain(self) -> None:
         """Close what is idle; what is open ends with its answer."""

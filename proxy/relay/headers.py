@@ -130,6 +130,20 @@ def trailers(lines: Lines) -> Lines:
     ]
 
 
+def hops_left(fields: Fields) -> int | None:
+    """What `Max-Forwards` says, if it says a number that anybody could mean (RFC 9110 §7.6.2)."""
+    hops = fields.get(b"max-forwards", b"")
+    return int(hops) if hops.isdigit() and len(hops) < 10 else None
+
+
+def one_hop_less(lines: Lines, fields: Fields) -> Lines:
+    """The lines as they are sent on, with `Max-Forwards` counted down."""
+    hops = hops_left(fields)
+    if not hops:
+        return lines
+    return [(name, b"%d" % (hops - 1) if name.lower() == b"max-forwards" else value) for name, value in lines]
+
+
 def wants_websocket(fields: Fields) -> bool:
     """Whether this is a WebSocket handshake, the only upgrade that is tunnelled (RFC 6455 §4.1)."""
     return (

@@ -110,7 +110,7 @@ def options_for_server() -> bytes:
 def render(refusal: Refusal, *, close: bool, bodyless: bool = False) -> bytes:
     """The refusal as an HTTP/1.1 answer. `bodyless`: the answer to HEAD."""
     error = {"message": refusal.message, "type": "sidecar_error", "code": refusal.code}
-    body = json.dumps({"error": error}, ensure_ascii=False).encode()
+    body = json.dumps({"error": error}, ensure_ascii=False).encode() + b"\n"
     return b"".join(
         (
             b"HTTP/1.1 %d %b\r\n" % (refusal.status, HTTPStatus(refusal.status).phrase.encode()),

@@ -108,6 +108,9 @@ class RequestParser:
             if arriving is not None:
                 arriving.pieces += pieces
             pieces.clear()
+        elif self._in_head and self._head_reads is not None and self._head_bytes > HEAD_LIMIT_BYTES:
+            # It began with the first of these reads, so that is its size so far.
+            raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), None)
         elif self._advanced:
             self._overhead_bytes = 0
         else:

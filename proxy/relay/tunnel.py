@@ -55,17 +55,14 @@ class Tunnel:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HALF_OPEN_SECONDS, self.stop)
         else:
+            self._end(Ending.COMPLETE)
             self._client.transport.close()
             self._upstream.transport.close()
 
     def lost(self, side: "_Side", error: Exception | None) -> None:
         """One side is gone, and the other has to follow."""
-        if self._ending is None:
-            broken = Ending.LEFT if side is self._client else Ending.CUT
-            self._ending = Ending.COMPLETE if error is None else broken
-            if self._timer is not None:
-                self._timer.cancel()
-            self._on_end(self._ending)
+        broken = Ending.LEFT if side is self._client else Ending.CUT
+        self._end(Ending.COMPLETE if error is None else broken)
         if error is None:
             side.other.close()
         else:
@@ -76,8 +73,16 @@ class Tunnel:
 
     def stop(self) -> None:
         """Close both sides, now."""
+        self._end(Ending.CUT)
         self._client.transport.abort()
         self._upstream.transport.abort()
+
+    def _end(self, ending: Ending) -> None:
+        if self._ending is None:
+            self._ending = ending
+            if self._timer is not None:
+                self._timer.cancel()
+            self._on_end(ending)
 
 
 class _Side(asyncio.Protocol):

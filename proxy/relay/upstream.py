@@ -114,7 +114,6 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Keeper, gatherer: Gatherer) -> None:
         self._pool = pool
         self._gatherer = gatherer
-        self.used = False
         self.idle_since = 0.0
         self._exchange: Exchange | None = None
         self._pieces: list[bytes] = []
@@ -150,7 +149,6 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """The call has ended in good order: back to the pool if the connection is as good as new."""
         self._exchange = None
-        self.used = True
         if self._reusable and not self.transport.is_closing():
             if self._reading_paused:
                 # It would not see its end while it lies in the pool.
@@ -222,6 +220,7 @@ class UpstreamConnection(asyncio.Protocol):
         head, self._head = self._head, None
         pieces = self._pieces
         if self._interims:
+            self._overhead_bytes = size = 0
             interims, self._interims = self._interims, []
             for interim in interims:
                 exchange.interim(interim)

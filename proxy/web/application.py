@@ -23,6 +23,24 @@ ROUTES = (
 """The whole API. What stands before `{id}` never becomes an id."""
 
 
+async def no_such_route(request: web.Request) -> web.Response:
+    """Any other path, or any other method. Raises what aiohttp would have raised."""
+    allowed = {method for method, path, _ in ROUTES if _matches(path, request.path)}
+    if allowed:
+        raise web.HTTPMethodNotAllowed(
+            request.method, sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
+        )
+    raise web.HTTPNotFound
+
+
+def _matches(path: str, asked: str) -> bool:
+    start, variable, _ = path.partition("{id}")
+    rest = asked.removeprefix(start)
+    return asked == path or (
+        bool(variable) and asked.startswith(start) and bool(rest) and not set("/{}") & set(rest)
+    )
+
+
 def make_application(context: Context) -> web.Application:
     """The local application."""
     application = web.Application(
@@ -32,5 +50,7 @@ def make_application(context: Context) -> web.Application:
     for method, path, handler in ROUTES:
         add = application.router.add_get if method == "GET" else application.router.add_post
         add(path, handler, expect_handler=expect_later)
+    # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
+    application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
     application.on_response_prepare.append(one_answer_per_connection)
     return application

@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.relay import headers
+from proxy.relay import headers, targets
 from proxy.web.answers import refusal
 from proxy.web.context import CONTEXT
 
@@ -12,9 +12,10 @@ from proxy.web.context import CONTEXT
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody gets in who does not belong: the same decision as on relayed calls."""
     fields = headers.index(list(request.raw_headers))
-    if request.url.raw_host is not None and not request.raw_path.startswith("/"):
-        # An absolute-form target replaces Host (RFC 9112 §3.2.2).
-        fields[b"host"] = request.url.raw_authority.encode("latin-1")
+    # An absolute-form target replaces Host (RFC 9112 §3.2.2). Not by `request.url`, which raises for a bad Host.
+    authority = targets.parse(request.raw_path.encode("latin-1")).authority
+    if authority is not None:
+        fields[b"host"] = authority
     denial = request.app[CONTEXT].guard.check(request.method, fields)
     if denial is not None:
         return refusal(denial.status, denial.code, denial.message)

@@ -7,15 +7,23 @@ from aiohttp import web
 from proxy import guard, ratings
 from proxy.calls import LiveCall
 from proxy.errors import NotRatable
-from proxy.model import Call, Rating, Receipt
+from proxy.model import Call, CallState, Rating, Receipt
 from proxy.relay import headers
 from proxy.web.answers import answer, describe_receipt
 from proxy.web.context import CONTEXT
-from proxy.web.remembered import last_call, named_call
+from proxy.web.remembered import last_call, named_call, refuse_unknown_query
+
+_TOO_EARLY = (
+    "It may have come too early to last: Helicone drops the rating of a call that it does not know yet. Rate "
+    "again in half a minute to be sure."
+)
+_SURELY_INGESTED_SECONDS = 30.0
+"""From the end of an answer until Helicone has stored it, on an ordinary day: see helicone.py's `rate`."""
 
 
 async def rate_last(request: web.Request) -> web.Response:
     """POST /feedback/last: rate the newest answer."""
+    refuse_unknown_query(request, "rating", "back")
     up = await _thumb(request)
     call = last_call(request)
     return await _rate(request, call.request_id, call, up=up)
@@ -23,6 +31,7 @@ async def rate_last(request: web.Request) -> web.Response:
 
 async def rate_call(request: web.Request) -> web.Response:
     """POST /feedback/<id>: rate one call, also one that is not remembered here."""
+    refuse_unknown_query(request, "rating")
     up = await _thumb(request)
     request_id, call = named_call(request)
     return await _rate(request, request_id, call, up=up)
@@ -43,9 +52,12 @@ async def _rate(request: web.Request, request_id: str, call: LiveCall | None, *,
     if seen is not None and seen.unratable is not None:
         raise NotRatable(f"This call cannot be rated: {seen.unratable}")
     fingerprint = context.keys.own_fingerprint if seen is None else seen.key_fingerprint
-    receipt = await context.delivery.submit(Rating(request_id, up, fingerprint))
-    if call is not None:
-        call.receipt = receipt
+
+    def accepted(receipt: Receipt) -> None:
+        if call is not None:
+            call.receipt = receipt
+
+    receipt = await context.delivery.submit(Rating(request_id, up, fingerprint), accepted)
     return answer(
         {
             "message": _sentence(receipt, seen),
@@ -73,9 +85,12 @@ def _sentence(receipt: Receipt, call: Call | None) -> str:
     thumb = receipt.rating.thumb
     if call is None:
         return f"{thumb} for {receipt.rating.request_id}, which is not remembered here. Helicone accepted it."
-    return (
+    said = (
         f"{thumb} for the answer of {call.model or call.path}, {age(call.age_seconds)}. Helicone accepted it."
     )
+    if call.state is CallState.STREAMING or call.age_seconds < _SURELY_INGESTED_SECONDS:
+        said += f" {_TOO_EARLY}"
+    return said
 
 
 def age(seconds: float) -> str:

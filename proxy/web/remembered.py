@@ -21,6 +21,14 @@ def number(request: web.Request, name: str, default: int) -> int:
     return int(text)
 
 
+def refuse_unknown_query(request: web.Request, *known: str) -> None:
+    """A mistyped name must not rate or show another call than the one that was meant. Raises CallerError."""
+    unknown = [name for name in request.query if name not in known]
+    if unknown:
+        takes = f"it takes {' and '.join(known)}" if known else "it takes none"
+        raise CallerError(f"This path does not know all of the query's names; {takes}.")
+
+
 def last_call(request: web.Request) -> LiveCall:
     """The newest answer, or the `?back=`-th before it. Raises UnknownCall."""
     store = request.app[CONTEXT].store
@@ -47,7 +55,7 @@ def named_call(request: web.Request) -> tuple[str, LiveCall | None]:
     if request_id is None:
         raise UnknownCall(
             "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
-            "of every answer. GET /feedback lists the calls that are remembered."
+            "of every answer. /feedback/last is the newest answer; GET /feedback lists what is remembered."
         )
     return request_id, request.app[CONTEXT].store.find(request_id)
 
@@ -61,6 +69,7 @@ def refuse_rating_by_get(request: web.Request) -> None:
 async def list_calls(request: web.Request) -> web.Response:
     """GET /feedback: the newest calls."""
     refuse_rating_by_get(request)
+    refuse_unknown_query(request, "limit")
     context = request.app[CONTEXT]
     now = context.clock()
     calls = context.store.newest(number(request, "limit", _DEFAULT_LIMIT))
@@ -76,12 +85,14 @@ async def list_calls(request: web.Request) -> web.Response:
 async def show_last(request: web.Request) -> web.Response:
     """GET /feedback/last: the newest answer and its rating."""
     refuse_rating_by_get(request)
+    refuse_unknown_query(request, "back")
     return answer(describe_call(last_call(request).snapshot(request.app[CONTEXT].clock())))
 
 
 async def show_call(request: web.Request) -> web.Response:
     """GET /feedback/<id>: one call and its rating."""
     refuse_rating_by_get(request)
+    refuse_unknown_query(request)
     request_id, call = named_call(request)
     if call is None:
         raise UnknownCall(
