@@ -1,5 +1,6 @@
 """The commands, as people and scripts use them: against a real sidecar, and as programs of their own."""
 
+import io
 import json
 import os
 import re
@@ -15,13 +16,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from harness.benches import JSON, Bench, chat_body, document, id_of, request
 from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
 from proxy import __version__
-from proxy.cli import main
+from proxy.cli import _table, main
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -576,3 +578,17 @@ def test_a_demo_that_makes_no_sense_is_a_mistake(arguments: tuple[str, ...]) -> 
     outcome = command("demo", *arguments)
     assert (outcome.status, outcome.stdout) == (2, "")
     assert arguments[0] in outcome.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_no_terminal_is_too_narrow_for_an_id(columns: int) -> None:
+    call = {
+        "age_seconds": 200.0, "rating": {"thumb": "👍", "state": "accepted"}, "status": 200, "state": "streaming",
+        "model": "claude-sonnet-4-20250514-with-a-very-long-name", "path": "/v1/chat/completions",
+        "first_byte_ms": 12.0, "duration_ms": None, "id": "4b6c1021-247e-4868-a78a-f71c0b03992e",
+    }  # fmt: skip
+    console = Console(width=columns, file=io.StringIO())
+    console.print(_table([call], columns=columns))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert call["id"] in shown
+    assert "3 min" in shown

@@ -625,3 +625,9 @@ def test_the_example_file_has_every_settings_sentence_above_it() -> None:
 
     for key, doc in SETTINGS.items():
         assert f"{doc.sentence} {key.rpartition('.')[2]} = " in words
+
+
+@pytest.mark.parametrize("key", ["routes.default.url", "helicone.api_url"])
+def test_keys_do_not_travel_in_clear_text_to_helicone(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="https://"):
+        load_settings(None, {}, {key: "http://oai.helicone.ai"})

@@ -82,3 +82,35 @@ def test_what_helicone_refuses_is_raised_as_it_is(loop: LoopThread) -> None:
     with pytest.raises(HeliconeUnreachable) as caught:
         submit(loop, Api(failure), keys, Rating(ID, up=True, key_fingerprint=keys.own_fingerprint))
     assert caught.value is failure
+
+
+class SlowFirst(Api):
+    """An API that is slow to take the first rating."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = asyncio.Event()
+
+    async def rate(self, request_id: str, *, up: bool, key: str) -> int:
+        if up:
+            await self.first.wait()
+        return await super().rate(request_id, up=up, key=key)
+
+
+def test_the_last_rating_of_a_call_is_the_one_that_stands(loop: LoopThread) -> None:
+    keys = Keyring(OWN, fingerprint)
+
+    async def up_then_down() -> tuple[list[bool], list[bool]]:
+        api = SlowFirst()
+        delivery = Delivery(api, keys, wall_clock=lambda: 0.0)
+        stands: list[bool] = []
+        ratings = [Rating(ID, up, keys.own_fingerprint) for up in (True, False)]
+        async with asyncio.TaskGroup() as tasks:
+            for rating in ratings:
+                tasks.create_task(delivery.submit(rating, lambda receipt: stands.append(receipt.rating.up)))
+                await asyncio.sleep(0.01)
+            api.first.set()
+        assert not delivery._turns
+        return [up for _, up, _ in api.taken], stands
+
+    assert loop.run(up_then_down()) == ([True, False], [True, False])

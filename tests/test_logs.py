@@ -248,3 +248,21 @@ def test_messages_for_people_are_lines_of_text() -> None:
     logging.getLogger("proxy.test").warning("listening without %s", "::1")
     logging.getLogger("proxy.test").info("not this")
     assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING listening without ::1\n", stream.getvalue())
+
+
+class FullDisk(io.StringIO):
+    """A stream that takes nothing."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_fails_no_call(loop: LoopThread) -> None:
+    def write() -> None:
+        log = CallLog(FullDisk(), "text", enabled=True)
+        for number in range(250):
+            log.add(a_call(number))
+        log.flush()
+
+    loop.call(write)
+    assert "id-7" in written(loop, "text", a_call(7))

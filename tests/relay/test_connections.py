@@ -433,7 +433,7 @@ def leave_behind(sidecar: RunningSidecar, call: UpstreamWire) -> int:
 def test_a_call_that_begins_behind_a_slow_reader_is_held_back_from_its_start(
     sidecar: RunningSidecar, upstream: Upstream
 ) -> None:
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(get(b"/1") + get(b"/2"))
     call = upstream.accept()
     call.read_request()
@@ -450,7 +450,7 @@ def test_a_call_that_begins_behind_a_slow_reader_is_held_back_from_its_start(
 def test_a_connection_that_was_held_back_is_listened_to_once_it_is_kept(
     sidecar: RunningSidecar, upstream: Upstream
 ) -> None:
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(get(b"/1"))
     call = upstream.accept()
     call.read_request()
@@ -463,7 +463,7 @@ def test_a_connection_that_was_held_back_is_listened_to_once_it_is_kept(
 
 @on_both_loops
 def test_so_is_a_tunnel(sidecar: RunningSidecar, upstream: Upstream) -> None:
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(get(b"/1") + HANDSHAKE)
     call = upstream.accept()
     call.read_request()
@@ -482,7 +482,7 @@ def test_so_is_a_tunnel(sidecar: RunningSidecar, upstream: Upstream) -> None:
 def test_an_answer_that_breaks_behind_a_slow_reader_is_cut_too(
     sidecar: RunningSidecar, upstream: Upstream, http: bytes
 ) -> None:
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(head(b"GET /large " + http, b"Host: localhost"))
     call = upstream.accept()
     call.read_request()
@@ -497,7 +497,7 @@ def test_an_answer_that_breaks_behind_a_slow_reader_is_cut_too(
 def test_a_stop_does_not_wait_for_a_reader_that_has_stalled(
     sidecar: RunningSidecar, upstream: Upstream
 ) -> None:
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(get(b"/large"))
     call = upstream.accept()
     call.read_request()

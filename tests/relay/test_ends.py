@@ -600,7 +600,7 @@ def test_a_slow_reader_gets_all_of_an_answer_behind_which_the_connection_closes(
     sidecar: RunningSidecar, upstream: Upstream
 ) -> None:
     # Longer than the 2 s for which we linger: those are for what the client sends, not for what it reads.
-    client = sidecar.connect(receive_buffer_bytes=4096)
+    client = sidecar.connect(receive_buffer_bytes=32_768)
     client.send(head(b"GET / HTTP/1.1", b"Host: localhost", b"Connection: close"))
     call = upstream.accept()
     call.read_request()

@@ -384,3 +384,25 @@ def test_errors_of_the_relay_have_the_same_shape(bench: Bench) -> None:
     assert status == 502
     assert code
     assert sentence
+
+
+@pytest.mark.parametrize("host", [b"a:b:c", b"localhost:99999", b"[::1"])
+def test_a_malformed_host_is_the_callers_mistake_on_local_routes_too(bench: Bench, host: bytes) -> None:
+    for target in ("/feedback/last", "/v1/models"):
+        answer = bench.ask("GET", target, b"", b"Host: " + host)
+        assert (answer.status, answer.value(b"feedback-error")) == (400, b"host_malformed")
+
+
+@pytest.mark.parametrize("target", ["/feedback/last", "/feedback/a/b", "/feedbackless/../feedback"])
+def test_no_stranger_is_asked_for_a_body(bench: Bench, target: str) -> None:
+    for method in ("PUT", "POST"):
+        answer = bench.ask(method, target, b"", b"Host: attacker.test", b"Expect: 100-continue")
+        assert answer.status in (400, 403)
+
+
+def test_a_name_in_the_query_that_is_not_known_rates_nothing(bench: Bench) -> None:
+    bench.chat()
+    for target in ("/feedback/last?bakc=1", f"/feedback/{ID}?back=1", "/feedback/last?rating=up&x="):
+        assert bench.rate(target).status == 400
+    assert bench.ask("GET", "/feedback?limti=3").status == 400
+    assert bench.posted == []

@@ -410,3 +410,12 @@ def test_one_who_hangs_up_while_helicone_is_slow_does_no_harm(bench: Bench) -> N
     client.close()
     assert bench.rate(body=b"rating=down").status == 200
     assert bench.chat().status == 200
+
+
+def test_a_call_that_never_reached_helicone_cannot_be_rated(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, **{"routes.default.url": "http://127.0.0.1:9"})
+    assert bench.chat().status == 502
+    request_id = document(bench.get("/feedback"))["calls"][0]["id"]
+    status, code, sentence = error_of(bench.rate(f"/feedback/{request_id}"))
+    assert (status, code) == (409, "not_ratable")
+    assert "never reached" in sentence
