@@ -24,6 +24,7 @@ from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings
 from proxy.errors import CannotStart, ConfigurationError
+from proxy.model import duration_in_words
 from proxy.remote import RemoteError, RemoteSidecar
 
 _WIDE = 150
@@ -280,7 +281,7 @@ def _table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
         thumb = "" if rating is None else rating["thumb"]
         times = (_milliseconds(call["first_byte_ms"]), _milliseconds(call["duration_ms"]))
         table.add_row(
-            _seconds(call["age_seconds"]),
+            duration_in_words(call["age_seconds"]),
             f"{thumb} {rating['state']}" if wide and rating else thumb,
             status if call["state"] == "complete" else f"{status} {call['state']}",
             Text(call["model"] or "-"),
@@ -288,13 +289,6 @@ def _table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
             call["id"],
         )
     return table
-
-
-def _seconds(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _milliseconds(value: float | None) -> str:

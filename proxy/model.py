@@ -79,3 +79,11 @@ class Call:
     key_fingerprint: str | None
     unratable: str | None
     receipt: Receipt | None
+
+
+def duration_in_words(seconds: float) -> str:
+    """A time span as a person says it, in its largest unit: `3 min`."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -7,7 +7,7 @@ from aiohttp import web
 from proxy import guard, ratings
 from proxy.calls import LiveCall
 from proxy.errors import NotRatable
-from proxy.model import Call, CallState, Rating, Receipt
+from proxy.model import Call, CallState, Rating, Receipt, duration_in_words
 from proxy.relay import headers
 from proxy.web.answers import answer, describe_receipt
 from proxy.web.context import CONTEXT
@@ -95,9 +95,4 @@ def _sentence(receipt: Receipt, call: Call | None) -> str:
 
 def age(seconds: float) -> str:
     """How long ago, in words."""
-    if seconds < 1:
-        return "just now"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
+    return "just now" if seconds < 1 else f"{duration_in_words(seconds)} ago"

@@ -12,7 +12,7 @@ import pytest
 from harness.clients import Client
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of
-from harness.upstreams import Script, ScriptedUpstream, StartUpstream, Upstream
+from harness.upstreams import Upstream
 
 
 @pytest.fixture(scope="session")
@@ -40,28 +40,11 @@ def nothing_is_left(loop: LoopThread) -> Iterator[None]:
 
 
 @pytest.fixture
-def scope() -> Iterator[contextlib.ExitStack]:
-    """What ends with the test, in the order of opening reversed."""
-    with contextlib.ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 def start_sidecar(scope: contextlib.ExitStack, loop: LoopThread) -> StartSidecar:
     """Start a sidecar with settings of the test's choice."""
 
     def start(upstream_url: str, **dotted: object) -> RunningSidecar:
         return scope.enter_context(RunningSidecar(loop, settings_of(upstream_url, **dotted)))
-
-    return start
-
-
-@pytest.fixture
-def start_upstream(scope: contextlib.ExitStack) -> StartUpstream:
-    """Start a gateway that runs a script."""
-
-    def start(script: Script, *, receive_buffer_bytes: int | None = None) -> ScriptedUpstream:
-        return scope.enter_context(ScriptedUpstream(script, receive_buffer_bytes=receive_buffer_bytes))
 
     return start
 
