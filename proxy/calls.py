@@ -77,6 +77,12 @@ def without_keys(path: bytes) -> bytes:
     return _KEY_SEGMENT.sub(b"/***", path) if b"/sk-" in path or b"/pk-" in path else path
 
 
+def shown_path(path: bytes) -> bytes:
+    """`path` without keys, and not longer than is any use to a reader."""
+    bare = without_keys(path)
+    return bare if len(bare) <= _LONGEST_SHOWN_PATH else bare[:_LONGEST_SHOWN_PATH] + b"..."
+
+
 def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
     """Random UUIDs of version 4 in lower case (RFC 9562 §5.4), 128 at a time: that is several times cheaper."""
     while True:
@@ -174,8 +180,7 @@ class PathBook:
         """The facts about `path`."""
         facts = self._known.get(path)
         if facts is None:
-            bare = without_keys(path)
-            shown = bare if len(bare) <= _LONGEST_SHOWN_PATH else bare[:_LONGEST_SHOWN_PATH] + b"..."
+            shown = shown_path(path)
             facts = PathFacts(shown, helicone.is_passed_raw(self._prefix + path), makes_content(path))
             # Nothing with a key in it is kept, nothing long, and never more than a bounded number.
             if shown == path:
@@ -218,7 +223,6 @@ class CallRecorder:
         self._on_end = on_end
         self._ids = fresh_ids()
         self._path_books: dict[bytes, PathBook] = {}
-        self._any_path = PathBook()
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
 
@@ -292,7 +296,7 @@ class CallRecorder:
         now = self._wall_clock()
         if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
             self._refusals_said[refusal.code] = now
-            path = self._any_path.look_up(head.path).shown.decode("ascii", "replace")
+            path = shown_path(head.path).decode("ascii", "replace")
             logger.warning("Refused %s %s: %s", head.method.decode("ascii"), path, refusal.message)
 
     def _remember(self, call: LiveCall) -> None:
