@@ -6,30 +6,37 @@ import logging
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from types import TracebackType
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
-from proxy import __version__, guard, helicone
+from proxy import __version__, guard, helicone, open_files
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.config import Settings
 from proxy.delivery import Delivery
+from proxy.errors import CannotStart
 from proxy.guard import Guard
 from proxy.helicone import HeliconeApi
 from proxy.keys import Keyring
 from proxy.listeners import BACKLOG, listen
 from proxy.logs import CallLog
+from proxy.outbound import proxy_for, trusting
+from proxy.relay.destination import Upstream
+from proxy.relay.dialing import Dialer
+from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.front_door import FrontDoor
 from proxy.relay.messages import RequestHead
-from proxy.relay.pool import Pool
+from proxy.relay.names import NameCache, system_resolve
+from proxy.relay.patience import Patience
+from proxy.relay.pool import Limits, Pool
 from proxy.relay.refusals import Refusal
-from proxy.relay.upstream import Upstream
 from proxy.relay.writes import Gatherer
 from proxy.stores.memory import MemoryCalls
 from proxy.web.application import PREFIX, make_application
@@ -43,15 +50,21 @@ _API_CONNECTIONS = 8
 
 _LAST_MOMENT_SECONDS = 0.1
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 class Sidecar:
     """A running sidecar: `async with Sidecar(settings) as sidecar`.
 
     Leaving finishes running calls within the grace period, then cuts them. Raises CannotStart on the way in.
+    `environ` may name a proxy, which is used if the settings say so.
     """
 
-    def __init__(self, settings: Settings, *, log: TextIO = sys.stderr) -> None:
+    def __init__(
+        self, settings: Settings, *, environ: Mapping[str, str] = _NOTHING, log: TextIO = sys.stderr
+    ) -> None:
         self.settings = settings
+        self._environ = environ
         self._log_stream = log
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
@@ -89,8 +102,8 @@ class Sidecar:
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.get_secret_value(), helicone.fingerprint)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
-        self._pool = self._make_pool()
-        self._resources.push_async_callback(self._pool.close)
+        tls = self._trust()
+        self._pool = self._make_pool(tls)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
         recorder = CallRecorder(
@@ -101,7 +114,7 @@ class Sidecar:
             wall_clock=time.time,
             on_end=self._call_log.add,
         )
-        session = await self._resources.enter_async_context(_api_session())
+        session = await self._resources.enter_async_context(self._api_session(tls))
         api = HeliconeApi(
             session, settings.helicone.resolved_api_url, timeout_seconds=settings.helicone.timeout_seconds
         )
@@ -116,17 +129,59 @@ class Sidecar:
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
+            patience=_patience(settings),
+            max_connections=self._max_connections(),
         )
 
-    def _make_pool(self) -> Pool:
-        settings = self.settings
-        return Pool(
-            upstream=Upstream.from_url(settings.routes.default.url),
+    def _max_connections(self) -> int:
+        """As configured, or as many as this process may have open files for."""
+        wanted, upstream = self.settings.server.max_connections, self.settings.upstream
+        allowed = open_files.raise_limit()
+        possible = open_files.connections(allowed, besides=upstream.max_idle_connections)
+        if possible >= wanted:
+            return wanted
+        logger.warning(
+            "Only %d files may be open here, which is enough for %d connections at a time; [server] "
+            "max_connections says %d. Raise the limit (ulimit -n), or lower the setting.",
+            allowed, possible, wanted,
+        )  # fmt: skip
+        return possible
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """TLS as a client, if anything is reached over it: reading the system's authorities takes its time."""
+        urls = self.settings.routes.default.url, self.settings.helicone.resolved_api_url
+        if not any(urlsplit(url).scheme == "https" for url in urls):
+            return None
+        try:
+            return trusting(self.settings.upstream.ca_file)
+        except OSError as error:
+            raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
+
+    def _proxy_for(self, url: str) -> str | None:
+        """The proxy through which `url` is reached, if any: it may hold a password."""
+        return proxy_for(url, self._environ) if self.settings.upstream.trust_env else None
+
+    def _make_pool(self, tls: ssl.SSLContext | None) -> Pool:
+        limits, url = self.settings.upstream, self.settings.routes.default.url
+        names = NameCache(system_resolve, time.monotonic)
+        self._resources.push_async_callback(names.close)
+        proxy = self._proxy_for(url)
+        pool = Pool(
+            upstream=Upstream.from_url(
+                url, tls=tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
+            ),
+            dialer=Dialer(names),
             gatherer=self._gatherer,
             clock=time.perf_counter,
-            connect_timeout_seconds=settings.upstream.connect_timeout_seconds,
-            idle_timeout_seconds=settings.upstream.idle_timeout_seconds,
+            limits=Limits(
+                connect_timeout_seconds=limits.connect_timeout_seconds,
+                idle_timeout_seconds=limits.idle_timeout_seconds,
+                max_connections=limits.max_connections,
+                max_idle_connections=limits.max_idle_connections,
+            ),
         )
+        self._resources.push_async_callback(pool.close)
+        return pool
 
     def _key_lines(self) -> dict[bytes, bytes]:
         """The header line with our key, for each upstream that may see it."""
@@ -134,6 +189,16 @@ class Sidecar:
         if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
             return {}
         return {self._pool.upstream.authority: helicone.auth_line(key.get_secret_value())}
+
+    def _api_session(self, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+        """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS, ssl=tls or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
+            # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
+            proxy=self._proxy_for(self.settings.helicone.resolved_api_url),
+        )
 
     async def _make_local(self, delivery: Delivery, keys: Keyring) -> Callable[[], asyncio.Protocol]:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
@@ -147,6 +212,7 @@ class Sidecar:
             upstream=self.settings.routes.default.url,
             api_url=self.settings.helicone.resolved_api_url,
             started=time.perf_counter(),
+            body_timeout_seconds=self.settings.server.body_timeout_seconds,
         )
         runner = web.AppRunner(
             make_application(context),
@@ -211,6 +277,18 @@ class Sidecar:
         await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
 
 
+def _patience(settings: Settings) -> Patience:
+    """How long the relay waits for whom."""
+    return Patience(
+        head_seconds=settings.server.head_timeout_seconds,
+        body_seconds=settings.server.body_timeout_seconds,
+        idle_seconds=settings.server.idle_timeout_seconds,
+        unread_seconds=settings.server.unread_timeout_seconds,
+        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
+        silence_seconds=settings.upstream.silence_timeout_seconds,
+    )
+
+
 def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
     """The guard's decision as the relay asks for it."""
 
@@ -225,15 +303,6 @@ def _is_trusted_with_key(url: str) -> bool:
     """Whether the Helicone key may go to that upstream without anybody having said so."""
     host = urlsplit(url).hostname or ""
     return helicone.is_gateway_host(host) or guard.is_always_allowed(host)
-
-
-def _api_session() -> aiohttp.ClientSession:
-    """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
-    )
 
 
 def run(main: Callable[[], Coroutine[None, None, None]]) -> None:

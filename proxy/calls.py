@@ -14,8 +14,8 @@ from proxy import helicone
 from proxy.keys import Keyring
 from proxy.model import Call, CallState, Receipt
 from proxy.relay.contract import Ending, Trace
+from proxy.relay.destination import Upstream
 from proxy.relay.messages import AnswerHead, RequestHead
-from proxy.relay.pool import Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.taps import WholeBody
 from proxy.stores.contract import RecentCalls
@@ -226,10 +226,10 @@ class CallRecorder:
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
 
-    def begin(self, head: RequestHead, pool: Pool, now: float) -> LiveCall:
+    def begin(self, head: RequestHead, upstream: Upstream, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
         fields = head.fields
-        facts = self._facts(pool, head.path)
+        facts = self._facts(upstream.prefix, head.path)
         call = LiveCall(head.method, facts.shown, now)
         call.started_at = self._wall_clock()
         call.passed_raw = facts.passed_raw
@@ -237,36 +237,35 @@ class CallRecorder:
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             call.request_id = next(self._ids)
-            call.upstream_lines.append(helicone.request_id_line(call.request_id))
+            call.upstream_lines = helicone.request_id_line(call.request_id)
         else:
             own = helicone.valid_request_id(sent_id.decode("latin-1"))
             call.id_is_known = own is not None
             call.request_id = own or next(self._ids)
-        self._settle_key(call, head, pool)
+        self._settle_key(call, head, upstream)
         if head.method == b"POST" and _is_plain_json(fields):
             call.tap = WholeBody(MODEL_LOOK_BYTES, call.read_model)
         return call
 
-    def _facts(self, pool: Pool, path: bytes) -> PathFacts:
-        prefix = pool.upstream.prefix
+    def _facts(self, prefix: bytes, path: bytes) -> PathFacts:
         book = self._path_books.get(prefix)
         if book is None:
             # One for each route: as many as there are in the configuration.
             book = self._path_books[prefix] = PathBook(prefix)
         return book.look_up(path)
 
-    def _settle_key(self, call: LiveCall, head: RequestHead, pool: Pool) -> None:
+    def _settle_key(self, call: LiveCall, head: RequestHead, upstream: Upstream) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
         key = helicone.caller_key(head.fields, head.path)
         if key is not None:
             call.key_fingerprint = self._keys.remember(key)
         elif helicone.AUTH not in head.fields and not call.passed_raw:
-            line = self._key_lines.get(pool.upstream.authority)
+            line = self._key_lines.get(upstream.authority)
             if line is not None:
-                call.upstream_lines.append(line)
+                call.upstream_lines += line
                 call.key_fingerprint = self._keys.own_fingerprint
 
-    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> list[bytes]:
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
         told = answer.fields.get(helicone.ANSWER_ID)
@@ -275,13 +274,13 @@ class CallRecorder:
             trace.id_is_known = True
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
         self._remember(trace)
-        added = []
+        added = b""
         request_id_bytes = trace.request_id.encode("ascii")
         if self._hooks.id:
-            added.append(b"Feedback-Id: " + request_id_bytes)
+            added = b"Feedback-Id: %b\r\n" % request_id_bytes
         if self._hooks.url:
             # By the name under which this client reached us; the guard has looked at it.
-            added.append(b"Feedback-URL: http://%b/feedback/%b" % (head.fields[b"host"], request_id_bytes))
+            added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
         return added
 
     def ended(self, trace: Trace) -> None:

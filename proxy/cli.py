@@ -18,7 +18,8 @@ from rich.text import Text
 
 from proxy import __version__, logs
 from proxy.app import Sidecar, run, stop_signals
-from proxy.config import FLAGS, Settings, advice, load_settings
+from proxy.config import FLAGS, Settings
+from proxy.config_loading import advice, load_settings
 from proxy.config_sources import CLIENT_URL_NAME
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
@@ -116,13 +117,13 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
     with _sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, _as_settings(flags))
         logs.set_up(sys.stderr, settings.log.format, settings.log.level)
-        for said in advice(settings):
+        for said in advice(settings, os.environ):
             logger.warning(said)
-        run(lambda: _serve(settings))
+        run(lambda: _serve(settings, os.environ))
 
 
-async def _serve(settings: Settings) -> None:
-    async with Sidecar(settings) as sidecar:
+async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    async with Sidecar(settings, environ=environ) as sidecar:
         told_to_stop = stop_signals(sidecar)
         where = ", ".join(sidecar.listening_on)
         click.echo(
@@ -142,7 +143,7 @@ def check(config_file: Path | None, **flags: Flag) -> None:
         f"The configuration is fine: {settings.routes.default.url}, port {settings.server.port}, {key}; "
         f"ratings go to {settings.helicone.resolved_api_url}."
     )
-    for said in advice(settings):
+    for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")
 
 

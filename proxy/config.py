@@ -1,15 +1,9 @@
-"""Settings, declared once: here are their names, defaults, rules, and a sentence on each in the user's words.
+"""Settings, declared once: here are their names, defaults, rules, and a sentence on each in the user's words."""
 
-`load_settings` reads a TOML file, the environment and the command line's flags; later ones win. It reports
-all problems at once, each with where it stands; no message holds a value, since any may be a mistyped key.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -19,6 +13,7 @@ from proxy.config_problems import (
     LOOPBACKS,
     allowed_host,
     base_url,
+    ca_bundle,
     each_once,
     listen_host,
     listen_hosts,
@@ -27,17 +22,10 @@ from proxy.config_problems import (
 from proxy.config_sources import (
     ENV_PREFIX,
     KEY_NAME,
-    checked,
     declared_settings,
     environment_name,
-    from_environment,
-    from_file,
-    from_flags,
-    nested,
 )
-from proxy.errors import ConfigurationError
-from proxy.guard import canonical_host, is_always_allowed
-from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for, is_gateway_host
+from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -82,6 +70,21 @@ class Server(Section):
     port: int = Field(8747, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     grace_seconds: float = Field(
         10, ge=0, description="How long running calls may go on when the sidecar is told to stop."
+    )
+    max_connections: int = Field(
+        9_500,
+        ge=1,
+        description="How many connections of apps may be open; above that, calls get 503.",
+    )
+    head_timeout_seconds: Seconds = Field(15, description="How long the head of a request may take.")
+    body_timeout_seconds: Seconds = Field(
+        60, description="How long an app may pause within a request's body."
+    )
+    idle_timeout_seconds: Seconds = Field(
+        75, description="How long a connection of an app may be open without a call."
+    )
+    unread_timeout_seconds: Seconds = Field(
+        300, description="How long an app may leave its answer unread; the gateway waits meanwhile."
     )
 
 
@@ -137,6 +140,32 @@ class Upstream(Section):
     idle_timeout_seconds: Seconds = Field(
         15,
         description="How long an unused connection to the gateway is kept; keep it below the gateway's own.",
+    )
+    first_byte_timeout_seconds: Seconds | None = Field(
+        None,
+        description="How long the gateway may take to begin its answer; unset means without end, since reasoning "
+        "models think long.",
+    )
+    silence_timeout_seconds: Seconds | None = Field(
+        None, description="How long the gateway may pause within an answer; unset means without end."
+    )
+    max_connections: int = Field(
+        10_000,
+        ge=1,
+        description="How many connections to the gateway may be open; calls above that wait for a free one.",
+    )
+    max_idle_connections: int = Field(
+        256, ge=0, description="How many unused connections to the gateway are kept."
+    )
+    trust_env: bool = Field(
+        False,  # noqa: FBT003
+        description="Go through the proxy that HTTPS_PROXY names, except to the hosts in NO_PROXY.",
+    )
+    ca_file: Annotated[str, AfterValidator(ca_bundle)] | None = Field(
+        None,
+        title="path",
+        description="File with the certificates (PEM) of authorities to trust besides the system's, "
+        "for the gateway and for Helicone's API.",
     )
 
 
@@ -234,70 +263,6 @@ def describe_settings() -> list[SettingDoc]:
         )
         for key, field in declared_settings(Settings).items()
     ]
-
-
-def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """Read file, environment and flags; later ones win. `flags` maps dotted keys to values, None being unset.
-
-    Raises ConfigurationError with all problems at once, those of overridden values included.
-    """
-    declared = declared_settings(Settings)
-    layers = [
-        checked(layer, Settings)
-        for layer in (
-            from_file(file, declared),
-            from_environment(environ, Settings, declared),
-            from_flags(flags, FLAGS, Settings, declared),
-        )
-    ]
-    values = {key: value for layer in layers for key, value in layer.values.items()}
-    names = {key: layer.name(key) for layer in layers for key in layer.values}
-    settings = Settings(**nested(values))
-    problems = [problem for layer in layers for problem in layer.problems]
-    problems.extend(_without_effect(settings, names))
-    if problems:
-        raise ConfigurationError(problems)
-    return settings
-
-
-def advice(settings: Settings) -> list[str]:
-    """What is worth saying of a configuration that can be used: most likely something else was meant."""
-    route = settings.routes.default
-    host = _host_of(route.url)
-    said = []
-    if not (route.helicone or is_gateway_host(host) or is_always_allowed(host)):
-        said.append(
-            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
-            "own, set helicone = true in [routes.default]; if it is not, its calls cannot be rated."
-        )
-    if is_gateway_host(host) and urlsplit(route.url).path.endswith("/v1"):
-        said.append("The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1.")
-    return said
-
-
-def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:
-    """Say which settings, each fine by itself, do nothing or harm beside the others."""
-    route = settings.routes.default
-    host = _host_of(route.url)
-    if route.helicone is not None and (is_gateway_host(host) or is_always_allowed(host)):
-        name = names["routes.default.helicone"]
-        yield f"{name}: has no effect: the Helicone key may go to that host anyway"
-    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
-        if url is not None and url.startswith("http:") and is_gateway_host(_host_of(url)):
-            yield f"{names[key]}: must begin with https:// there, or keys would go in clear text"
-    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
-        if url is not None and _is_own_address(url, settings.server):
-            yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"
-
-
-def _is_own_address(url: str, server: Server) -> bool:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return port == server.port and _host_of(url) in {"localhost", *server.host}
-
-
-def _host_of(url: str) -> str:
-    return canonical_host(urlsplit(url).netloc.encode()) or ""
 
 
 def _type_in_words(field: FieldInfo) -> str:

@@ -4,6 +4,7 @@ No message holds a value: a URL may hold a password, and any value may be a key 
 """
 
 import re
+import ssl
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ from proxy.guard import canonical_address, canonical_host, is_always_allowed, is
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?", re.IGNORECASE)
 LOOPBACKS = ("127.0.0.1", "::1")
+_NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
 
 
 def base_url(text: str) -> str:
@@ -40,6 +42,40 @@ def base_url(text: str) -> str:
         # Helicone takes a key there; it would be shown wherever the gateway's address is.
         raise ValueError("must hold no key; give it as HELICONE_API_KEY")
     return text.rstrip("/")
+
+
+def proxy_url(text: str) -> str:
+    """Accept a proxy that can be spoken to, with user name and password or without; give it as an http URL."""
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme.lower() != "http":
+        raise ValueError("must name a proxy that is spoken to over http://; no other kind is known here")
+    userinfo, _, authority = rest.rstrip("/").rpartition("@")
+    if (
+        re.search(r"[^!-~]|[\\/?#@]", userinfo)
+        or canonical_host(authority.encode("utf-8", "replace")) is None
+    ):
+        raise ValueError(
+            "must name a proxy as http://host:port; a password's other characters as %40 and such"
+        )
+    return f"http://{userinfo}@{authority}" if userinfo else f"http://{authority}"
+
+
+def ca_bundle(text: str) -> str:
+    """Accept a file with certificates that can be trusted. It is read, and let go."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        path = Path(text).expanduser()
+        path.read_bytes()
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        raise ValueError(_NO_CERTIFICATES) from None
+    except OSError as error:
+        raise ValueError(f"must name a file that can be read ({error.strerror})") from None
+    except (ValueError, RuntimeError):
+        raise ValueError("must name a file") from None
+    if not context.cert_store_stats()["x509"]:
+        raise ValueError(_NO_CERTIFICATES)
+    return str(path)
 
 
 def usable_key(secret: SecretStr) -> SecretStr:

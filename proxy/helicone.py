@@ -23,6 +23,7 @@ from proxy.errors import (
     HeliconeUnauthorized,
     HeliconeUnreachable,
 )
+from proxy.relay.reasons import of_failure
 
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
 
@@ -50,13 +51,13 @@ ANSWER_ID = b"helicone-id"
 
 
 def auth_line(key: str) -> bytes:
-    """The header line that makes a call count under `key`."""
-    return b"Helicone-Auth: Bearer " + key.encode("ascii")
+    """The header line, with its end, that makes a call count under `key`."""
+    return b"Helicone-Auth: Bearer %b\r\n" % key.encode("ascii")
 
 
 def request_id_line(request_id: str) -> bytes:
-    """The header line that gives a call its id before it is answered."""
-    return b"Helicone-Request-Id: " + request_id.encode("ascii")
+    """The header line, with its end, that gives a call its id before it is answered."""
+    return b"Helicone-Request-Id: %b\r\n" % request_id.encode("ascii")
 
 
 # --- keys (worker/src/lib/util/apiKeyRegex.ts) ------------------------------------------------------------
@@ -165,9 +166,19 @@ class HeliconeApi:
             raise HeliconeTimeout(
                 f"Helicone's API at {self._base} did not answer within {seconds:g} s. {NOT_KNOWN}"
             ) from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = of_failure(error.os_error)
+            raise HeliconeUnreachable(
+                f"Helicone's API at {self._base} cannot be reached: {why}. {NOT_RECORDED}"
+            ) from None
         except aiohttp.ClientConnectorError:
             raise HeliconeUnreachable(
                 f"Helicone's API at {self._base} cannot be reached. {NOT_RECORDED}"
+            ) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise HeliconeUnreachable(
+                f"Helicone's API at {self._base} cannot be reached: the proxy in HTTPS_PROXY answered "
+                f"{error.status} to CONNECT. {NOT_RECORDED}"
             ) from None
         except aiohttp.ClientError as error:
             # The class and nothing more: the repr of an aiohttp exception holds the request's headers.

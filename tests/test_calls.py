@@ -569,7 +569,7 @@ def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
         url, **{"helicone.api_key": SecretStr(APPS_KEY), "routes.default.helicone": marked}
     )
     lines = sidecar.sidecar._key_lines()
-    assert list(lines.values()) == ([b"Helicone-Auth: Bearer " + APPS_KEY.encode()] if goes else [])
+    assert list(lines.values()) == ([b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()] if goes else [])
 
 
 # -- what is never kept

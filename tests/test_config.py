@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from proxy.config import FLAGS, Settings, describe_settings, load_settings
+from proxy.config import FLAGS, Settings, describe_settings
+from proxy.config_loading import advice, load_settings
 from proxy.errors import ConfigurationError
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 EXAMPLE_FILE = Path(__file__).parent.parent / "config.example.toml"
+AUTHORITY_FILE = Path(__file__).parent / "authority.pem"
 SETTINGS = {doc.key: doc for doc in describe_settings()}
 
 
@@ -68,6 +70,13 @@ def test_nothing_given_means_the_defaults() -> None:
     assert settings.helicone.timeout_seconds == 10
     assert settings.upstream.via is True
     assert (settings.upstream.connect_timeout_seconds, settings.upstream.idle_timeout_seconds) == (10, 15)
+    server, upstream = settings.server, settings.upstream
+    assert server.max_connections == 9_500
+    assert (server.head_timeout_seconds, server.body_timeout_seconds) == (15, 60)
+    assert (server.idle_timeout_seconds, server.unread_timeout_seconds) == (75, 300)
+    assert (upstream.first_byte_timeout_seconds, upstream.silence_timeout_seconds) == (None, None)
+    assert (settings.upstream.max_connections, settings.upstream.max_idle_connections) == (10_000, 256)
+    assert (settings.upstream.trust_env, settings.upstream.ca_file) == (False, None)
     assert settings.calls.capacity == 10_000
     assert settings.guard.allowed_hosts == []
     assert (settings.hooks.id, settings.hooks.url) == (True, True)
@@ -88,6 +97,11 @@ TEXTS = {
     "server.host": ("::1,127.0.0.1", ["::1", "127.0.0.1"]),
     "server.port": ("0", 0),
     "server.grace_seconds": ("0", 0),
+    "server.max_connections": ("7", 7),
+    "server.head_timeout_seconds": ("1.5", 1.5),
+    "server.body_timeout_seconds": ("5", 5),
+    "server.idle_timeout_seconds": ("6", 6),
+    "server.unread_timeout_seconds": ("7", 7),
     "routes.default.url": ("http://gateway.test:8787/v1/", "http://gateway.test:8787/v1"),
     "routes.default.helicone": ("false", False),
     "helicone.api_key": (SECRET, SecretStr(SECRET)),
@@ -96,6 +110,12 @@ TEXTS = {
     "upstream.via": ("false", False),
     "upstream.connect_timeout_seconds": ("3", 3),
     "upstream.idle_timeout_seconds": ("4", 4),
+    "upstream.first_byte_timeout_seconds": ("600", 600),
+    "upstream.silence_timeout_seconds": ("0.25", 0.25),
+    "upstream.max_connections": ("1000", 1000),
+    "upstream.max_idle_connections": ("0", 0),
+    "upstream.trust_env": ("true", True),
+    "upstream.ca_file": (str(AUTHORITY_FILE), str(AUTHORITY_FILE)),
     "calls.capacity": ("1", 1),
     "guard.allowed_hosts": ("host.docker.internal, My_Box ,", ["host.docker.internal", "my_box"]),
     "hooks.id": ("no", False),
@@ -574,6 +594,100 @@ def test_any_text_is_a_setting_or_a_problem(environ: dict[str, str], flags: dict
     assert {problem.partition(":")[0] for problem in found} <= names
 
 
+# --- the way out ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "must name a file that can be read (No such file or directory)"),
+        ("", "must name a file with certificates in PEM form: this one holds none"),
+        ("SECRET", "must name a file with certificates in PEM form: this one holds none"),
+        ("-----BEGIN CERTIFICATE-----\nU0VDUkVU\n-----END CERTIFICATE-----\n", "must name a file with cert"),
+    ],
+)
+def test_a_bundle_without_certificates_is_a_problem(
+    tmp_path: Path, config: Path, content: str | None, expected: str
+) -> None:
+    bundle = tmp_path / "SECRET.pem"
+    if content is not None:
+        bundle.write_text(content)
+
+    [said] = problems(f'[upstream]\nca_file = "{bundle.as_posix()}"', config)
+
+    assert said.startswith(f"config.toml: upstream.ca_file: {expected}")
+
+
+@pytest.mark.parametrize("name", ["", ".", "\0", "~nobody-of-that-name/x", "x" * 5000, "\ud800"])
+def test_what_is_no_file_at_all_is_a_problem_too(name: str) -> None:
+    [said] = problems(flags={"upstream.ca_file": name or "."})
+
+    assert said.startswith("upstream.ca_file: must name a file")
+
+
+def test_a_bundle_may_be_below_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ca.pem").write_bytes(AUTHORITY_FILE.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert load(flags={"upstream.ca_file": "~/ca.pem"}).upstream.ca_file == str(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "expected"),
+    [
+        ("https://SECRET:SECRET@proxy.test", "must name a proxy that is spoken to over http://"),
+        ("socks5h://SECRET@proxy.test:1080", "must name a proxy that is spoken to over http://"),
+        ("http://SECRET:SECRET@", "must name a proxy as http://host:port"),
+        ("http://proxy.test:99999", "must name a proxy as http://host:port"),
+        ("http://SECRET:a b@proxy.test", "must name a proxy as http://host:port"),
+        ("http://proxy.test:1/path", "must name a proxy as http://host:port"),
+    ],
+)
+def test_a_proxy_that_is_to_be_used_and_cannot_be_is_a_problem(proxy: str, expected: str) -> None:
+    environ = {"HTTPS_PROXY": proxy}
+
+    [said] = problems(environ=environ, flags={"upstream.trust_env": "true"})
+    assert said.startswith(f"HTTPS_PROXY: {expected}")
+    # It is told as well where only the ratings would go through it.
+    local = {"routes.default.url": "http://127.0.0.1:1", "upstream.trust_env": "true"}
+    assert problems(environ=environ, flags=local) == [said]
+    assert load(environ=environ).upstream.trust_env is False
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "trust_env", "is_told"),
+    [
+        ("https://oai.helicone.ai", {"HTTPS_PROXY": "http://SECRET@proxy.test"}, "false", True),
+        ("https://oai.helicone.ai", {"https_proxy": "socks5://SECRET"}, "false", True),
+        ("https://oai.helicone.ai", {"HTTPS_PROXY": "http://proxy.test"}, "true", False),
+        (
+            "https://oai.helicone.ai",
+            {"HTTPS_PROXY": "http://p.test", "NO_PROXY": "helicone.ai"},
+            "false",
+            False,
+        ),
+        ("https://localhost:8443", {"HTTPS_PROXY": "http://proxy.test"}, "false", False),
+        ("http://127.0.0.1:8787", {"HTTPS_PROXY": "http://proxy.test"}, "false", False),
+        ("https://oai.helicone.ai", {"HTTPS_PROXY": ""}, "false", False),
+        ("https://oai.helicone.ai", {"HTTP_PROXY": "http://proxy.test"}, "false", False),
+    ],
+)
+def test_a_proxy_that_is_not_used_is_told(
+    url: str, environ: dict[str, str], trust_env: str, is_told: bool
+) -> None:
+    said = advice(load(flags={"routes.default.url": url, "upstream.trust_env": trust_env}), environ)
+
+    assert ["trust_env = true" in each for each in said] == [True] * is_told
+    assert "SECRET" not in "".join(said)
+
+
+def test_keeping_more_connections_than_may_be_open_has_no_effect() -> None:
+    [said] = problems(flags={"upstream.max_connections": "10", "upstream.max_idle_connections": "11"})
+
+    assert said.startswith("upstream.max_idle_connections: has no effect above max_connections")
+    assert load(flags={"upstream.max_connections": "10"}).upstream.max_idle_connections == 256
+
+
 # --- documents --------------------------------------------------------------------------------------------
 
 
@@ -612,7 +726,7 @@ def test_the_example_file_shows_every_setting_at_its_default(config: Path) -> No
 
 
 def test_the_example_file_shows_an_example_of_every_setting_without_default(config: Path) -> None:
-    text = uncommented("##")
+    text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
 
     assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
     load(text, config, flags={"routes.default.url": "https://llm.example.test"})
@@ -629,5 +743,6 @@ def test_the_example_file_has_every_settings_sentence_above_it() -> None:
 
 @pytest.mark.parametrize("key", ["routes.default.url", "helicone.api_url"])
 def test_keys_do_not_travel_in_clear_text_to_helicone(key: str) -> None:
-    with pytest.raises(ConfigurationError, match="https://"):
-        load_settings(None, {}, {key: "http://oai.helicone.ai"})
+    for scheme in ("http", "HTTP"):
+        with pytest.raises(ConfigurationError, match="https://"):
+            load_settings(None, {}, {key: f"{scheme}://oai.helicone.ai"})

@@ -7,8 +7,12 @@ is decided by what `FrontDoor` is given.
     client       one client connection: pipelining, lingering, ends
     request_parser  its bytes, as requests
     exchange     one call: joins both sides, backpressure, ends
-    upstream     where a route leads, and one connection to it
-    pool         the connections to one upstream
+    upstream     one connection to the gateway
+    pool         the connections to one upstream, within limits
+    destination  where a route leads
+    dialing      opens connections: the race of addresses, TLS
+    names        host names to addresses, kept for a while
+    forward_proxy  CONNECT, where a proxy is on the way
     tunnel       raw bytes after 101
     writes       small writes gathered to the end of the loop's turn
     contract     what the relay asks of and reports to the outside
@@ -17,5 +21,6 @@ is decided by what `FrontDoor` is given.
     framing      pure: how a body is delimited on each side
     targets      pure: what a request line may ask for
     refusals     pure: what we answer ourselves, as bytes
+    reasons      pure: why a connection cannot be opened, in words
     taps         a bounded look at passing bytes
 """

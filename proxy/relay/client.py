@@ -5,16 +5,14 @@ requests can be pipelined; they are answered in order (RFC 9112 §9.3.2).
 """
 
 import asyncio
-import socket
-import struct
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
-from proxy.relay import exchange as exchanges
-from proxy.relay import headers, refusals
-from proxy.relay.contract import Admit, Ending, Route, Trace
+from proxy.relay import closing, headers, refusals
+from proxy.relay.contract import Ending, Trace
+from proxy.relay.door import Door
 from proxy.relay.exchange import Exchange
 from proxy.relay.messages import Request, RequestHead
+from proxy.relay.patience import AT_WORK, Standing, Wait
 from proxy.relay.refusals import Refusal
 from proxy.relay.request_parser import LocalRequest, RequestParser, Unreadable, no_head
 from proxy.relay.tunnel import Tunnel
@@ -23,50 +21,15 @@ from proxy.relay.writes import Sender
 AHEAD_LIMIT_BYTES = 64 * 1024
 """How much is read behind a call that is still open: pipelined requests, or the first frames of a tunnel."""
 
-LINGER_SECONDS = 2.0
-"""How long a client may go on sending after our last word, so that it reads that word and not a reset."""
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class Connection(Protocol):
-    """Something open that has to end when we stop: a client connection or a tunnel."""
-
-    def drain(self) -> None:
-        """Finish what is open, start nothing new."""
-
-    def stop(self) -> None:
-        """End now."""
-
-
-class Door(exchanges.Services, Protocol):
-    """What all client connections share."""
-
-    draining: bool
-    admit: Admit
-    route: Route
-
-    def enter(self, connection: Connection) -> None:
-        """`connection` is open."""
-
-    def leave(self, connection: Connection) -> None:
-        """It is closed, or no longer ours."""
-
-    def is_local(self, path: bytes) -> bool:
-        """Whether `path` belongs to the local application."""
-
-    def is_loop(self, head: RequestHead) -> bool:
-        """Whether `head`, which has a Via, has been here before."""
-
-    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
-        """From here on the connection is the local application's; `raw` is what it had sent."""
-
-    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Have `callback` called in a while."""
-
 
 class ClientConnection(asyncio.Protocol):
     """A client's connection, from its first byte to its last, or to its hand-over."""
+
+    stood = AT_WORK
+    stood_since = 0.0
+    _served = 0
+    """How many answers it has got."""
+    _one_too_many = False
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -92,6 +55,11 @@ class ClientConnection(asyncio.Protocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._door.gatherer)
         self._door.enter(self)
+        if self._door.is_full():
+            self._one_too_many = True
+            if self._door.is_overrun():
+                self._deaf = True
+                closing.reset(self._transport, self.sender)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -161,6 +129,8 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(request.refusal)
         elif (refusal := self._door.admit(head)) is not None:
             self._refuse(refusal)
+        elif self._one_too_many:
+            self._refuse(refusals.too_many_connections(self._door.max_connections))
         elif b"via" in head.fields and self._door.is_loop(head):
             self._refuse(refusals.loop())
         elif head.method == b"OPTIONS" and _ends_here(head):
@@ -177,7 +147,9 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         request = unreadable.request
         if request is None:
-            self._requests.append(Request(no_head(), refusal=unreadable.refusal))
+            request = Request(no_head())
+            request.refusal = unreadable.refusal
+            self._requests.append(request)
         elif self._exchange is not None and self._requests[0] is request:
             # Part of it has gone up already; half a body must not become a whole one.
             self._exchange.request_broke(unreadable.refusal)
@@ -189,6 +161,7 @@ class ClientConnection(asyncio.Protocol):
     def done(self, *, keep: bool) -> None:
         """The answer has been written to its end. On to the next request, or close."""
         self._exchange = None
+        self._served += 1
         if self._requests:
             self._requests.popleft()
         if not keep or self.draining:
@@ -220,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._requests.clear()
         if delimited_by_close:
-            self._reset()
+            closing.reset(self._transport, self.sender)
         else:
             self.sender.close()
 
@@ -254,6 +227,37 @@ class ClientConnection(asyncio.Protocol):
         if not self._ahead_held:
             self._resume_reading()
 
+    # -- time limits
+
+    def standing(self) -> Standing:
+        """What this connection waits for."""
+        exchange, unread = self._exchange, self._transport.get_write_buffer_size()
+        if unread:
+            return Standing(Wait.READER, (0 if exchange is None else exchange.bytes_down()) - unread)
+        if exchange is not None:
+            return exchange.standing()
+        if self._deaf:
+            return AT_WORK
+        return Standing(Wait.HEAD if self._parser.in_head else Wait.REQUEST, self._served)
+
+    def out_of_time(self, wait: Wait, seconds: float) -> None:
+        """Enough of that."""
+        exchange = self._exchange
+        if wait is Wait.READER:
+            self._leave()
+            closing.reset(self._transport, self.sender)
+        elif wait is Wait.REQUEST:
+            self._deaf = True
+            self.sender.close()
+        elif wait is Wait.HEAD:
+            self._stop_reading(Unreadable(refusals.head_timed_out(seconds), None))
+            self._advance()
+        elif exchange is not None and wait is Wait.BODY:
+            self._deaf = True
+            exchange.request_broke(refusals.body_timed_out(seconds))
+        elif exchange is not None:
+            exchange.upstream_silent(seconds)
+
     # -- ends
 
     def drain(self) -> None:
@@ -270,7 +274,7 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.stop()
         else:
             # Whatever is unsent may be the end of an answer that ends with the connection.
-            self._reset()
+            closing.reset(self._transport, self.sender)
 
     def _leave(self) -> None:
         self._deaf = True
@@ -292,25 +296,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._requests.clear()
         self._read_on()
-        if not self._transport.is_closing():
-            self.sender.write_eof()
-            self._linger()
-
-    def _linger(self) -> None:
-        """Wait until a slow reader has got everything, then as long again as anybody may linger."""
-        sent = self._transport.get_write_buffer_size() == 0
-        self._door.call_later(LINGER_SECONDS, self._hang_up if sent else self._linger)
-
-    def _hang_up(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.abort()
-
-    def _reset(self) -> None:
-        """Close with a reset, which nobody can take for an orderly end."""
-        sock: socket.socket | None = self._transport.get_extra_info("socket")
-        if sock is not None and not self._transport.is_closing():
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.sender.abort()
+        closing.linger(self._transport, self.sender, self._door.call_later)
 
     def _hand_over(self, raw: bytes) -> None:
         self._deaf = True

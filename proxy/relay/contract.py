@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from proxy.relay.destination import Upstream
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 
@@ -39,7 +40,7 @@ class Trace:
 
     Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
     that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
-    lines to add on the way up; `tap` sees the request's body.
+    lines to add on the way up, each with its line's end; `tap` sees the request's body.
     """
 
     # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
@@ -57,17 +58,17 @@ class Trace:
         self.method = method
         self.path = path
         self.started = started
-        self.upstream_lines: list[bytes] = []
+        self.upstream_lines = b""
 
 
 class Observer(Protocol):
     """Who is told of calls. None of these may raise: a call goes on when remembering it fails."""
 
-    def begin(self, head: RequestHead, pool: "Pool", now: float) -> Trace:
+    def begin(self, head: RequestHead, upstream: Upstream, now: float) -> Trace:
         """A call is about to be sent up."""
 
-    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> list[bytes]:
-        """The head of its answer has come. Gives header lines to add on the way down."""
+    def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
+        """The head of its answer has come. Gives header lines to add on the way down, each with its line's end."""
 
     def ended(self, trace: Trace) -> None:
         """It is over; the trace says how."""

@@ -9,21 +9,24 @@ import asyncio
 from typing import Protocol
 
 from proxy.relay import framing, headers, refusals
-from proxy.relay.contract import Clock, Ending, Observer, Trace
+from proxy.relay.contract import Ending, Trace
+from proxy.relay.door import Door
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Lines
 from proxy.relay.messages import AnswerHead, Request, RequestHead
-from proxy.relay.pool import Pool
+from proxy.relay.patience import AT_WORK, Standing, Wait
+from proxy.relay.pool import Opening, Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.upstream import UpstreamConnection
-from proxy.relay.writes import Gatherer, Sender
+from proxy.relay.writes import Sender
 
 UPLOAD_AHEAD_BYTES = 64 * 1024
 """How much of an upload is taken in while there is no connection to send it on."""
 
 _SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_UPGRADE = (b"Upgrade: websocket", b"Connection: Upgrade")
-_CHUNKED = b"Transfer-Encoding: chunked"
+_UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
+_CLOSE = b"Connection: close\r\n"
 
 
 class Client(Protocol):
@@ -53,35 +56,28 @@ class Client(Protocol):
         """Both sides speak another protocol from here on."""
 
 
-class Services(Protocol):
-    """What every exchange shares."""
-
-    gatherer: Gatherer
-    observer: Observer
-    clock: Clock
-    via: bytes | None
-
-
 class Exchange:
     """One call on its way."""
 
     # Defaults stand on the class: a call sets what it comes to, which costs half of setting everything.
     _answer: AnswerHead | None = None
     _close_after = False
-    _connecting: asyncio.Task[None] | None = None
+    _connecting: Opening | None = None
+    _continued = False
+    """Whether the upstream has asked for the body (100, RFC 9110 §10.1.1)."""
     _down = Framing.NONE
-    _fresh = False
+    _repeated = False
     _sent = False
     _upstream: UpstreamConnection | None = None
 
-    def __init__(self, client: Client, request: Request, pool: Pool, services: Services) -> None:
+    def __init__(self, client: Client, request: Request, pool: Pool, services: Door) -> None:
         self._client = client
         self._request = request
         self._head: RequestHead = request.head
         self._pool = pool
         self._services = services
         services.gatherer.open_calls += 1
-        self._trace = services.observer.begin(request.head, pool, services.clock())
+        self._trace = services.observer.begin(request.head, pool.upstream, services.clock())
 
     def start(self) -> None:
         """Get a connection and send what there is."""
@@ -89,11 +85,7 @@ class Exchange:
         if connection is not None:
             self.connected(connection)
         else:
-            self._connect()
-
-    def _connect(self) -> None:
-        self._fresh = True
-        self._connecting = self._pool.connect(self)
+            self._connecting = self._pool.connect(self)
 
     # -- the way up
 
@@ -108,7 +100,7 @@ class Exchange:
         # Before writing: the write may ask for a pause again, and that must be the last word.
         if self._client.upload_held:
             self._client.resume_upload()
-        self._send(self._request_head())
+        self._send(connection, self._request_head())
 
     def unreachable(self, refusal: Refusal) -> None:
         """There is no connection to be had."""
@@ -117,72 +109,73 @@ class Exchange:
 
     def pump(self) -> None:
         """More of the request has come in: pass it on, or let it wait for the connection."""
+        if self._sent:
+            return
         if self._upstream is not None:
-            self._send(b"")
+            self._send(self._upstream, b"")
         elif sum(map(len, self._request.pieces)) > UPLOAD_AHEAD_BYTES:
             self._client.hold_upload()
 
     def _request_head(self) -> bytes:
         head, upstream = self._head, self._pool.upstream
-        lines = [
-            b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target),
-            *headers.towards_upstream(head.lines, head.fields, upstream.authority),
-            *self._trace.upstream_lines,
-        ]
+        lines = headers.towards_upstream(head.lines, head.fields, upstream.authority)
+        added = self._trace.upstream_lines
         if head.framing is Framing.CHUNKED:
-            lines.append(_CHUNKED)
+            added += _CHUNKED
         if head.websocket:
-            lines += _UPGRADE
+            added += _UPGRADE
         if self._services.via is not None:
-            lines.append((b"Via: 1.0 " if head.http10 else b"Via: 1.1 ") + self._services.via)
-        return headers.head(lines)
+            added += b"Via: 1.%d %b\r\n" % (0 if head.http10 else 1, self._services.via)
+        return headers.head(b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target), lines, added)
 
-    def _send(self, start: bytes) -> None:
-        """Send `start` and the pieces of the body that have come, in one write."""
+    def _send(self, upstream: UpstreamConnection, data: bytes) -> None:
+        """Send `data` and the pieces of the body that have come, in one write."""
         request, trace = self._request, self._trace
-        parts = [start] if start else []
+        chunked = self._head.framing is Framing.CHUNKED
         if request.pieces:
             pieces = request.take()
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             trace.bytes_up += len(body)
             if trace.tap is not None:
                 trace.tap.see(body)
-            parts.append(framing.chunk(body) if self._head.framing is Framing.CHUNKED else body)
-        ended = request.complete and not self._sent
-        if ended and self._head.framing is Framing.CHUNKED:
-            parts.append(framing.last_chunk(headers.trailers(request.trailers)))
-        if parts and self._upstream is not None:
-            self._upstream.sender.write(parts[0] if len(parts) == 1 else b"".join(parts))
-        if ended:
+            data += framing.chunk(body) if chunked else body
+        if request.complete:
             self._sent = True
+            if chunked:
+                data += framing.last_chunk(headers.trailers(request.trailers))
+        if data:
+            upstream.sender.write(data)
+        if self._sent and trace.tap is not None:
             # After the write: whoever looks at the body does so while the upstream is at work already.
-            if trace.tap is not None:
-                trace.tap.end()
-                trace.tap = None
+            trace.tap.end()
+            trace.tap = None
 
     # -- the way down
 
     def interim(self, head: AnswerHead) -> None:
         """1xx goes down too (RFC 9110 §15.2), except to a client too old to know it."""
+        self._continued = True
         if not self._head.http10:
-            self._client.sender.write(_answer_head(head, []))
+            self._client.sender.write(_answer_head(head, b""))
 
     def received(
-        self, head: AnswerHead | None, pieces: list[bytes], *, complete: bool, trailers: Lines
+        self,
+        head: AnswerHead | None,
+        pieces: list[bytes],
+        complete: bool,  # noqa: FBT001
+        trailers: Lines,
     ) -> None:
         """Pass on what one read of the upstream has brought, in one write."""
-        parts = []
-        if head is not None:
-            parts.append(self._answered(head))
+        data = b"" if head is None else self._answered(head)
         down = self._down
         if pieces and down is not Framing.NONE:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self._trace.bytes_down += len(body)
-            parts.append(framing.chunk(body) if down is Framing.CHUNKED else body)
+            data += framing.chunk(body) if down is Framing.CHUNKED else body
         if complete and down is Framing.CHUNKED:
-            parts.append(framing.last_chunk(headers.trailers(trailers)))
-        if parts:
-            self._client.sender.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            data += framing.last_chunk(headers.trailers(trailers))
+        if data:
+            self._client.sender.write(data)
         if complete:
             self._done()
 
@@ -198,15 +191,17 @@ class Exchange:
         # sends could not be told from its next request otherwise.
         self._close_after = (
             not head.keep_alive
-            or head.websocket
             or not self._request.complete
             or down is Framing.UNTIL_CLOSE
+            or head.websocket
             or self._client.draining
         )
-        if down is Framing.CHUNKED or framing.is_announced(answer.status, answer.fields, http10=head.http10):
-            added.append(_CHUNKED)
+        if down is Framing.CHUNKED or (
+            down is Framing.NONE and framing.is_announced(answer.status, answer.fields, http10=head.http10)
+        ):
+            added += _CHUNKED
         if self._close_after:
-            added.append(b"Connection: close")
+            added += _CLOSE
         return _answer_head(answer, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
@@ -219,7 +214,7 @@ class Exchange:
         trace.status = head.status
         trace.answered = self._services.clock()
         added = self._services.observer.answered(trace, self._head, head)
-        self._client.sender.write(_answer_head(head, [*added, *_UPGRADE]))
+        self._client.sender.write(_answer_head(head, added + _UPGRADE))
         self._upstream = None
         self._services.gatherer.open_calls -= 1
         self._client.switch(upstream.detach(), rest, trace)
@@ -260,20 +255,23 @@ class Exchange:
         """The upstream is lost. What that means depends on how far the call has come."""
         upstream, self._upstream = self._upstream, None
         if self._answer is not None:
-            self._end(Ending.CUT)
-            self._client.cut(delimited_by_close=self._down is Framing.UNTIL_CLOSE)
+            self._cut()
             return
-        stale = not self._fresh and upstream is not None and not upstream.touched
+        stale = upstream is not None and upstream.used and not upstream.touched
         if upstream is not None:
             upstream.abandon()
         authority = str(self._pool.upstream)
         if malformed:
             self._refuse(refusals.bad_answer(authority, why))
-        elif stale and self._head.method in _SAFE_TO_REPEAT and self._head.framing is Framing.NONE:
+        elif stale and not self._repeated and self._is_safe_to_repeat():
             # Nothing of the answer has come, nothing but a head was sent, and the method is safe: once more.
-            self._connect()
+            self._repeated = True
+            self._connecting = self._pool.connect(self)
         else:
             self._refuse(refusals.broke_before_answer(authority, stale=stale))
+
+    def _is_safe_to_repeat(self) -> bool:
+        return self._head.method in _SAFE_TO_REPEAT and self._head.framing is Framing.NONE
 
     def _refuse(self, refusal: Refusal) -> None:
         self._trace.status = refusal.status
@@ -291,12 +289,38 @@ class Exchange:
         if self._answer is None:
             self._refuse(refusal)
         else:
-            self._end(Ending.CUT)
-            self._client.cut(delimited_by_close=self._down is Framing.UNTIL_CLOSE)
+            self._cut()
+
+    # -- time limits
+
+    def standing(self) -> Standing:
+        """What the call waits for."""
+        request, trace = self._request, self._trace
+        if not request.complete and not self._client.upload_held:
+            asked = self._continued or trace.bytes_up or b"expect" not in self._head.fields
+            return Standing(Wait.BODY, trace.bytes_up) if asked else AT_WORK
+        if self._upstream is None or not self._sent:
+            return AT_WORK
+        return Standing(Wait.ANSWER if self._answer is None else Wait.MORE, trace.bytes_down)
+
+    def bytes_down(self) -> int:
+        """How much of the answer's body has been passed on."""
+        return self._trace.bytes_down
+
+    def upstream_silent(self, seconds: float) -> None:
+        """The upstream has kept us waiting for too long."""
+        self._abandon()
+        if self._answer is None:
+            self._refuse(refusals.answer_timed_out(str(self._pool.upstream), seconds))
+        else:
+            self._cut()
 
     def stop(self) -> None:
         """The grace period is over."""
         self._abandon()
+        self._cut()
+
+    def _cut(self) -> None:
         self._end(Ending.CUT)
         self._client.cut(delimited_by_close=self._down is Framing.UNTIL_CLOSE)
 
@@ -317,11 +341,6 @@ class Exchange:
         self._services.observer.ended(trace)
 
 
-def _answer_head(answer: AnswerHead, added: list[bytes]) -> bytes:
-    return headers.head(
-        [
-            b"HTTP/1.1 %d %b" % (answer.status, answer.reason),
-            *headers.towards_client(answer.lines, answer.fields),
-            *added,
-        ]
-    )
+def _answer_head(answer: AnswerHead, added: bytes) -> bytes:
+    lines = headers.towards_client(answer.lines, answer.fields)
+    return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)

@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.relay import targets
-from proxy.relay.client import ClientConnection, Connection
+from proxy.relay.client import ClientConnection
 from proxy.relay.contract import Admit, Clock, Observer, Route
+from proxy.relay.door import Connection
 from proxy.relay.messages import RequestHead
+from proxy.relay.patience import Patience, Watch
 from proxy.relay.writes import Gatherer
+
+_SPARE_CONNECTIONS = 64
+"""Above the limit: enough to be told so, and for people to look at what is going on."""
 
 
 class FrontDoor:
@@ -15,6 +20,7 @@ class FrontDoor:
 
     `local_prefix` and everything below it goes to protocols that `make_local` makes; every other path is relayed.
     `via` is our name in `Via`, random per process: when it comes back there is a loop. None: send no `Via`.
+    Above `max_connections` calls are refused; local requests are still heard.
     """
 
     def __init__(  # noqa: PLR0913  # one seam for each thing that the relay does not know
@@ -28,6 +34,8 @@ class FrontDoor:
         make_local: Callable[[], asyncio.Protocol],
         local_prefix: bytes,
         via: bytes | None,
+        patience: Patience,
+        max_connections: int,
     ) -> None:
         self.gatherer = gatherer
         self.route = route
@@ -40,6 +48,8 @@ class FrontDoor:
         self.admit = admit
         self._make_local = make_local
         self._local_prefix = local_prefix
+        self.max_connections = max_connections
+        self._watch = Watch(self._connections, patience, clock)
 
     def __call__(self) -> ClientConnection:
         """The protocol for a new connection."""
@@ -48,6 +58,15 @@ class FrontDoor:
     def enter(self, connection: Connection) -> None:
         """`connection` is open."""
         self._connections.add(connection)
+        self._watch.wake()
+
+    def is_full(self) -> bool:
+        """Whether there are more connections than may bring calls."""
+        return len(self._connections) > self.max_connections
+
+    def is_overrun(self) -> bool:
+        """Whether there are so many that one more is not even told so."""
+        return len(self._connections) > self.max_connections + _SPARE_CONNECTIONS
 
     def leave(self, connection: Connection) -> None:
         """It is closed, or no longer ours."""
@@ -61,7 +80,8 @@ class FrontDoor:
 
     def is_loop(self, head: RequestHead) -> bool:
         """Whether `head` has been here before."""
-        return self.via is not None and self.via in head.fields[b"via"]
+        # A pseudonym is a host name, whose case says nothing (RFC 9110 §7.6.3).
+        return self.via is not None and self.via in head.fields[b"via"].lower()
 
     def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
@@ -95,5 +115,6 @@ class FrontDoor:
 
     def stop(self) -> None:
         """End everything now, visibly for those whose answer is cut."""
+        self._watch.stop()
         for connection in list(self._connections):
             connection.stop()

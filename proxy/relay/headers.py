@@ -4,10 +4,12 @@
 how they travel: as they came, with their case, order and repetitions.
 """
 
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 Lines = list[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
+K = TypeVar("K")
 
 HOP_BY_HOP = frozenset(
     {
@@ -50,12 +52,48 @@ _REMEMBERED_NAMES = 256
 """The same few names come with every call: what is decided about each is remembered, within a bound."""
 
 
+class _Remembered(dict[bytes, K]):
+    """What a pure function gives for a name; looked up without a call."""
+
+    def __init__(self, decide: Callable[[bytes], K]) -> None:
+        super().__init__()
+        self._decide = decide
+
+    def __missing__(self, name: bytes) -> K:
+        decided = self._decide(name)
+        if len(self) >= _REMEMBERED_NAMES:
+            self.clear()
+        self[name] = decided
+        return decided
+
+
+def _start_up(name: bytes) -> bytes | None:
+    """How the line of that name begins on the way up; None if it stops here."""
+    lower = name.lower()
+    if lower in _STOP_UP or lower.startswith(b"sec-fetch-"):
+        return None
+    return name + b": "
+
+
+def _start_down(name: bytes) -> bytes | None:
+    """How the line of that name begins on the way down; None if it stops here."""
+    lower = name.lower()
+    if lower in _STOP_DOWN or lower.startswith(b"access-control-"):
+        return None
+    return name + b": "
+
+
+_LOWER = _Remembered(bytes.lower)
+_START_UP = _Remembered(_start_up)
+_START_DOWN = _Remembered(_start_down)
+
+
 def index(lines: Lines) -> Fields:
     """The lines as a table to look names up in.
 
     White space around a value is no part of it (RFC 9112 §5.1); the parser leaves what is behind it.
     """
-    fields = {name.lower(): value.strip() for name, value in lines}
+    fields = {_LOWER[name]: value.strip() for name, value in lines}
     if len(fields) == len(lines):
         return fields
     fields = {}
@@ -72,55 +110,38 @@ def tokens(value: bytes) -> set[bytes]:
 
 def _without_named(lines: Lines, fields: Fields) -> Lines:
     """The lines without those that this message's `Connection` declares to be hop-by-hop."""
-    connection = fields.get(b"connection")
-    if connection is None or connection in _USUAL_CONNECTION:
+    connection = fields[b"connection"]
+    if connection in _USUAL_CONNECTION:
         return lines
     named = tokens(connection) - _NEVER_NAMED
     return [(name, value) for name, value in lines if name.lower() not in named]
 
 
-@lru_cache(_REMEMBERED_NAMES)
-def _start_up(name: bytes) -> bytes | None:
-    """How the line of that name begins on the way up; None if it stops here."""
-    lower = name.lower()
-    if lower in _STOP_UP or lower.startswith(b"sec-fetch-"):
-        return None
-    return name + b": "
-
-
-@lru_cache(_REMEMBERED_NAMES)
-def _start_down(name: bytes) -> bytes | None:
-    """How the line of that name begins on the way down; None if it stops here."""
-    lower = name.lower()
-    if lower in _STOP_DOWN or lower.startswith(b"access-control-"):
-        return None
-    return name + b": "
-
-
 def towards_upstream(lines: Lines, fields: Fields, host: bytes) -> list[bytes]:
     """The request's lines as they go up; `Host` becomes `host` where it stands."""
-    passing = _with_host(_without_named(lines, fields), host)
-    kept = [start + value for name, value in passing if (start := _start_up(name)) is not None]
+    if b"connection" in fields:
+        lines = _without_named(lines, fields)
+    kept = [start + value for name, value in lines if (start := _START_UP[name]) is not None]
+    for position, line in enumerate(kept):
+        if line[:5].lower() == b"host:":
+            kept[position] = line[:5] + b" " + host
+            break
+    else:
+        kept.insert(0, b"Host: " + host)
     # Of TE only `trailers` can be promised on: it is all that passes through us (RFC 9110 §10.1.4).
     if b"te" in fields and b"trailers" in tokens(fields[b"te"]):
         kept += (b"TE: trailers", b"Connection: TE")
     return kept
 
 
-def _with_host(lines: Lines, host: bytes) -> Lines:
-    for position, (name, _) in enumerate(lines):
-        if name.lower() == b"host":
-            return [*lines[:position], (name, host), *lines[position + 1 :]]
-    return [(b"Host", host), *lines]
-
-
 def towards_client(lines: Lines, fields: Fields) -> list[bytes]:
     """The answer's lines as they go down."""
-    passing = _without_named(lines, fields)
-    return [start + value for name, value in passing if (start := _start_down(name)) is not None]
+    if b"connection" in fields:
+        lines = _without_named(lines, fields)
+    return [start + value for name, value in lines if (start := _START_DOWN[name]) is not None]
 
 
-def trailers(lines: Lines) -> Lines:
+def trailers(lines: Sequence[tuple[bytes, bytes]]) -> Lines:
     """The trailer fields that may pass: none that frames, routes or speaks of the connection (RFC 9110 §6.5.1)."""
     return [
         (name, value)
@@ -152,7 +173,6 @@ def wants_websocket(fields: Fields) -> bool:
     )  # fmt: skip
 
 
-def head(lines: list[bytes]) -> bytes:
-    """A start line and field lines as a whole head, which the empty line ends."""
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+def head(start: bytes, lines: list[bytes], added: bytes) -> bytes:
+    """A whole head: its first line, field lines, and more of them, each of which has its line's end."""
+    return b"\r\n".join((start, *lines, added + b"\r\n"))

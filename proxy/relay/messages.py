@@ -1,6 +1,7 @@
 """The heads of requests and answers, as the parsers leave them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Fields, Lines
@@ -32,10 +33,11 @@ class RequestHead:
     framing: Framing
     http10: bool = False
     keep_alive: bool = True
+    upgrade: bool = False
+    """Whether it asks for another protocol, which one or other."""
     websocket: bool = False
 
 
-@dataclass(slots=True)
 class Request:
     """A request on its way in: its head, and as much of its body as nobody has taken yet.
 
@@ -43,12 +45,15 @@ class Request:
     an open call has `dropped`. Both end the connection when their turn comes.
     """
 
-    head: RequestHead
-    pieces: list[bytes] = field(default_factory=list)
-    complete: bool = False
-    trailers: Lines = field(default_factory=list)
+    # Defaults stand on the class: a call sets what it comes to.
+    complete = False
+    trailers: Sequence[tuple[bytes, bytes]] = ()
     refusal: Refusal | None = None
-    dropped: bool = False
+    dropped = False
+
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
+        self.pieces: list[bytes] = []
 
     def take(self) -> list[bytes]:
         """The pieces of the body that have come since the last time."""

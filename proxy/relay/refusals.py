@@ -55,6 +55,41 @@ def version_refused() -> Refusal:
     return Refusal(505, "version_not_supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
 
 
+def head_timed_out(seconds: float) -> Refusal:
+    """408: RFC 9110 §15.5.9."""
+    return Refusal(408, "request_head_timeout", f"The request's head was not complete within {seconds:g} s.")
+
+
+def body_timed_out(seconds: float) -> Refusal:
+    """408: nothing more of the request's body came."""
+    return Refusal(
+        408,
+        "request_body_timeout",
+        f"Nothing of the request's body has come for {seconds:g} s; it is not complete.",
+    )
+
+
+def too_many_connections(limit: int) -> Refusal:
+    """503: only local requests are heard now."""
+    return Refusal(
+        503,
+        "too_many_connections",
+        f"The sidecar has {limit} connections open, which is its limit ([server] max_connections). "
+        "Nothing was sent.",
+        b"Retry-After: 1\r\n",
+    )
+
+
+def answer_timed_out(authority: str, seconds: float) -> Refusal:
+    """504: the request was sent, so it may have its effects (and its price) all the same."""
+    return Refusal(
+        504,
+        "upstream_answer_timeout",
+        f"The gateway {authority} did not begin to answer within {seconds:g} s "
+        "([upstream] first_byte_timeout_seconds). The call may have been carried out.",
+    )
+
+
 def loop() -> Refusal:
     """508: our own Via came back (RFC 9110 §7.6.3)."""
     return Refusal(
@@ -78,6 +113,17 @@ def connect_timed_out(authority: str, seconds: float) -> Refusal:
         504,
         "upstream_connect_timeout",
         f"The gateway {authority} did not accept a connection within {seconds:g} s. Nothing was sent.",
+    )
+
+
+def pool_full(authority: str, limit: int, seconds: float) -> Refusal:
+    """503: no connection has become free in time, so nothing was sent."""
+    return Refusal(
+        503,
+        "upstream_pool_full",
+        f"All {limit} connections to the gateway {authority} were busy for {seconds:g} s. Nothing was sent. "
+        "[upstream] max_connections allows more of them.",
+        b"Retry-After: 1\r\n",
     )
 
 

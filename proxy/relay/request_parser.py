@@ -16,6 +16,8 @@ from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, R
 from proxy.relay.refusals import Refusal
 from proxy.relay.targets import BadTarget
 
+_NOT_RELAYED = frozenset({b"CONNECT", b"TRACE"})
+
 
 def no_head() -> RequestHead:
     """Stands for a head that could not be read."""
@@ -55,11 +57,17 @@ class RequestParser:
         self._is_local = is_local
         self._arriving: Request | None = None
         self._resuming: Request | None = None
+        self._target: list[bytes] = []
+        self._lines: Lines = []
         self._pieces: list[bytes] = []
-        # Bound before a parser is made: pieces are collected without a Python frame for each.
+        # Bound before a parser is made: what only collects costs no Python frame, or the smallest that there is.
+        self.on_url = self._target.append
         self.on_body = self._pieces.append
+        collect = self._lines.append
+        self.on_header = lambda *line: collect(line)
         self._parser = httptools.HttpRequestParser(self)
-        self._in_head = False
+        self.in_head = False
+        """Whether a head has begun and is not complete."""
         self._head_reads: list[bytes] | None = None
         self._read_bytes = 0
         self._head_bytes = 0
@@ -76,13 +84,13 @@ class RequestParser:
         Raises LocalRequest, and Unreadable; nothing may be fed after either.
         """
         if self._arriving is None:
-            if not self._in_head:
+            if not self.in_head:
                 # A message begins here: should it be one for the local application, it wants the raw bytes.
                 self._head_reads = [data]
             elif self._head_reads is not None:
                 self._head_reads.append(data)
         self._read_bytes = len(data)
-        if self._in_head:
+        if self.in_head:
             self._head_bytes += len(data)
         self._advanced = False
         while True:
@@ -108,7 +116,7 @@ class RequestParser:
             if arriving is not None:
                 arriving.pieces += pieces
             pieces.clear()
-        elif self._in_head and self._head_reads is not None and self._head_bytes > HEAD_LIMIT_BYTES:
+        elif self.in_head and self._head_reads is not None and self._head_bytes > HEAD_LIMIT_BYTES:
             # It began with the first of these reads, so that is its size so far.
             raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), None)
         elif self._advanced:
@@ -145,62 +153,63 @@ class RequestParser:
     # -- httptools' callbacks: they collect
 
     def on_message_begin(self) -> None:
-        self._in_head = self._advanced = True
+        self.in_head = self._advanced = True
         self._head_bytes = self._read_bytes
-        self._target = b""
-        self._lines: Lines = []
-
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        lines, self._lines = self._lines, []
+        self.in_head = False
         if self._resuming is not None:
             self._arriving, self._resuming = self._resuming, None
+            self._target.clear()
+            self._lines.clear()
             return
         self._advanced = True
-        head = self._parse_head(lines)
-        if self._is_local(head.path):
+        request = Request(self._parse_head())
+        self._target.clear()
+        self._lines.clear()
+        if self._is_local(request.head.path):
             if self._head_reads is not None and not self.requests:
                 raise _Stop
             # Its raw bytes cannot be had any more. The connection ends after the answer before it, as a
             # server may at any time, and the client asks again.
-            self.requests.append(Request(head, dropped=True))
+            request.dropped = True
+            self.requests.append(request)
             raise _Stop(refusals.malformed("a local request was pipelined behind a relayed one"))
         self._head_reads = None
-        self._arriving = Request(head)
-        self.requests.append(self._arriving)
+        self._arriving = request
+        self.requests.append(request)
 
     def on_message_complete(self) -> None:
         request = self._arriving
         if request is None:
             return
+        head = request.head
         if (
-            self._parser.should_upgrade()
-            and not request.head.websocket
-            and request.head.framing is not Framing.NONE
+            head.upgrade
+            and not head.websocket
+            and head.framing is not Framing.NONE
+            and self._parser.should_upgrade()
         ):
             # httptools ends a message at an upgrade, also when its body has not been read yet.
             return
         if self._pieces:
             request.pieces += self._pieces
             self._pieces.clear()
-        request.trailers = self._lines
+        if self._lines:
+            request.trailers = self._lines.copy()
+            self._lines.clear()
         request.complete = self._advanced = True
         self._arriving = None
 
-    def _parse_head(self, lines: Lines) -> RequestHead:
-        parser = self._parser
+    def _parse_head(self) -> RequestHead:
+        parser, lines = self._parser, self._lines
+        raw_target = b"".join(self._target)
         if len(lines) > HEAD_LIMIT_FIELDS or (
-            self._head_bytes > HEAD_LIMIT_BYTES and head_size(self._target, lines) > HEAD_LIMIT_BYTES
+            self._head_bytes > HEAD_LIMIT_BYTES and head_size(raw_target, lines) > HEAD_LIMIT_BYTES
         ):
             raise _Stop(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS))
         method = parser.get_method()
-        if method in (b"CONNECT", b"TRACE"):
+        if method in _NOT_RELAYED:
             raise _Stop(refusals.method_refused(method.decode()))
         fields = headers.index(lines)
         keep_alive = parser.should_keep_alive()
@@ -212,7 +221,7 @@ class RequestParser:
                 raise _Stop(refusals.version_refused())
             http10 = version == "1.0"
         try:
-            target = targets.parse(self._target)
+            target = targets.parse(raw_target)
             kind = framing.of_request(fields)
         except (BadTarget, BadFraming) as error:
             raise _Stop(refusals.malformed(str(error))) from None
@@ -223,21 +232,15 @@ class RequestParser:
             fields[b"host"] = target.authority
         if target.path == b"*" and method != b"OPTIONS":
             raise _Stop(refusals.malformed("only OPTIONS may ask for *"))
-        return RequestHead(
-            method=method,
-            target=target.origin,
-            path=target.path,
-            lines=lines,
-            fields=fields,
-            framing=kind,
-            http10=http10,
-            keep_alive=keep_alive and not http10,
-            websocket=b"upgrade" in fields
-            and method == b"GET"
-            and not http10
-            and kind is Framing.NONE
-            and headers.wants_websocket(fields),
+        head = RequestHead(
+            method, target.origin, target.path, lines.copy(), fields, kind, http10, keep_alive and not http10
         )
+        if b"upgrade" in fields:
+            head.upgrade = True
+            head.websocket = (
+                method == b"GET" and not http10 and kind is Framing.NONE and headers.wants_websocket(fields)
+            )
+        return head
 
 
 def _refusal_for(error: httptools.HttpParserError) -> Refusal:

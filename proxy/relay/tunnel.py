@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.relay.contract import Ending, Trace
+from proxy.relay.patience import AT_WORK, Standing, Wait
 
 HALF_OPEN_SECONDS = 10.0
 """How long one direction may go on after the other has ended."""
@@ -11,6 +12,9 @@ HALF_OPEN_SECONDS = 10.0
 
 class Tunnel:
     """Two transports that are each other's continuation."""
+
+    stood = AT_WORK
+    stood_since = 0.0
 
     def __init__(
         self,
@@ -26,6 +30,8 @@ class Tunnel:
         self._client_full = client_full
         self._timer: asyncio.TimerHandle | None = None
         self._ending: Ending | None = None
+        # Who had the upstream's transport before has to hear of its end: a pool counts its connections.
+        self._lender = upstream.get_protocol()
         self._client = _Side(client, upstream, self)
         self._upstream = _Side(upstream, client, self)
 
@@ -61,12 +67,26 @@ class Tunnel:
 
     def lost(self, side: "_Side", error: Exception | None) -> None:
         """One side is gone, and the other has to follow."""
+        if side is self._upstream:
+            self._lender.connection_lost(error)
         broken = Ending.LEFT if side is self._client else Ending.CUT
         self._end(Ending.COMPLETE if error is None else broken)
         if error is None:
             side.other.close()
         else:
             side.other.abort()
+
+    def standing(self) -> Standing:
+        """What it waits for: nothing but that either side reads."""
+        unread = (
+            self._client.transport.get_write_buffer_size() + self._upstream.transport.get_write_buffer_size()
+        )
+        trace = self._trace
+        return Standing(Wait.READER, trace.bytes_up + trace.bytes_down - unread) if unread else AT_WORK
+
+    def out_of_time(self, wait: Wait, seconds: float) -> None:  # noqa: ARG002  # there is one wait, and no words left
+        """Nobody reads at the other end."""
+        self.stop()
 
     def drain(self) -> None:
         """A tunnel has no end of its own to wait for, other than the grace period's."""

@@ -1,17 +1,17 @@
-"""Where a route leads, and one connection to it."""
+"""One connection to the gateway."""
 
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import httptools
-from yarl import URL
 
 from proxy.relay import framing, headers
+from proxy.relay.destination import Upstream
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Fields, Lines
+from proxy.relay.headers import Lines
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, AnswerHead, head_size
 from proxy.relay.writes import Gatherer, Sender
 
@@ -26,36 +26,6 @@ def keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Where a route leads. `prefix` stands before every target; `authority` is what `Host` says."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
-    prefix: bytes
-    authority: bytes
-
-    @classmethod
-    def from_url(cls, url: str, *, tls: ssl.SSLContext | None = None) -> "Upstream":
-        """`url`: http or https, a host, an optional port and path. `tls`: used where it is https."""
-        parsed = URL(url, encoded=True)
-        host, port = parsed.host, parsed.port
-        if host is None or port is None or parsed.scheme not in ("http", "https"):
-            raise ValueError("an upstream needs an http or https URL with a host")
-        name = f"[{host}]" if ":" in host else host
-        return cls(
-            host=host,
-            port=port,
-            tls=(tls or ssl.create_default_context()) if parsed.scheme == "https" else None,
-            prefix=parsed.raw_path.rstrip("/").encode("ascii"),
-            authority=(name if parsed.is_default_port() else f"{name}:{port}").encode("ascii"),
-        )
-
-    def __str__(self) -> str:
-        return self.authority.decode("ascii")
-
-
 class Exchange(Protocol):
     """What a connection needs to know of the call that it carries."""
 
@@ -63,7 +33,11 @@ class Exchange(Protocol):
         """A 1xx answer."""
 
     def received(
-        self, head: AnswerHead | None, pieces: list[bytes], *, complete: bool, trailers: Lines
+        self,
+        head: AnswerHead | None,
+        pieces: list[bytes],
+        complete: bool,  # noqa: FBT001
+        trailers: Lines,
     ) -> None:
         """What one read brought: perhaps the head, perhaps some of the body, perhaps its end."""
 
@@ -101,7 +75,7 @@ class Keeper(Protocol):
         """It is free for another call."""
 
     def forget(self, connection: "UpstreamConnection") -> None:
-        """It is closed, or no longer a connection of the pool's."""
+        """It has closed."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -111,14 +85,33 @@ class UpstreamConnection(asyncio.Protocol):
     only then it is known whether anything stood behind the answer.
     """
 
+    used = False
+    """Whether it has carried a call before the present one."""
+    _carried = False
+    # Of the present call. Defaults stand on the class: most calls never change most of them.
+    _exchange: Exchange | None = None
+    _framing: Framing | None = None
+    """Of the body, as soon as the head is there."""
+    _head: AnswerHead | None = None
+    """The head, until it has been reported."""
+    _interims: Sequence[AnswerHead] = ()
+    _switching = False
+    _complete = False
+    _reusable = False
+    _touched = False
+
     def __init__(self, pool: Keeper, gatherer: Gatherer) -> None:
         self._pool = pool
         self._gatherer = gatherer
         self.idle_since = 0.0
-        self._exchange: Exchange | None = None
         self._pieces: list[bytes] = []
-        # Bound before the parser is made: pieces are collected without a Python frame for each.
+        self._reason: list[bytes] = []
+        self._lines: Lines = []
+        # Bound before the parser is made: what only collects costs no Python frame, or the smallest that there is.
         self.on_body = self._pieces.append
+        self.on_status = self._reason.append
+        collect = self._lines.append
+        self.on_header = lambda *line: collect(line)
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
 
@@ -130,14 +123,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def carry(self, exchange: Exchange, method: bytes) -> None:
         """From now on what comes back belongs to `exchange`."""
+        self.used = self._carried
+        self._carried = True
         self._exchange = exchange
         self._method = method
-        self._head: AnswerHead | None = None
-        self._framing: Framing | None = None
-        self._interims: list[AnswerHead] = []
-        self._switching = False
+        self._framing = None
         self._complete = False
-        self._reusable = False
         self._touched = False
         self._overhead_bytes = 0
 
@@ -166,11 +157,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.sender.abort()
 
     def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
+        """Give the transport away, to a tunnel. The pool counts it until it has closed: see `Tunnel.lost`."""
         self._exchange = None
         self.sender.flush()
         self.resume_reading()
-        self._pool.forget(self)
         return self.transport
 
     def pause_reading(self) -> None:
@@ -204,7 +194,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.sender.abort()
             return
         self._touched = True
-        self._at_most_bytes = self._overhead_bytes + len(data)
+        self._read_bytes = len(data)
         broken: str | None = None
         rest = b""
         try:
@@ -213,40 +203,39 @@ class UpstreamConnection(asyncio.Protocol):
             rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             broken = _why(error)
-        self._report(exchange, len(data), rest, broken)
-
-    def _report(self, exchange: Exchange, size: int, rest: bytes, broken: str | None) -> None:
-        """Tell the exchange what one read of `size` bytes has brought."""
-        head, self._head = self._head, None
-        pieces = self._pieces
         if self._interims:
-            self._overhead_bytes = size = 0
-            interims, self._interims = self._interims, []
-            for interim in interims:
-                exchange.interim(interim)
+            self._report_interims(exchange)
         if self._switching:
-            if head is not None and broken is None:
-                exchange.switched(head, rest)
-            else:
-                self._fail(exchange, "it breaks off while it switches protocols")
+            self._report_switch(exchange, rest, broken)
             return
-        if self._complete:
-            # Whatever stood behind the answer is not passed on, and no other call meets it.
-            self._reusable = self._reusable and broken is None and not (self._method == b"HEAD" and pieces)
-            exchange.received(head, pieces, complete=True, trailers=self._lines)
-            pieces.clear()
-            return
-        if head is not None or pieces:
+        head, pieces = self._head, self._pieces
+        if head is not None or pieces or self._complete:
+            self._head = None
             self._overhead_bytes = 0
-            exchange.received(head, pieces, complete=False, trailers=[])
+            # Whatever stood behind the answer is not passed on, and no other call meets it.
+            if broken is not None or (pieces and self._method == b"HEAD"):
+                self._reusable = False
+            exchange.received(head, pieces, self._complete, self._lines)
             pieces.clear()
         else:
             # A head, chunk extensions or trailers without end call nothing back: count what they take.
-            self._overhead_bytes += size
+            self._overhead_bytes += self._read_bytes
             if self._overhead_bytes > HEAD_LIMIT_BYTES and broken is None:
                 broken = "its head is too large"
         if broken is not None and self._exchange is exchange:
             self._fail(exchange, broken)
+
+    def _report_interims(self, exchange: Exchange) -> None:
+        self._overhead_bytes = self._read_bytes = 0
+        interims, self._interims = self._interims, ()
+        for interim in interims:
+            exchange.interim(interim)
+
+    def _report_switch(self, exchange: Exchange, rest: bytes, broken: str | None) -> None:
+        if self._head is not None and broken is None:
+            exchange.switched(self._head, rest)
+        else:
+            self._fail(exchange, "it breaks off while it switches protocols")
 
     def _fail(self, exchange: Exchange, why: str) -> None:
         self._exchange = None
@@ -260,11 +249,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange, self._exchange = self._exchange, None
+        self._pool.forget(self)
         if exchange is None:
-            self._pool.forget(self)
-        elif exc is None and self._framing is Framing.UNTIL_CLOSE and not self._truncated:
+            return
+        if exc is None and self._framing is Framing.UNTIL_CLOSE and not self._truncated:
             self._reusable = False
-            exchange.received(None, [], complete=True, trailers=[])
+            exchange.received(None, [], True, [])  # noqa: FBT003
         else:
             exchange.upstream_broke("the connection was closed", malformed=False)
 
@@ -281,44 +271,37 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._complete:
             raise _Surplus
-        self._reason = b""
-        self._lines: Lines = []
-
-    def on_status(self, status: bytes) -> None:
-        self._reason += status
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        lines, self._lines = self._lines, []
+        parser, lines = self._parser, self._lines
+        reason = b"".join(self._reason)
         if len(lines) > HEAD_LIMIT_FIELDS or (
-            self._at_most_bytes > HEAD_LIMIT_BYTES and head_size(self._reason, lines) > HEAD_LIMIT_BYTES
+            self._overhead_bytes + self._read_bytes > HEAD_LIMIT_BYTES
+            and head_size(reason, lines) > HEAD_LIMIT_BYTES
         ):
             raise _TooLarge
         fields = headers.index(lines)
-        if not self._speaks_http1(fields):
+        # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
+        if (b"connection" in fields or not parser.should_keep_alive()) and (
+            parser.get_http_version() not in ("1.0", "1.1")
+        ):
             raise _OtherVersion
-        head = AnswerHead(
-            status, self._reason, lines, fields, framing.of_answer(self._method, status, fields)
-        )
+        status = parser.get_status_code()
+        kind = framing.of_answer(self._method, status, fields)
+        head = AnswerHead(status, reason, lines.copy(), fields, kind)
+        self._reason.clear()
+        lines.clear()
         if status < 200 and status != 101:
-            self._interims.append(head)
+            self._interims = [*self._interims, head]
             return
         self._head = head
-        self._framing = head.framing
-        self._switching = status == 101
-        if self._method == b"HEAD":
+        self._framing = kind
+        if status == 101:
+            self._switching = True
+        elif self._method == b"HEAD":
             # The parser cannot be told that no body follows.
             self._complete = True
-            self._reusable = self._parser.should_keep_alive()
-
-    def _speaks_http1(self, fields: Fields) -> bool:
-        # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
-        if b"connection" not in fields and self._parser.should_keep_alive():
-            return True
-        return self._parser.get_http_version() in ("1.0", "1.1")
+            self._reusable = parser.should_keep_alive()
 
     def on_message_complete(self) -> None:
         if self._framing is not None and not self._complete:

@@ -25,6 +25,8 @@ class Context:
     upstream: str
     api_url: str
     started: float
+    body_timeout_seconds: float
+    """How long a local request's body may take, as a whole: it is small."""
 
 
 CONTEXT = web.AppKey("context", Context)

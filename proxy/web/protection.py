@@ -1,5 +1,7 @@
 """The guard before every local route, and the rule that a connection serves one local answer."""
 
+import asyncio
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -25,6 +27,15 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             return refusal(417, "expectation_failed", "Only Expect: 100-continue is understood.")
         # Now that nobody objects, the body may come (RFC 9110 §10.1.1).
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if request.can_read_body:
+        seconds = request.app[CONTEXT].body_timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await request.read()
+        except TimeoutError:
+            return refusal(
+                408, "request_body_timeout", f"The request's body was not complete within {seconds:g} s."
+            )
     return await handler(request)
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import io
+from collections.abc import Mapping
 from concurrent.futures import Future
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 
 from harness.clients import Client
@@ -34,10 +35,12 @@ def settings_of(upstream_url: str, **dotted: object) -> Settings:
 class RunningSidecar:
     """A sidecar that runs until the `with` block ends. Leaving closes its clients first."""
 
-    def __init__(self, loop: LoopThread, settings: Settings) -> None:
+    def __init__(
+        self, loop: LoopThread, settings: Settings, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._loop = loop
         self._log = io.StringIO()
-        self.sidecar = loop.call(lambda: Sidecar(settings, log=self._log))
+        self.sidecar = loop.call(lambda: Sidecar(settings, environ=environ, log=self._log))
         self._clients: list[Client] = []
         self._stopping: Future[None] | None = None
 
@@ -98,6 +101,19 @@ class RunningSidecar:
     def connecting(self) -> int:
         """How many connections to the upstream it is opening."""
         return self._loop.call(lambda: len(self.sidecar._pool._connecting))
+
+    def kept_connections(self) -> int:
+        """How many connections to the upstream lie idle, to be used again."""
+        return self._loop.call(lambda: len(self.sidecar._pool._idle))
+
+    def forget_log(self) -> None:
+        """Let go of what it has logged so far."""
+
+        def forget() -> None:
+            self._log.seek(0)
+            self._log.truncate()
+
+        self._loop.call(forget)
 
     def unsent_bytes(self) -> int:
         """What it has written, on either side, and the sockets have not taken yet."""

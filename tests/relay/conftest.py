@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.authorities import Authority
 from harness.clients import Client
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of
@@ -35,7 +36,7 @@ def nothing_is_left(loop: LoopThread) -> Iterator[None]:
     assert failures == []
     # The loop's own executor, which resolves names, stays.
     new = {thread.name for thread in set(threading.enumerate()) - threads}
-    assert {name for name in new if not name.startswith("asyncio_")} == set()
+    assert {name for name in new if not name.startswith(("asyncio_", "uvloop_"))} == set()
     assert len(left) <= 1, left  # the one that asks
 
 
@@ -65,6 +66,12 @@ def sidecar(start_sidecar: StartSidecar, upstream: Upstream) -> RunningSidecar:
 def client(sidecar: RunningSidecar) -> Client:
     """A client of `sidecar`."""
     return sidecar.connect()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody trusts yet."""
+    return Authority.make(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.relay import framing, headers, refusals, targets
+from proxy.relay.destination import Upstream
+from proxy.relay.dialing import Dialer
 from proxy.relay.framing import BadFraming, Framing
+from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.pool import Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.taps import WholeBody
 from proxy.relay.targets import BadTarget, Target
-from proxy.relay.upstream import Upstream, UpstreamConnection
+from proxy.relay.upstream import UpstreamConnection
 from proxy.relay.writes import HOLD_LIMIT_BYTES, Gatherer, Sender
 
 # -- framing
@@ -483,7 +486,12 @@ def test_no_order_of_writes_changes_the_order_of_bytes(acts: list[int | str]) ->
 def test_the_newest_idle_connection_is_taken_and_one_that_closes_is_not() -> None:
     async def scenario() -> None:
         gatherer = Gatherer(Turn().call_soon)
-        pool = Pool(Upstream.from_url("http://127.0.0.1:9"), gatherer, lambda: 0.0, 1, 1)
+        pool = Pool(
+            Upstream.from_url("http://127.0.0.1:9"),
+            Dialer(NameCache(system_resolve, lambda: 0.0)),
+            gatherer,
+            lambda: 0.0,
+        )
         transports = [FakeTransport() for _ in range(3)]
         connections = [UpstreamConnection(pool, gatherer) for _ in transports]
         for connection, transport in zip(connections, transports, strict=True):

@@ -1,73 +1,26 @@
 """TLS to the upstream: the system's trust store decides, and the name is checked."""
 
 import contextlib
-import shutil
 import ssl
-import subprocess
 import time
-from collections.abc import Sized
-from dataclasses import dataclass
+from collections.abc import Callable, Sized
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness.sidecars import StartSidecar
+from harness.authorities import Authority
+from harness.loops import LoopThread
+from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import Script, ScriptedUpstream, UpstreamWire, answering
 from harness.wire import Truncated, head, wait_until
-from relay.loops import on_both_loops
+from proxy.errors import CannotStart
+from relay.loops import needs_openssl, on_both_loops
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl"),
-]
+pytestmark = needs_openssl
 
 GET = head(b"GET /v1/models HTTP/1.1", b"Host: localhost")
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
-
-
-NEW_KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority of our own."""
-
-    folder: Path
-
-    @property
-    def certificate(self) -> Path:
-        """What a client has to trust."""
-        return self.folder / "ca.pem"
-
-    def server(self, name: str) -> ssl.SSLContext:
-        """TLS for a server with a certificate for `name` (`DNS:…` or `IP:…`)."""
-        stem = self.folder / name.replace(":", "_")
-        if not stem.with_suffix(".pem").exists():
-            extension = stem.with_suffix(".ext")
-            extension.write_text(f"subjectAltName={name}\nbasicConstraints=critical,CA:FALSE\n")
-            _openssl(f"req {NEW_KEY} -subj /CN=x -keyout {stem}.key -out {stem}.csr")
-            _openssl(
-                f"x509 -req -in {stem}.csr -CA {self.certificate} -CAkey {self.folder}/ca.key -CAcreateserial"
-                f" -days 2 -extfile {extension} -out {stem}.pem"
-            )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(f"{stem}.pem", f"{stem}.key")
-        return context
-
-
-def _openssl(arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that nobody trusts yet."""
-    made = Authority(tmp_path_factory.mktemp("ca"))
-    _openssl(
-        f"req -x509 {NEW_KEY} -days 2 -subj /CN=Test -keyout {made.folder}/ca.key -out {made.certificate}"
-    )
-    return made
 
 
 @pytest.fixture
@@ -97,23 +50,70 @@ def test_an_upstream_that_the_system_trusts_is_served(
 
 
 @on_both_loops
-@pytest.mark.parametrize(("certified", "is_trusted"), [("DNS:else.where", True), ("IP:127.0.0.1", False)])
-def test_a_certificate_that_does_not_fit_is_a_502_with_a_sentence(
+@pytest.mark.parametrize(
+    ("tls", "is_trusted", "why"),
+    [
+        (lambda authority: authority.server("DNS:else.where"), True, "is for another"),
+        (lambda authority: authority.server("IP:127.0.0.1", days=-1), True, "has expired"),
+        (
+            lambda authority: authority.server("IP:127.0.0.1"),
+            False,
+            "comes from an authority that is not trusted",
+        ),
+        (lambda authority: authority.itself(), False, "is signed by itself"),
+    ],
+)
+def test_a_certificate_that_does_not_fit_is_a_502_that_says_which_and_why(
     scope: contextlib.ExitStack,
     start_sidecar: StartSidecar,
     authority: Authority,
-    monkeypatch: pytest.MonkeyPatch,
-    certified: str,
+    tls: Callable[[Authority], ssl.SSLContext],
     is_trusted: bool,
+    why: str,
 ) -> None:
-    if is_trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
-    upstream = serve(scope, answering(OK), authority.server(certified))
-    answer = start_sidecar(upstream.url).connect().ask(GET)
+    upstream = serve(scope, answering(OK), tls(authority))
+    more = {"upstream.ca_file": str(authority.certificate)} if is_trusted else {}
+    answer = start_sidecar(upstream.url, **more).connect().ask(GET)
     assert answer.status == 502
     assert answer.value(b"feedback-error") == b"upstream_unreachable"
-    assert b"certificate" in answer.body
+    said = answer.body.decode()
+    assert f"The gateway {upstream.authority.decode()} cannot be reached: its certificate {why}" in said
+    assert ("[upstream] ca_file" in said) == (not is_trusted)
     assert upstream.requests == []
+
+
+@on_both_loops
+def test_an_authority_can_be_trusted_besides_the_systems(
+    scope: contextlib.ExitStack, start_sidecar: StartSidecar, authority: Authority
+) -> None:
+    upstream = serve(scope, answering(OK), authority.server("IP:127.0.0.1"))
+    sidecar = start_sidecar(upstream.url, **{"upstream.ca_file": str(authority.certificate)})
+    assert sidecar.connect().ask(GET).body == b"ok"
+    system = ssl.create_default_context().cert_store_stats()["x509"]
+    tls = sidecar.sidecar._pool.upstream.tls
+    assert tls is not None
+    assert tls.cert_store_stats()["x509"] == system + 1
+
+
+def test_a_bundle_that_has_gone_since_it_was_checked_keeps_us_from_starting(
+    loop: LoopThread, authority: Authority, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(authority.certificate.read_bytes())
+    settings = settings_of("https://127.0.0.1:1", **{"upstream.ca_file": str(bundle)})
+    bundle.unlink()
+    with pytest.raises(CannotStart, match="ca_file can no longer be read: No such file"):
+        RunningSidecar(loop, settings).__enter__()
+
+
+@on_both_loops
+def test_an_upstream_that_closes_in_the_handshake_is_a_502_with_a_sentence(
+    scope: contextlib.ExitStack, start_sidecar: StartSidecar
+) -> None:
+    plain = scope.enter_context(ScriptedUpstream(lambda wire: None))
+    answer = start_sidecar(plain.url.replace("http:", "https:")).connect().ask(GET)
+    assert answer.status == 502
+    assert b"it closed the connection while it was being opened" in answer.body
 
 
 def test_an_upstream_that_speaks_no_tls_is_a_502_with_a_sentence(
@@ -122,7 +122,7 @@ def test_an_upstream_that_speaks_no_tls_is_a_502_with_a_sentence(
     plain = scope.enter_context(ScriptedUpstream(lambda wire: wire.send(OK)))
     answer = start_sidecar(plain.url.replace("http:", "https:")).connect().ask(GET)
     assert answer.status == 502
-    assert b"TLS" in answer.body
+    assert b"it does not speak TLS on that port; is https:// right?" in answer.body
 
 
 @on_both_loops

@@ -1,0 +1,57 @@
+"""The front door, as connections and calls see it: what they share."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.relay.contract import Admit, Clock, Observer, Route
+from proxy.relay.messages import RequestHead
+from proxy.relay.patience import Watched
+from proxy.relay.writes import Gatherer
+
+
+class Connection(Watched, Protocol):
+    """Something open that has to end when we stop: a client connection or a tunnel."""
+
+    def drain(self) -> None:
+        """Finish what is open, start nothing new."""
+
+    def stop(self) -> None:
+        """End now."""
+
+
+class Door(Protocol):
+    """See `front_door.FrontDoor`, which is it."""
+
+    gatherer: Gatherer
+    observer: Observer
+    clock: Clock
+    via: bytes | None
+    admit: Admit
+    route: Route
+    draining: bool
+    max_connections: int
+
+    def enter(self, connection: Connection) -> None:
+        """`connection` is open."""
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed, or no longer ours."""
+
+    def is_full(self) -> bool:
+        """Whether there are more connections than may bring calls."""
+
+    def is_overrun(self) -> bool:
+        """Whether there are so many that one more is not even told so."""
+
+    def is_local(self, path: bytes) -> bool:
+        """Whether `path` belongs to the local application."""
+
+    def is_loop(self, head: RequestHead) -> bool:
+        """Whether `head`, which has a Via, has been here before."""
+
+    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
+        """From here on the connection is the local application's; `raw` is what it had sent."""
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Have `callback` called in a while."""
