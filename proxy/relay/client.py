@@ -163,7 +163,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         self._served += 1
         if self._requests:
-            self._requests.popleft()
+            del self._requests[0]
         if not keep or self.draining:
             self._close()
             return

@@ -60,7 +60,7 @@ class Exchange:
     """One call on its way."""
 
     # Defaults stand on the class: a call sets what it comes to, which costs half of setting everything.
-    _answer: AnswerHead | None = None
+    _answering = False
     _close_after = False
     _connecting: Opening | None = None
     _continued = False
@@ -182,7 +182,7 @@ class Exchange:
     def _answered(self, answer: AnswerHead) -> bytes:
         """The head of the answer has come: note it, and give its bytes as they go down."""
         head, trace = self._head, self._trace
-        self._answer = answer
+        self._answering = True
         trace.status = answer.status
         trace.answered = self._services.clock()
         added = self._services.observer.answered(trace, head, answer)
@@ -202,6 +202,8 @@ class Exchange:
             added += _CHUNKED
         if self._close_after:
             added += _CLOSE
+        # Nobody looks at its fields any more, and a stream may be open for hours.
+        head.let_go()
         return _answer_head(answer, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
@@ -254,7 +256,7 @@ class Exchange:
     def upstream_broke(self, why: str, *, malformed: bool) -> None:
         """The upstream is lost. What that means depends on how far the call has come."""
         upstream, self._upstream = self._upstream, None
-        if self._answer is not None:
+        if self._answering:
             self._cut()
             return
         stale = upstream is not None and upstream.used and not upstream.touched
@@ -286,7 +288,7 @@ class Exchange:
     def request_broke(self, refusal: Refusal) -> None:
         """The rest of the request makes no sense. What has gone up of it must not look complete there."""
         self._abandon()
-        if self._answer is None:
+        if not self._answering:
             self._refuse(refusal)
         else:
             self._cut()
@@ -301,7 +303,7 @@ class Exchange:
             return Standing(Wait.BODY, trace.bytes_up) if asked else AT_WORK
         if self._upstream is None or not self._sent:
             return AT_WORK
-        return Standing(Wait.ANSWER if self._answer is None else Wait.MORE, trace.bytes_down)
+        return Standing(Wait.MORE if self._answering else Wait.ANSWER, trace.bytes_down)
 
     def bytes_down(self) -> int:
         """How much of the answer's body has been passed on."""
@@ -310,7 +312,7 @@ class Exchange:
     def upstream_silent(self, seconds: float) -> None:
         """The upstream has kept us waiting for too long."""
         self._abandon()
-        if self._answer is None:
+        if not self._answering:
             self._refuse(refusals.answer_timed_out(str(self._pool.upstream), seconds))
         else:
             self._cut()

@@ -37,6 +37,11 @@ class RequestHead:
     """Whether it asks for another protocol, which one or other."""
     websocket: bool = False
 
+    def let_go(self) -> None:
+        """Keep no more of the fields than what has been made of them."""
+        self.lines = []
+        self.fields = {}
+
 
 class Request:
     """A request on its way in: its head, and as much of its body as nobody has taken yet.

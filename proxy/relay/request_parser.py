@@ -4,7 +4,6 @@ The parser's callbacks only collect. httptools cannot be paused: what is pipelin
 read is parsed with it, so requests come out as a queue.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import httptools
@@ -53,7 +52,7 @@ class RequestParser:
     """Reads requests. `requests` is the queue; whoever serves one takes it off when it is over."""
 
     def __init__(self, is_local: Callable[[bytes], bool]) -> None:
-        self.requests: deque[Request] = deque()
+        self.requests: list[Request] = []
         self._is_local = is_local
         self._arriving: Request | None = None
         self._resuming: Request | None = None

@@ -1,0 +1,103 @@
+"""Bound: five hundred slow attackers (slowhttptest) are closed, and nobody else notices."""
+
+import asyncio
+import re
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+
+from benchmarks.bounds.stand import Stand
+from benchmarks.bounds.wire import probe
+from benchmarks.goals import Verdict
+from benchmarks.processes import LOOPBACK
+from benchmarks.programs import find_program
+from benchmarks.targets import Running, Target
+
+_CONNECTIONS = 500
+_SECONDS = 40
+_LIMIT_SECONDS = "6"
+"""Of patience: what the sidecar is given for the run, so that it need not last for minutes."""
+_LIMITS = ("HEAD_TIMEOUT_SECONDS", "BODY_TIMEOUT_SECONDS", "UNREAD_TIMEOUT_SECONDS")
+_PROBE_EVERY_SECONDS = 0.25
+_AVAILABLE = 0.99
+_COLOURS = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+_COUNT = re.compile(r"(pending|connected|error|closed):\s+(\d+)")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One of slowhttptest's."""
+
+    name: str
+    flags: tuple[str, ...]
+    path: str
+
+
+_ATTACKS = (
+    Attack("slow heads (-H)", ("-H", "-i", "3", "-x", "24"), "/v1/chat/completions"),
+    Attack("slow bodies (-B)", ("-B", "-i", "10", "-s", "8192", "-x", "10"), "/v1/chat/completions"),
+    Attack("slow readers (-X)", ("-X", "-w", "1", "-y", "1", "-n", "30", "-z", "1", "-k", "1"), "/down/16"),
+)
+
+
+async def measure(stand: Stand) -> list[Verdict]:
+    """Each attack on a sidecar of its own."""
+    program = find_program("slowhttptest")
+    if program is None:
+        return [Verdict("slow clients", "slowhttptest is not installed", None)]
+    target, limited = _target(stand)
+    verdicts = []
+    for attack in _ATTACKS[:1] if stand.quick else _ATTACKS:
+        async with stand.before_gateway(target) as (running, _):
+            stand.say(f"{attack.name}, {_CONNECTIONS} of them, for {_SECONDS} s")
+            verdicts += await _attack(program, attack, running, limited=limited)
+    return verdicts
+
+
+def _target(stand: Stand) -> tuple[Target, bool]:
+    """The sidecar with short limits, and whether it has such limits at all."""
+    settings = {f"HELICONE_PROXY_SERVER__{name}": _LIMIT_SECONDS for name in _LIMITS}
+    target = stand.target(settings)
+    command = [stand.python, "-m", "proxy", "check"]
+    checked = subprocess.run(
+        command, env=dict(target.environment), cwd=stand.folder, capture_output=True, check=False
+    )
+    return (target, True) if checked.returncode == 0 else (stand.target(), False)
+
+
+async def _attack(program: str, attack: Attack, running: Running, *, limited: bool) -> list[Verdict]:
+    url = f"http://{LOOPBACK}:{running.site.port}{attack.path}"
+    slow = await asyncio.create_subprocess_exec(
+        *(program, *attack.flags, "-c", str(_CONNECTIONS), "-r", "200", "-l", str(_SECONDS), "-u", url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    probing = asyncio.create_task(_probe_until_cancelled(running.site.port), name="probing")
+    said, _ = await slow.communicate()
+    probing.cancel()
+    answers = await probing
+    counts = dict(_COUNT.findall(_COLOURS.sub("", said.decode("utf-8", "replace")))[-4:])
+    share = answers[200] / max(1, answers.total())
+    note = "" if limited else "; this sidecar has no such limits yet"
+    return [
+        Verdict(
+            f"{attack.name}: {_AVAILABLE:.0%} of other calls answered",
+            f"{share:.1%} of {answers.total()}",
+            share >= _AVAILABLE,
+        ),
+        Verdict(
+            f"… and all {_CONNECTIONS} are closed",
+            f"{', '.join(f'{number} {state}' for state, number in counts.items())}{note}",
+            int(counts.get("closed", 0)) == _CONNECTIONS,
+        ),
+    ]
+
+
+async def _probe_until_cancelled(port: int) -> "Counter[int | None]":
+    answers: Counter[int | None] = Counter()
+    try:
+        while True:
+            answers[await probe(port)] += 1
+            await asyncio.sleep(_PROBE_EVERY_SECONDS)
+    except asyncio.CancelledError:
+        return answers
