@@ -24,9 +24,11 @@ from proxy.delivery import Delivery
 from proxy.errors import CannotStart
 from proxy.guard import Guard
 from proxy.helicone import HeliconeApi
+from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
 from proxy.listeners import BACKLOG, listen
 from proxy.logs import CallLog
+from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.outbound import proxy_for, trusting
 from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
@@ -97,8 +99,12 @@ class Sidecar:
     async def _build(self) -> None:
         settings = self.settings
         log = settings.log
-        self._call_log = CallLog(self._log_stream, log.format, enabled=log.level in ("debug", "info"))
-        self._resources.callback(self._call_log.flush)
+        self._call_metrics = CallMetrics()
+        readers: list[Reader] = [self._call_metrics.count]
+        if log.level in ("debug", "info"):
+            readers.append(CallLog(self._log_stream, log.format).write)
+        self._journal = Journal(readers)
+        self._resources.callback(self._journal.flush)
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.get_secret_value(), helicone.fingerprint)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
@@ -106,13 +112,13 @@ class Sidecar:
         self._pool = self._make_pool(tls)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
-        recorder = CallRecorder(
+        self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
             key_lines=self._key_lines(),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
-            on_end=self._call_log.add,
+            on_end=self._journal.add,
         )
         session = await self._resources.enter_async_context(self._api_session(tls))
         api = HeliconeApi(
@@ -208,6 +214,13 @@ class Sidecar:
             keys=keys,
             guard=self._guard,
             clock=time.perf_counter,
+            metrics=Metrics(
+                calls=self._call_metrics,
+                refusals=self._recorder.refusals,
+                # The door is built last, since it hands connections over to what is built here.
+                readings=readings(self._pool, self._store, self._gatherer, lambda: self._door),
+                catch_up=self._journal.flush,
+            ),
             open_calls=lambda: self._gatherer.open_calls,
             upstream=self.settings.routes.default.url,
             api_url=self.settings.helicone.resolved_api_url,

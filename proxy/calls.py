@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -108,6 +109,9 @@ class LiveCall(Trace):
     passed_raw = False
     makes_content = False
     remembered = False
+    streamed = False
+    """Whether the answer is one of server-sent events."""
+    route = "default"
     key_fingerprint: str | None = None
     model: str | None = None
     receipt: Receipt | None = None
@@ -146,7 +150,7 @@ class LiveCall(Trace):
     def _unratable(self) -> str | None:
         if self.status == 101:
             return "Helicone gives a WebSocket session no id that a rating could name."
-        if self.ending is not None and not self.sent:
+        if self.ending is not None and self.sent is None:
             return "It never reached Helicone."
         if self.passed_raw:
             return "Helicone passes audio and files on without logging them."
@@ -225,6 +229,8 @@ class CallRecorder:
         self._path_books: dict[bytes, PathBook] = {}
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
+        self.refusals: Counter[str] = Counter()
+        """How many requests were not let through, by code."""
 
     def begin(self, head: RequestHead, upstream: Upstream, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
@@ -273,6 +279,8 @@ class CallRecorder:
             trace.request_id = request_id
             trace.id_is_known = True
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
+        if answer.fields.get(b"content-type", b"").startswith(b"text/event-stream"):
+            trace.streamed = True
         self._remember(trace)
         added = b""
         request_id_bytes = trace.request_id.encode("ascii")
@@ -292,6 +300,7 @@ class CallRecorder:
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
         """A request was not let through: say so, once a minute for each reason, or a page could fill the log."""
+        self.refusals[refusal.code] += 1
         now = self._wall_clock()
         if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
             self._refusals_said[refusal.code] = now

@@ -1,14 +1,12 @@
 """The log: one line for each call, and whatever else is worth saying. No bodies, no queries, no keys.
 
-Lines of calls are written in batches: formatting and one write for a hundred calls at a time cost a fifth of a
-`logging` call each.
+Lines of calls are formatted and written in batches (see `journal`): each costs a fifth of a `logging` call.
 """
 
-import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, TextIO
@@ -17,42 +15,19 @@ from proxy.calls import LiveCall
 
 LogFormat = Literal["text", "json"]
 
-_BATCH = 100
-_LATEST_SECONDS = 0.1
-"""How long a line may wait for company: a person at a terminal does not notice."""
-
 
 class CallLog:
     """One line for each call that is over."""
 
-    def __init__(self, stream: TextIO, log_format: LogFormat, *, enabled: bool) -> None:
+    def __init__(self, stream: TextIO, log_format: LogFormat) -> None:
         self._stream = stream
         self._line: Callable[[LiveCall], str] = _json_line if log_format == "json" else _text_line
-        self._enabled = enabled
-        self._ended: list[LiveCall] = []
-        self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, call: LiveCall) -> None:
-        """`call` is over; its line is written soon."""
-        if not self._enabled:
-            return
-        self._ended.append(call)
-        if len(self._ended) >= _BATCH:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_LATEST_SECONDS, self.flush)
-
-    def flush(self) -> None:
-        """Write what is waiting."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        ended, self._ended = self._ended, []
-        if not ended:
-            return
+    def write(self, calls: Sequence[LiveCall]) -> None:
+        """These are over."""
         line = self._line
         try:
-            self._stream.write("".join([line(call) for call in ended]))
+            self._stream.write("".join([line(call) for call in calls]))
             self._stream.flush()
         except (OSError, ValueError):
             # A full disk or a closed pipe: there is nobody left to tell, and no call may fail for it.

@@ -597,6 +597,7 @@ class Broken:
     """A store that does not work today."""
 
     capacity = 1
+    forgotten = 0
 
     def __len__(self) -> int:
         return 0

@@ -16,6 +16,7 @@ from harness.wire import wait_until
 from proxy import logs
 from proxy.calls import LiveCall
 from proxy.demo import GatewayFault
+from proxy.journal import Journal
 from proxy.logs import CallLog, LogFormat
 from proxy.relay.contract import Ending
 
@@ -33,42 +34,35 @@ def a_call(number: int = 0, *, ending: Ending | None = Ending.COMPLETE, status: 
     return call
 
 
-def written(loop: LoopThread, log_format: LogFormat, *calls: LiveCall, enabled: bool = True) -> str:
+def written(log_format: LogFormat, *calls: LiveCall) -> str:
     stream = io.StringIO()
-
-    def write() -> None:
-        log = CallLog(stream, log_format, enabled=enabled)
-        for call in calls:
-            log.add(call)
-        log.flush()
-
-    loop.call(write)
+    CallLog(stream, log_format).write(calls)
     return stream.getvalue()
 
 
-def test_a_line_for_people(loop: LoopThread) -> None:
-    line = written(loop, "text", a_call())
+def test_a_line_for_people() -> None:
+    line = written("text", a_call())
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d POST /v1/chat/completions 200 gpt-4o first 250 ms total 1500 ms id-0\n", line
     )
 
 
 @pytest.mark.parametrize("ending", [Ending.CUT, Ending.LEFT])
-def test_an_end_that_is_not_the_usual_one_stands_behind_the_status(loop: LoopThread, ending: Ending) -> None:
-    assert f" 200 {ending.value} gpt-4o " in written(loop, "text", a_call(ending=ending))
+def test_an_end_that_is_not_the_usual_one_stands_behind_the_status(ending: Ending) -> None:
+    assert f" 200 {ending.value} gpt-4o " in written("text", a_call(ending=ending))
 
 
-def test_a_call_without_an_answer_has_no_first_byte(loop: LoopThread) -> None:
+def test_a_call_without_an_answer_has_no_first_byte() -> None:
     assert " 502 failed gpt-4o total 1500 ms id-0" in written(
-        loop, "text", a_call(ending=Ending.FAILED, status=502)
+        "text", a_call(ending=Ending.FAILED, status=502)
     )
     call = a_call(ending=Ending.LEFT, status=None)
     call.answered = call.model = None
-    assert " - left - total 1500 ms id-0" in written(loop, "text", call)
+    assert " - left - total 1500 ms id-0" in written("text", call)
 
 
-def test_a_line_for_programs_has_every_field(loop: LoopThread) -> None:
-    assert json.loads(written(loop, "json", a_call())) == {
+def test_a_line_for_programs_has_every_field() -> None:
+    assert json.loads(written("json", a_call())) == {
         "time": "2025-06-15T15:06:40.000+00:00",
         "level": "info",
         "event": "call",
@@ -85,10 +79,10 @@ def test_a_line_for_programs_has_every_field(loop: LoopThread) -> None:
     }
 
 
-def test_a_line_for_programs_says_what_is_not_known_as_null(loop: LoopThread) -> None:
+def test_a_line_for_programs_says_what_is_not_known_as_null() -> None:
     call = a_call(ending=Ending.LEFT, status=None)
     call.answered = call.model = None
-    line = json.loads(written(loop, "json", call))
+    line = json.loads(written("json", call))
     assert (line["status"], line["model"], line["first_byte_ms"], line["ending"]) == (
         None,
         None,
@@ -98,8 +92,8 @@ def test_a_line_for_programs_says_what_is_not_known_as_null(loop: LoopThread) ->
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_lines_come_in_the_order_in_which_calls_end(loop: LoopThread, log_format: LogFormat) -> None:
-    lines = written(loop, log_format, *(a_call(number) for number in range(250))).splitlines()
+def test_lines_come_in_the_order_in_which_calls_end(log_format: LogFormat) -> None:
+    lines = written(log_format, *(a_call(number) for number in range(250))).splitlines()
     assert [re.search(r"id-(\d+)", line)[1] for line in lines] == [str(number) for number in range(250)]  # type: ignore[index]
 
 
@@ -107,7 +101,7 @@ def test_a_hundred_lines_are_written_at_once_and_fewer_soon(loop: LoopThread) ->
     stream = io.StringIO()
 
     async def write() -> list[int]:
-        log = CallLog(stream, "text", enabled=True)
+        log = Journal([CallLog(stream, "text").write])
         counts = []
         for number in range(100):
             log.add(a_call(number))
@@ -125,7 +119,7 @@ def test_a_flush_leaves_nothing_to_be_written_twice(loop: LoopThread) -> None:
     stream = io.StringIO()
 
     async def write() -> None:
-        log = CallLog(stream, "text", enabled=True)
+        log = Journal([CallLog(stream, "text").write])
         log.add(a_call())
         log.flush()
         log.flush()
@@ -133,10 +127,6 @@ def test_a_flush_leaves_nothing_to_be_written_twice(loop: LoopThread) -> None:
 
     loop.run(write())
     assert stream.getvalue().count("\n") == 1
-
-
-def test_calls_are_not_logged_where_that_is_off(loop: LoopThread) -> None:
-    assert written(loop, "text", a_call(), enabled=False) == ""
 
 
 # -- over the wire
@@ -257,12 +247,5 @@ class FullDisk(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-def test_a_log_that_cannot_be_written_fails_no_call(loop: LoopThread) -> None:
-    def write() -> None:
-        log = CallLog(FullDisk(), "text", enabled=True)
-        for number in range(250):
-            log.add(a_call(number))
-        log.flush()
-
-    loop.call(write)
-    assert "id-7" in written(loop, "text", a_call(7))
+def test_a_log_that_cannot_be_written_fails_no_call() -> None:
+    CallLog(FullDisk(), "text").write([a_call(number) for number in range(250)])

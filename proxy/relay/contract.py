@@ -48,8 +48,10 @@ class Trace:
     ended: float | None = None
     status: int | None = None
     ending: Ending | None = None
-    sent = False
-    """Whether anything of it has gone up."""
+    sent: float | None = None
+    """When its head went up."""
+    passed_on: float | None = None
+    """When the head of its answer went down."""
     bytes_up = 0
     bytes_down = 0
     tap: Tap | None = None

@@ -93,7 +93,6 @@ class Exchange:
         """There is a connection: send the head, and what there is of the body."""
         self._connecting = None
         self._upstream = connection
-        self._trace.sent = True
         connection.carry(self, self._head.method)
         if self._client.writing_paused:
             connection.pause_reading()
@@ -101,6 +100,7 @@ class Exchange:
         if self._client.upload_held:
             self._client.resume_upload()
         self._send(connection, self._request_head())
+        self._trace.sent = self._services.clock()
 
     def unreachable(self, refusal: Refusal) -> None:
         """There is no connection to be had."""
@@ -176,6 +176,8 @@ class Exchange:
             data += framing.last_chunk(headers.trailers(trailers))
         if data:
             self._client.sender.write(data)
+        if head is not None:
+            self._trace.passed_on = self._services.clock()
         if complete:
             self._done()
 

@@ -9,6 +9,7 @@ from proxy.relay.contract import Admit, Clock, Observer, Route
 from proxy.relay.door import Connection
 from proxy.relay.messages import RequestHead
 from proxy.relay.patience import Patience, Watch
+from proxy.relay.tunnel import Tunnel
 from proxy.relay.writes import Gatherer
 
 _SPARE_CONNECTIONS = 64
@@ -100,6 +101,10 @@ class FrontDoor:
     def busy(self) -> int:
         """How many connections are open."""
         return len(self._connections)
+
+    def tunnels(self) -> int:
+        """How many of them are tunnels."""
+        return sum(isinstance(connection, Tunnel) for connection in self._connections)
 
     def drain(self) -> None:
         """Close what is idle; what is open ends with its answer."""

@@ -22,6 +22,8 @@ class RecentCalls(Protocol[C]):
     """
 
     capacity: int
+    forgotten: int
+    """How many have had to make room so far."""
 
     def __len__(self) -> int:
         """How many are remembered."""

@@ -17,6 +17,7 @@ class MemoryCalls(Generic[C]):
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
+        self.forgotten = 0
         self._by_use: OrderedDict[str, C] = OrderedDict()
         self._by_arrival: OrderedDict[str, C] = OrderedDict()
 
@@ -36,6 +37,7 @@ class MemoryCalls(Generic[C]):
         elif len(by_use) >= self.capacity:
             forgotten, _ = by_use.popitem(last=False)
             del by_arrival[forgotten]
+            self.forgotten += 1
         by_use[request_id] = by_arrival[request_id] = call
 
     def find(self, request_id: str) -> C | None:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.web import health, rate, remembered
+from proxy.web import health, metrics, rate, remembered
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import expect_later, guarded, one_answer_per_connection
@@ -15,6 +15,7 @@ LONGEST_BODY_BYTES = 64 * 1024
 ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
     ("GET", f"{PREFIX}/health", health.show_health),
+    ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
     ("GET", f"{PREFIX}/{{id}}", remembered.show_call),

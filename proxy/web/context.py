@@ -9,6 +9,7 @@ from proxy.calls import LiveCall
 from proxy.delivery import Delivery
 from proxy.guard import Guard
 from proxy.keys import Keyring
+from proxy.metrics import Metrics
 from proxy.stores.contract import RecentCalls
 
 
@@ -21,6 +22,7 @@ class Context:
     keys: Keyring
     guard: Guard
     clock: Callable[[], float]
+    metrics: Metrics
     open_calls: Callable[[], int]
     upstream: str
     api_url: str

@@ -1,0 +1,69 @@
+"""GET: what is counted, for Prometheus."""
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from proxy.metrics import Histogram, Metrics
+from proxy.web.context import CONTEXT
+
+_PREFIX = "helicone_proxy"
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """GET /feedback/metrics."""
+    return web.Response(
+        body=generate_latest(_Snapshot(request.app[CONTEXT].metrics)),
+        headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
+    )
+
+
+class _Snapshot(Collector):
+    """The numbers as they stand when somebody asks; until then nobody pays for families and labels."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        metrics.catch_up()
+        calls = CounterMetricFamily(
+            f"{_PREFIX}_calls", "Calls that are over.", labels=("route", "status", "stream")
+        )
+        for kind, number in metrics.calls.kinds.items():
+            calls.add_metric((kind.route, kind.status, str(kind.streamed).lower()), number)
+        yield calls
+        endings = CounterMetricFamily(
+            f"{_PREFIX}_endings",
+            "How calls ended: complete, cut (the gateway broke), left (the app went away), failed (no answer).",
+            labels=("ending",),
+        )
+        for ending, number in metrics.calls.endings.items():
+            endings.add_metric((ending,), number)
+        yield endings
+        refusals = CounterMetricFamily(
+            f"{_PREFIX}_refusals", "Requests that were not let through.", labels=("code",)
+        )
+        for code, number in metrics.refusals.items():
+            refusals.add_metric((code,), number)
+        yield refusals
+        yield _histogram("first_byte_seconds", "Until the answer's head came.", metrics.calls.first_byte)
+        yield _histogram("duration_seconds", "Until the end of the call.", metrics.calls.duration)
+        yield _histogram(
+            "added_seconds",
+            "What the sidecar added to the time to the answer's head, opening a connection included.",
+            metrics.calls.added,
+        )
+        for reading in metrics.readings:
+            family = CounterMetricFamily if reading.only_grows else GaugeMetricFamily
+            yield family(f"{_PREFIX}_{reading.name}", reading.sentence, value=reading.value())
+
+
+def _histogram(name: str, sentence: str, histogram: Histogram) -> HistogramMetricFamily:
+    bounds = [*map(str, histogram.bounds), "+Inf"]
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(f"{_PREFIX}_{name}", sentence, buckets=buckets, sum_value=histogram.sum)
