@@ -55,9 +55,9 @@ def auth_line(key: str) -> bytes:
     return b"Helicone-Auth: Bearer %b\r\n" % key.encode("ascii")
 
 
-def request_id_line(request_id: str) -> bytes:
+def request_id_line(request_id: bytes) -> bytes:
     """The header line, with its end, that gives a call its id before it is answered."""
-    return b"Helicone-Request-Id: %b\r\n" % request_id.encode("ascii")
+    return b"Helicone-Request-Id: %b\r\n" % request_id
 
 
 # --- keys (worker/src/lib/util/apiKeyRegex.ts) ------------------------------------------------------------
@@ -74,11 +74,10 @@ def caller_key(fields: Mapping[bytes, bytes], path: bytes) -> str | None:
     `Helicone-Auth` first; then `Authorization` and `x-api-key` when they hold a key of Helicone's shape (the
     AI gateway takes it there); then a path segment, which Helicone cuts out.
     """
-    if (own := fields.get(AUTH)) is not None:
-        match = _BEARER.fullmatch(own)
+    if AUTH in fields:
+        match = _BEARER.fullmatch(fields[AUTH])
         return match[1].decode("latin-1") if match else None
-    for name in (b"authorization", b"x-api-key"):
-        value = fields.get(name)
+    for value in (fields.get(b"authorization"), fields.get(b"x-api-key")):
         # `find`, here and below: `in` tries bytes as an integer first, and raises and catches inside.
         if value is not None and value.find(b"helicone") >= 0 and (match := _KEY_SHAPE.fullmatch(value)):
             return match[1].decode("ascii")

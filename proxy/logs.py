@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, TextIO
 
 from proxy.calls import LiveCall
+from proxy.relay.contract import Ending
 
 LogFormat = Literal["text", "json"]
 
@@ -40,13 +41,13 @@ def _clock(unix_time: int) -> str:
 
 
 def _text_line(call: LiveCall) -> str:
-    clock = _clock(int(call.started_at))
     status = "-" if call.status is None else call.status
-    first = "" if call.answered is None else f" first {(call.answered - call.started) * 1000:.0f} ms"
-    total = "" if call.ended is None else f" total {(call.ended - call.started) * 1000:.0f} ms"
-    ending = "" if call.ending is None or call.ending == "complete" else f" {call.ending.value}"
+    ending = "" if call.ending is Ending.COMPLETE or call.ending is None else f" {call.ending.value}"
+    started = call.started
+    first = "" if call.answered is None else f" first {round((call.answered - started) * 1000)} ms"
+    total = "" if call.ended is None else f" total {round((call.ended - started) * 1000)} ms"
     return (
-        f"{clock} {call.method.decode()} {call.path.decode()} {status}{ending} "
+        f"{_clock(int(call.started_at))} {call.method.decode()} {call.path.decode()} {status}{ending} "
         f"{call.model or '-'}{first}{total} {call.request_id}\n"
     )
 

@@ -1,12 +1,13 @@
 """What is counted of calls, as plain numbers; `web/metrics.py` shows them to Prometheus."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.calls import LiveCall
+from proxy.relay.contract import Ending
 from proxy.relay.front_door import FrontDoor
 from proxy.relay.pool import Pool
 from proxy.relay.writes import Gatherer
@@ -30,17 +31,19 @@ class Histogram:
         """Of each bucket by itself; the last one has no bound."""
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """One more value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def observe(self, values: Sequence[float]) -> None:
+        """Some values more."""
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.sum += sum(values)
 
 
 class Kind(NamedTuple):
-    """What calls are counted by. `status`: its class, as in "2xx"; "none" when no answer came."""
+    """What calls are counted by. `status`: None when no answer came."""
 
     route: str
-    status: str
+    status: int | None
     streamed: bool
 
 
@@ -48,8 +51,8 @@ class CallMetrics:
     """Counts calls that are over."""
 
     def __init__(self) -> None:
-        self.kinds: defaultdict[Kind, int] = defaultdict(int)
-        self.endings: defaultdict[str, int] = defaultdict(int)
+        self.kinds: Counter[Kind] = Counter()
+        self.endings: Counter[Ending] = Counter()
         self.first_byte = Histogram(_ANSWER_SECONDS)
         """From the request's head to the answer's."""
         self.duration = Histogram(_ANSWER_SECONDS)
@@ -60,19 +63,17 @@ class CallMetrics:
 
     def count(self, calls: Sequence[LiveCall]) -> None:
         """These are over."""
-        for call in calls:
-            status, started, answered = call.status, call.started, call.answered
-            self.kinds[
-                Kind(call.route, "none" if status is None else f"{status // 100}xx", call.streamed)
-            ] += 1
-            if call.ending is not None:
-                self.endings[call.ending.value] += 1
-            if call.ended is not None:
-                self.duration.observe(call.ended - started)
-            if answered is not None:
-                self.first_byte.observe(answered - started)
-                if call.sent is not None and call.passed_on is not None:
-                    self.added.observe(call.sent - started + call.passed_on - answered)
+        self.kinds.update([Kind(call.route, call.status, call.streamed) for call in calls])
+        self.endings.update([call.ending for call in calls if call.ending is not None])
+        self.duration.observe([call.ended - call.started for call in calls if call.ended is not None])
+        self.first_byte.observe([call.answered - call.started for call in calls if call.answered is not None])
+        self.added.observe(
+            [
+                call.sent - call.started + call.passed_on - call.answered
+                for call in calls
+                if call.sent is not None and call.answered is not None and call.passed_on is not None
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True)

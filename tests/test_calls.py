@@ -114,7 +114,7 @@ def test_a_segment_that_looks_like_a_key_is_not_kept(path: bytes, kept: bytes) -
 
 def test_fresh_ids_are_random_uuids_that_helicone_accepts_and_no_two_are_equal() -> None:
     ids = fresh_ids()
-    made = [next(ids) for _ in range(10_000)]
+    made = [next(ids).decode() for _ in range(10_000)]
     assert len(set(made)) == 10_000
     for each in made:
         assert helicone.valid_request_id(each) == each
@@ -124,9 +124,9 @@ def test_fresh_ids_are_random_uuids_that_helicone_accepts_and_no_two_are_equal()
 
 def test_every_free_bit_of_an_id_is_random() -> None:
     ids = fresh_ids()
-    union = intersection = uuid.UUID(next(ids)).int
+    union = intersection = uuid.UUID(next(ids).decode()).int
     for _ in range(500):
-        value = uuid.UUID(next(ids)).int
+        value = uuid.UUID(next(ids).decode()).int
         union |= value
         intersection &= value
     assert (union ^ intersection).bit_count() == 122

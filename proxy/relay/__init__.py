@@ -22,5 +22,4 @@ is decided by what `FrontDoor` is given.
     targets      pure: what a request line may ask for
     refusals     pure: what we answer ourselves, as bytes
     reasons      pure: why a connection cannot be opened, in words
-    taps         a bounded look at passing bytes
 """

@@ -25,22 +25,12 @@ class Ending(StrEnum):
     """No answer came; the client got our own 502 or 504."""
 
 
-class Tap(Protocol):
-    """A bounded look at a body that passes. It changes nothing and delays nothing."""
-
-    def see(self, piece: bytes) -> None:
-        """The next bytes of the body."""
-
-    def end(self) -> None:
-        """The body is complete."""
-
-
 class Trace:
     """What the relay notes of one call while it runs. The observer makes it (or a kind of it) and reads it.
 
     Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
     that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
-    lines to add on the way up, each with its line's end; `tap` sees the request's body.
+    lines to add on the way up, each with its line's end.
     """
 
     # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
@@ -54,13 +44,17 @@ class Trace:
     """When the head of its answer went down."""
     bytes_up = 0
     bytes_down = 0
-    tap: Tap | None = None
+    look_bytes = 0
+    """How large a request's body may be for `look` to be called with it."""
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
         self.path = path
         self.started = started
         self.upstream_lines = b""
+
+    def look(self, body: bytes) -> None:
+        """A look at the request's body, whole, while the upstream is at work already. It must not be kept."""
 
 
 class Observer(Protocol):

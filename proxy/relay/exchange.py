@@ -67,6 +67,8 @@ class Exchange:
     """Whether the upstream has asked for the body (100, RFC 9110 §10.1.1)."""
     _down = Framing.NONE
     _repeated = False
+    _seen = b""
+    """What has gone up of a body that is looked at, until it is whole."""
     _sent = False
     _upstream: UpstreamConnection | None = None
 
@@ -132,12 +134,11 @@ class Exchange:
         """Send `data` and the pieces of the body that have come, in one write."""
         request, trace = self._request, self._trace
         chunked = self._head.framing is Framing.CHUNKED
+        body = b""
         if request.pieces:
             pieces = request.take()
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             trace.bytes_up += len(body)
-            if trace.tap is not None:
-                trace.tap.see(body)
             data += framing.chunk(body) if chunked else body
         if request.complete:
             self._sent = True
@@ -145,10 +146,20 @@ class Exchange:
                 data += framing.last_chunk(headers.trailers(request.trailers))
         if data:
             upstream.sender.write(data)
-        if self._sent and trace.tap is not None:
-            # After the write: whoever looks at the body does so while the upstream is at work already.
-            trace.tap.end()
-            trace.tap = None
+        if trace.look_bytes:
+            self._look(body)
+
+    def _look(self, body: bytes) -> None:
+        """Show the observer the body when it is whole, after the write: the upstream is at work meanwhile."""
+        trace = self._trace
+        if trace.bytes_up > trace.look_bytes:
+            trace.look_bytes = 0
+            self._seen = b""
+        elif not self._sent:
+            self._seen += body
+        elif trace.bytes_up:
+            trace.look(self._seen + body)
+            self._seen = b""
 
     # -- the way down
 
@@ -178,6 +189,9 @@ class Exchange:
             self._client.sender.write(data)
         if head is not None:
             self._trace.passed_on = self._services.clock()
+            if not complete:
+                # Nobody looks at its fields any more, and a stream may be open for hours.
+                self._head.let_go()
         if complete:
             self._done()
 
@@ -204,8 +218,6 @@ class Exchange:
             added += _CHUNKED
         if self._close_after:
             added += _CLOSE
-        # Nobody looks at its fields any more, and a stream may be open for hours.
-        head.let_go()
         return _answer_head(answer, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
@@ -341,7 +353,6 @@ class Exchange:
         trace = self._trace
         trace.ending = ending
         trace.ended = self._services.clock()
-        trace.tap = None
         self._services.observer.ended(trace)
 
 

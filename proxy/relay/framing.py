@@ -22,13 +22,12 @@ class BadFraming(ValueError):
 
 
 def _declared(fields: Mapping[bytes, bytes]) -> Framing | None:
-    coding = fields.get(b"transfer-encoding")
-    if coding is None:
+    if b"transfer-encoding" not in fields:
         return Framing.LENGTH if b"content-length" in fields else None
     if b"content-length" in fields:
         raise BadFraming("both Content-Length and Transfer-Encoding")
     # Anything else would have to be decoded to be passed on, and `chunked` twice is a known smuggling form.
-    if coding.lower() != b"chunked":
+    if fields[b"transfer-encoding"].lower() != b"chunked":
         raise BadFraming("a Transfer-Encoding other than chunked")
     return Framing.CHUNKED
 

@@ -5,7 +5,7 @@ how they travel: as they came, with their case, order and repetitions.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Lines = list[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
@@ -52,19 +52,19 @@ _REMEMBERED_NAMES = 256
 """The same few names come with every call: what is decided about each is remembered, within a bound."""
 
 
-class _Remembered(dict[bytes, K]):
-    """What a pure function gives for a name; looked up without a call."""
+class _Names(Generic[K]):
+    """What is decided about names, remembered in `known`, in which is looked up without a call."""
 
     def __init__(self, decide: Callable[[bytes], K]) -> None:
-        super().__init__()
         self._decide = decide
+        self.known: dict[bytes, K] = {}
 
-    def __missing__(self, name: bytes) -> K:
-        decided = self._decide(name)
-        if len(self) >= _REMEMBERED_NAMES:
-            self.clear()
-        self[name] = decided
-        return decided
+    def learn(self, lines: Lines) -> None:
+        """Decide about the names of these lines."""
+        if len(self.known) > _REMEMBERED_NAMES:
+            self.known.clear()
+        for name, _ in lines:
+            self.known[name] = self._decide(name)
 
 
 def _start_up(name: bytes) -> bytes | None:
@@ -83,9 +83,19 @@ def _start_down(name: bytes) -> bytes | None:
     return name + b": "
 
 
-_LOWER = _Remembered(bytes.lower)
-_START_UP = _Remembered(_start_up)
-_START_DOWN = _Remembered(_start_down)
+_LOWER = _Names(bytes.lower)
+_UP = _Names(_start_up)
+_DOWN = _Names(_start_down)
+
+
+def _passing(lines: Lines, starts: _Names[bytes | None]) -> list[bytes]:
+    """The lines that pass, as they are written."""
+    known = starts.known
+    try:
+        return [start + value for name, value in lines if (start := known[name]) is not None]
+    except KeyError:
+        starts.learn(lines)
+        return _passing(lines, starts)
 
 
 def index(lines: Lines) -> Fields:
@@ -93,7 +103,12 @@ def index(lines: Lines) -> Fields:
 
     White space around a value is no part of it (RFC 9112 §5.1); the parser leaves what is behind it.
     """
-    fields = {_LOWER[name]: value.strip() for name, value in lines}
+    known = _LOWER.known
+    try:
+        fields = {known[name]: value.strip() for name, value in lines}
+    except KeyError:
+        _LOWER.learn(lines)
+        return index(lines)
     if len(fields) == len(lines):
         return fields
     fields = {}
@@ -121,24 +136,31 @@ def towards_upstream(lines: Lines, fields: Fields, host: bytes) -> list[bytes]:
     """The request's lines as they go up; `Host` becomes `host` where it stands."""
     if b"connection" in fields:
         lines = _without_named(lines, fields)
-    kept = [start + value for name, value in lines if (start := _START_UP[name]) is not None]
-    for position, line in enumerate(kept):
-        if line[:5].lower() == b"host:":
-            kept[position] = line[:5] + b" " + host
-            break
-    else:
+    kept = _passing(lines, _UP)
+    position = _host_position(kept)
+    if position is None:
         kept.insert(0, b"Host: " + host)
+    else:
+        kept[position] = kept[position][:6] + host
     # Of TE only `trailers` can be promised on: it is all that passes through us (RFC 9110 §10.1.4).
     if b"te" in fields and b"trailers" in tokens(fields[b"te"]):
         kept += (b"TE: trailers", b"Connection: TE")
     return kept
 
 
+def _host_position(lines: list[bytes]) -> int | None:
+    """Where `Host` stands: nearly always first (RFC 9110 §7.2)."""
+    for position, line in enumerate(lines):
+        if line[:5].lower() == b"host:":
+            return position
+    return None
+
+
 def towards_client(lines: Lines, fields: Fields) -> list[bytes]:
     """The answer's lines as they go down."""
     if b"connection" in fields:
         lines = _without_named(lines, fields)
-    return [start + value for name, value in lines if (start := _START_DOWN[name]) is not None]
+    return _passing(lines, _DOWN)
 
 
 def trailers(lines: Sequence[tuple[bytes, bytes]]) -> Lines:

@@ -92,39 +92,35 @@ class RequestParser:
         if self.in_head:
             self._head_bytes += len(data)
         self._advanced = False
-        while True:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-                if self.requests[-1].head.websocket:
-                    return data
-                self._ignore_upgrade()
-            except httptools.HttpParserError as error:
-                raise self._failure(error) from None
-            else:
-                break
-        self._settle()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = self._upgraded(data[upgrade.args[0] :])
+            if rest is not None:
+                return rest
+        except httptools.HttpParserError as error:
+            raise self._failure(error) from None
+        if self._pieces:
+            self._hand_on()
+        self._overhead_bytes = 0 if self._advanced else self._overhead_bytes + len(data)
+        if self._head_bytes > HEAD_LIMIT_BYTES or self._overhead_bytes > HEAD_LIMIT_BYTES:
+            self._bound()
         return None
 
-    def _settle(self) -> None:
-        """After a read: hand on what was collected, and bound what yields nothing."""
-        pieces, arriving = self._pieces, self._arriving
-        if pieces:
-            self._overhead_bytes = 0
-            if arriving is not None:
-                arriving.pieces += pieces
-            pieces.clear()
-        elif self.in_head and self._head_reads is not None and self._head_bytes > HEAD_LIMIT_BYTES:
-            # It began with the first of these reads, so that is its size so far.
-            raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), None)
-        elif self._advanced:
-            self._overhead_bytes = 0
-        else:
-            # A head, chunk extensions or trailers without end: count what they take.
-            self._overhead_bytes += self._read_bytes
-            if self._overhead_bytes > HEAD_LIMIT_BYTES:
-                raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), arriving)
+    def _hand_on(self) -> None:
+        """Part of a body has come."""
+        self._advanced = True
+        if self._arriving is not None:
+            self._arriving.pieces += self._pieces
+        self._pieces.clear()
+
+    def _bound(self) -> None:
+        """Bound what yields nothing: a head, chunk extensions or trailers without end."""
+        if (
+            # A head that began with the first of these reads is as long as they are.
+            self.in_head and self._head_reads is not None and self._head_bytes > HEAD_LIMIT_BYTES
+        ) or self._overhead_bytes > HEAD_LIMIT_BYTES:
+            raise Unreadable(refusals.head_too_large(HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS), self._arriving)
 
     def _failure(self, error: httptools.HttpParserError) -> Exception:
         cause = error.__context__
@@ -133,6 +129,20 @@ class RequestParser:
                 return LocalRequest(b"".join(self._head_reads or ()))
             return Unreadable(cause.refusal, None)
         return Unreadable(_refusal_for(error), self._arriving)
+
+    def _upgraded(self, rest: bytes) -> bytes | None:
+        """The parser has stopped at an upgrade. Gives `rest` if it is WebSocket's; else goes on behind it."""
+        while not self.requests[-1].head.websocket:
+            self._ignore_upgrade()
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                raise self._failure(error) from None
+            else:
+                return None
+        return rest
 
     def _ignore_upgrade(self) -> None:
         """Get a parser that reads on behind a head which asked for another protocol than WebSocket.

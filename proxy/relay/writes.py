@@ -37,45 +37,38 @@ class Gatherer:
 class Sender:
     """The writing side of one transport. After the transport has closed, everything is a silent no-op."""
 
-    __slots__ = ("_gatherer", "_held", "_held_bytes", "_transport")
+    __slots__ = ("_gatherer", "_held", "_transport")
 
     def __init__(self, transport: asyncio.WriteTransport, gatherer: Gatherer) -> None:
         self._transport = transport
         self._gatherer = gatherer
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        self._held = b""
 
     def write(self, data: bytes) -> None:
         """Send `data`, soon."""
         held = self._held
-        size = self._held_bytes + len(data)
-        if size > HOLD_LIMIT_BYTES:
+        if len(held) + len(data) > HOLD_LIMIT_BYTES:
             self.flush()
-            if not self._transport.is_closing():
-                self._transport.write(data)
         elif held:
-            held.append(data)
-            self._held_bytes = size
+            self._held = held + data
+            return
         elif self._gatherer.open_calls >= _FEW_CALLS:
-            held.append(data)
-            self._held_bytes = size
+            self._held = data
             holding = self._gatherer.holding
             if not holding:
                 self._gatherer.begin()
             holding.append(self)
-        elif not self._transport.is_closing():
+            return
+        if not self._transport.is_closing():
             self._transport.write(data)
 
     def flush(self) -> None:
         """Send what is held back now."""
         held = self._held
-        if not held:
-            return
-        data = held[0] if len(held) == 1 else b"".join(held)
-        held.clear()
-        self._held_bytes = 0
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if held:
+            self._held = b""
+            if not self._transport.is_closing():
+                self._transport.write(held)
 
     def write_eof(self) -> None:
         """Half-close, behind what was written."""
@@ -90,6 +83,5 @@ class Sender:
 
     def abort(self) -> None:
         """Close at once; what was not sent yet is lost."""
-        self._held.clear()
-        self._held_bytes = 0
+        self._held = b""
         self._transport.abort()

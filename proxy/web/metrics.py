@@ -1,6 +1,7 @@
 """GET: what is counted, for Prometheus."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from aiohttp import web
@@ -8,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.metrics import Histogram, Metrics
+from proxy.metrics import Histogram, Kind, Metrics
 from proxy.web.context import CONTEXT
 
 _PREFIX = "helicone_proxy"
@@ -34,8 +35,8 @@ class _Snapshot(Collector):
         calls = CounterMetricFamily(
             f"{_PREFIX}_calls", "Calls that are over.", labels=("route", "status", "stream")
         )
-        for kind, number in metrics.calls.kinds.items():
-            calls.add_metric((kind.route, kind.status, str(kind.streamed).lower()), number)
+        for (route, status_class, stream), number in _by_class(metrics.calls.kinds).items():
+            calls.add_metric((route, status_class, stream), number)
         yield calls
         endings = CounterMetricFamily(
             f"{_PREFIX}_endings",
@@ -43,7 +44,7 @@ class _Snapshot(Collector):
             labels=("ending",),
         )
         for ending, number in metrics.calls.endings.items():
-            endings.add_metric((ending,), number)
+            endings.add_metric((ending.value,), number)
         yield endings
         refusals = CounterMetricFamily(
             f"{_PREFIX}_refusals", "Requests that were not let through.", labels=("code",)
@@ -61,6 +62,15 @@ class _Snapshot(Collector):
         for reading in metrics.readings:
             family = CounterMetricFamily if reading.only_grows else GaugeMetricFamily
             yield family(f"{_PREFIX}_{reading.name}", reading.sentence, value=reading.value())
+
+
+def _by_class(kinds: Mapping[Kind, int]) -> Counter[tuple[str, str, str]]:
+    """Numbers of calls by route, class of status ("2xx"; "none" where no answer came) and stream."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for kind, number in kinds.items():
+        status_class = "none" if kind.status is None else f"{kind.status // 100}xx"
+        found[kind.route, status_class, str(kind.streamed).lower()] += number
+    return found
 
 
 def _histogram(name: str, sentence: str, histogram: Histogram) -> HistogramMetricFamily:

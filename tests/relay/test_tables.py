@@ -1,4 +1,4 @@
-"""The pure rules, as tables: framing, headers, targets, refusals, taps, writes, the pool."""
+"""The pure rules, as tables: framing, headers, targets, refusals, writes, the pool."""
 
 import asyncio
 import json
@@ -16,7 +16,6 @@ from proxy.relay.framing import BadFraming, Framing
 from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.pool import Pool
 from proxy.relay.refusals import Refusal
-from proxy.relay.taps import WholeBody
 from proxy.relay.targets import BadTarget, Target
 from proxy.relay.upstream import UpstreamConnection
 from proxy.relay.writes import HOLD_LIMIT_BYTES, Gatherer, Sender
@@ -273,35 +272,6 @@ def test_a_refusal_has_the_shape_of_openais_errors(refusal: Refusal, close: bool
     assert (b"Connection: close" in lines) is close
     assert refusal.message.endswith((".", "👍"))
     assert refusals.render(refusal, close=close, bodyless=True) == head + b"\r\n\r\n"
-
-
-# -- taps
-
-
-def test_a_small_body_is_handed_over_whole_and_once() -> None:
-    seen: list[bytes] = []
-    tap = WholeBody(10, seen.append)
-    for piece in (b"one", b"two", b"four"):
-        tap.see(piece)
-    tap.end()
-    tap.end()
-    assert seen == [b"onetwofour"]
-
-
-def test_a_body_above_the_limit_is_let_go_of() -> None:
-    seen: list[bytes] = []
-    tap = WholeBody(10, seen.append)
-    for piece in (b"x" * 10, b"x", b"y"):
-        tap.see(piece)
-    assert tap._pieces == []
-    tap.end()
-    assert seen == []
-
-
-def test_an_empty_body_is_no_body() -> None:
-    seen: list[bytes] = []
-    WholeBody(10, seen.append).end()
-    assert seen == []
 
 
 # -- writes
