@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors system bench bounds bench-peers clean
+.PHONY: help demo run test check format floors system bench bounds bench-peers fuzz clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -64,6 +64,9 @@ bench-peers:  # what bench compares with; the parts that need root are left out 
 		cp benchmarks/configurations/portkey.package.json $(PEERS)/portkey/package.json; \
 		npm install --silent --no-fund --no-audit --prefix $(PEERS)/portkey; \
 	else echo "Portkey needs Node and npm."; fi
+
+fuzz: $(VENV)/.dev  ## hostile bytes from both sides, for as long as you like: ARGS="--minutes 10 --seed 1"
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 clean:  ## remove what the other targets made here
 	rm -rf .venv .venv-bench .venv-floors .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis

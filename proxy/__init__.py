@@ -1,6 +1,7 @@
 """helicone-feedback-proxy: a transparent sidecar that makes rating LLM answers trivial and sure.
 
-cli         the commands: parse, call, print, exit code
+cli         which commands there are
+commands/   each of them: parse, call, print, exit code
 app         composition root: builds everything, owns what runs in the background
 listeners   the listening sockets
 relay/      the data plane: moves bytes, knows nothing of what they mean

@@ -26,14 +26,14 @@ from proxy.guard import Guard
 from proxy.helicone import HeliconeApi
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
-from proxy.listeners import BACKLOG, listen
+from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.outbound import proxy_for, trusting
 from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
-from proxy.relay.front_door import FrontDoor
+from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.patience import Patience
@@ -206,7 +206,7 @@ class Sidecar:
             proxy=self._proxy_for(self.settings.helicone.resolved_api_url),
         )
 
-    async def _make_local(self, delivery: Delivery, keys: Keyring) -> Callable[[], asyncio.Protocol]:
+    async def _make_local(self, delivery: Delivery, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
         context = Context(
             store=self._store,
@@ -239,14 +239,15 @@ class Sidecar:
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
         self._local_server = server
-        return lambda: LocalProtocol(server)
+        return lambda on_lost: LocalProtocol(server, on_lost)
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         self.port: int = sockets[0].getsockname()[1]
         self.listening_on = [sock.getsockname()[0] for sock in sockets]
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._door, sock=sock, backlog=BACKLOG))
+            self._servers.append(await loop.create_server(self._door, sock=sock, backlog=ACCEPTS_IN_A_ROW))
+            sock.listen(BACKLOG)
         missing = set(self.settings.server.host) - set(self.listening_on)
         if missing:
             logger.warning(

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from proxy.config_problems import (
     LOOPBACKS,
@@ -19,12 +18,7 @@ from proxy.config_problems import (
     listen_hosts,
     usable_key,
 )
-from proxy.config_sources import (
-    ENV_PREFIX,
-    KEY_NAME,
-    declared_settings,
-    environment_name,
-)
+from proxy.config_sources import KEY_NAME, declared_settings, environment_name
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -205,17 +199,8 @@ class Log(Section):
     format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON for programs.")
 
 
-class Settings(BaseSettings):
-    """All settings. Build it with `load_settings`, or with keywords in a test: it reads nothing by itself."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter="__",
-    )
+class Settings(Section):
+    """All settings. Build it with `load_settings`, or with keywords in a test."""
 
     server: Server = Server()
     routes: Routes = Routes()
@@ -225,17 +210,6 @@ class Settings(BaseSettings):
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
     log: Log = Log()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        *_sources: PydanticBaseSettingsSource,
-        **_named_sources: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from keywords only: sources are read one by one, so that a problem can name its own."""
-        return (init_settings,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
         checked(layer, Settings)
         for layer in (
             from_file(file, declared),
-            from_environment(environ, Settings, declared),
-            from_flags(flags, FLAGS, Settings, declared),
+            from_environment(environ, declared),
+            from_flags(flags, FLAGS, declared),
         )
     ]
     values = {key: value for layer in layers for key, value in layer.values.items()}

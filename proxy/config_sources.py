@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from json import JSONDecodeError, dumps, loads
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
 from proxy.config_problems import in_words, no_setting, read_toml, shown, suggestions
 from proxy.errors import ConfigurationError
@@ -69,7 +68,7 @@ def from_file(file: Path | None, declared: Declared) -> Layer:
     return layer
 
 
-def from_environment(environ: Mapping[str, str], settings: type[BaseSettings], declared: Declared) -> Layer:
+def from_environment(environ: Mapping[str, str], declared: Declared) -> Layer:
     """Read the environment; an empty value counts as not set."""
     given = {name.upper(): text for name, text in environ.items() if text}
     names = {key: environment_name(key) for key in declared}
@@ -85,22 +84,20 @@ def from_environment(environ: Mapping[str, str], settings: type[BaseSettings], d
             problems.append(f"{KEY_NAME}: differs from {long_name}; set one of them")
         given[long_name] = given[KEY_NAME]
     texts = {name: text for name, text in given.items() if name in keys}
-    return Layer(_converted(texts, settings, declared), names.__getitem__, problems)
+    return Layer(_converted(texts, declared), names.__getitem__, problems)
 
 
-def from_flags(
-    flags: Mapping[str, object], names: Mapping[str, str], settings: type[BaseSettings], declared: Declared
-) -> Layer:
+def from_flags(flags: Mapping[str, object], names: Mapping[str, str], declared: Declared) -> Layer:
     """Take the values of the command line, texts included; None and () mean that a flag was not given."""
     texts = {
         environment_name(key): dumps(value) if isinstance(value, list | tuple) else str(value)
         for key, value in flags.items()
         if value is not None and value != ()
     }
-    return Layer(_converted(texts, settings, declared), lambda key: names.get(key, key), [])
+    return Layer(_converted(texts, declared), lambda key: names.get(key, key), [])
 
 
-def checked(layer: Layer, settings: type[BaseSettings]) -> Layer:
+def checked(layer: Layer, settings: type[BaseModel]) -> Layer:
     """Try the layer's values; take out those that cannot be used, with a problem for each."""
     try:
         settings(**nested(layer.values))
@@ -126,44 +123,34 @@ def nested(values: Mapping[str, object]) -> dict[str, Any]:
     return table
 
 
-class _TextSource(EnvSettingsSource):
-    """Makes values of the declared types from texts, by environment name; what cannot be made stays text."""
-
-    def __init__(self, texts: Mapping[str, str], settings: type[BaseSettings]) -> None:
-        self._texts = texts
-        super().__init__(settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        # The base class would read the process's environment here.
-        return {name.lower(): text for name, text in self._texts.items()}
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: str) -> object:
-        """Read a list: JSON, or texts with commas between them. Never fails: an error could quote it."""
-        del field_name, field
-        try:
-            return loads(value) if value.lstrip().startswith("[") else _between_commas(value)
-        except JSONDecodeError:
-            return value
-
-
 def _between_commas(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _converted(
-    texts: Mapping[str, str], settings: type[BaseSettings], declared: Declared
-) -> dict[str, object]:
+def _converted(texts: Mapping[str, str], declared: Declared) -> dict[str, object]:
     """Give values by dotted key. `texts` has environment names of declared settings only."""
-    values: dict[str, object] = {}
-    for key in declared:
-        text = texts.get(environment_name(key))
-        if text is None:
-            continue
-        try:
-            values |= _flattened(_TextSource({environment_name(key): text}, settings)(), declared)
-        except SettingsError:
-            values[key] = text  # A number beyond what Python converts, for one: the checks find words for it.
-    return values
+    names = {key: environment_name(key) for key in declared}
+    return {key: _meant(texts[names[key]], field) for key, field in declared.items() if names[key] in texts}
+
+
+def _meant(text: str, field: FieldInfo) -> object:
+    """Give what a text means for a setting. What means nothing stays text: the checks find words for it."""
+    if get_origin(field.annotation) is list:
+        return _entries(text)
+    annotation: Any = field.annotation
+    try:
+        meant: object = TypeAdapter(annotation).validate_python(text)
+    except ValidationError:
+        return text
+    return meant
+
+
+def _entries(text: str) -> object:
+    """Read a list: JSON, or texts with commas between them."""
+    try:
+        return loads(text) if text.lstrip().startswith("[") else _between_commas(text)
+    except JSONDecodeError:
+        return text
 
 
 def _flattened(

@@ -133,3 +133,9 @@ class CannotStart(SidecarError):
     """The sidecar cannot begin to serve, for a reason outside of it (a port in use, say)."""
 
     code = "cannot_start"
+
+
+class RemoteError(SidecarError):
+    """A command found no running sidecar, or it said no."""
+
+    code = "remote_error"

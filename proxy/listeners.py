@@ -5,9 +5,16 @@ import os
 import socket
 
 from proxy.errors import CannotStart
-from proxy.relay.upstream import keep_alive
+from proxy.relay.keepalive import keep_alive
 
 BACKLOG = 1024
+
+ACCEPTS_IN_A_ROW = 1
+"""How often asyncio tries to accept, which it takes for the backlog.
+
+Where no file descriptor is left, each try is a traceback in the log, and a timer that tries as often again.
+"""
+
 _TRIES = 20
 """For a free port that is free on every address."""
 

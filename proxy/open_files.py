@@ -1,11 +1,14 @@
 """How many files, and with them connections, this process may have open."""
 
+import contextlib
 import sys
 
 if sys.platform != "win32":
     import resource
 
 _UNLIMITED = 1 << 20
+_MACOS_MOST = 10_240
+"""Its OPEN_MAX: it names no limit, and takes none above this."""
 _OWN = 128
 """For what is open besides calls: listeners, the log, ratings on their way, people who look."""
 
@@ -15,14 +18,17 @@ def raise_limit() -> int:
     if sys.platform == "win32":
         return _UNLIMITED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            # macOS names no limit, and then does not take that one.
-            return soft
-        soft = hard
-    return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
+    for wanted in (hard, _MACOS_MOST):
+        if _count(soft) >= min(_count(wanted), _count(hard)):
+            break
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return _count(soft)
+
+
+def _count(limit: int) -> int:
+    return _UNLIMITED if limit == resource.RLIM_INFINITY else limit
 
 
 def connections(open_files: int, *, besides: int) -> int:

@@ -1,4 +1,4 @@
-"""Speaks to a running sidecar, for the commands `rate` and `recent`."""
+"""Speaks to a running sidecar, for the commands that ask one."""
 
 import http.client
 import json
@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from proxy.errors import RemoteError
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
@@ -21,10 +23,6 @@ def _is_address(url: str) -> bool:
     # No path: /v1 is the app's base URL, and what lies below it is the gateway's.
     alone = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment)
     return parts.scheme in ("http", "https") and alone and url.isprintable() and " " not in url
-
-
-class RemoteError(Exception):
-    """The sidecar is not there, or it said no; the message is a sentence."""
 
 
 class RemoteSidecar:

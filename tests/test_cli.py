@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -22,8 +24,9 @@ from harness.benches import JSON, Bench, chat_body, document, id_of, request
 from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
-from proxy import __version__
-from proxy.cli import _table, main
+from proxy import __version__, commands
+from proxy.cli import COMMANDS, main
+from proxy.commands.recent import table
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -472,13 +475,61 @@ def test_the_version_is_printed() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"helicone-proxy, version {__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["serve", "demo", "check", "rate", "recent"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
-    assert name in command("--help").stdout
+    assert re.search(rf"^  {name} +{re.escape(COMMANDS[name])}$", command("--help").stdout, re.MULTILINE)
     outcome = command(name, "--help")
     assert outcome.status == 0
     assert f"Usage: main {name}" in outcome.stdout.replace("helicone-proxy", "main")
+    assert COMMANDS[name] in outcome.stdout
     assert len(outcome.stdout.splitlines()) > 4
+
+
+def test_every_command_that_is_there_is_listed() -> None:
+    folder = Path(commands.__file__).parent
+    there = {file.stem for file in folder.glob("*.py") if "\n@click.command(" in file.read_text("utf-8")}
+    assert there == set(COMMANDS) == set(main.commands)
+
+
+def test_a_shell_is_told_of_commands_and_of_their_options() -> None:
+    shell = BashComplete(main, {}, "helicone-proxy", "_COMPLETE")
+    told = {item.value: item.help for item in shell.get_completions([], "")}
+    assert set(told) == set(COMMANDS)
+    assert told["serve"] == COMMANDS["serve"]
+    assert "--upstream" in [item.value for item in shell.get_completions(["serve"], "--")]
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
+    outcome = command("sevre")
+    assert outcome.status == 2
+    assert "Did you mean" in outcome.stderr
+    assert "serve" in outcome.stderr
+
+
+SERVER = ("aiohttp.web", "uvloop", "proxy.app", "proxy.web", "proxy.relay.front_door")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spared"),
+    [
+        (["--help"], ("aiohttp", "pydantic", "rich", "proxy.config", "proxy.demo")),
+        (["serve", "--help"], ("rich", "proxy.demo", "proxy.remote")),
+        (["check", "--help"], ("rich", "proxy.demo", "proxy.remote", *SERVER)),
+        (["rate", "--help"], ("rich", "proxy.demo", *SERVER)),
+        (["recent", "--help"], ("proxy.demo", *SERVER)),
+    ],
+    ids=lambda given: given[0],
+)
+def test_a_command_pays_for_no_other(arguments: list[str], spared: tuple[str, ...]) -> None:
+    """What another command needs costs it neither time nor memory."""
+    script = f"import sys; from proxy.cli import main; main({arguments}, standalone_mode=False); "
+    script += "print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, encoding="utf-8", check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "proxy.cli" in loaded
+    assert [name for name in spared if name in loaded] == []
 
 
 # -- demo
@@ -588,7 +639,7 @@ def test_no_terminal_is_too_narrow_for_an_id(columns: int) -> None:
         "first_byte_ms": 12.0, "duration_ms": None, "id": "4b6c1021-247e-4868-a78a-f71c0b03992e",
     }  # fmt: skip
     console = Console(width=columns, file=io.StringIO())
-    console.print(_table([call], columns=columns))
+    console.print(table([call], columns=columns))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert call["id"] in shown
     assert "3 min" in shown

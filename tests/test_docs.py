@@ -14,7 +14,7 @@ import pytest
 
 from harness.benches import Bench
 from harness.loops import DEADLINE_SECONDS
-from proxy.cli import main
+from proxy.cli import LazyCommand, main
 from proxy.config import describe_settings
 
 ROOT = Path(__file__).parent.parent
@@ -131,6 +131,7 @@ def unknown_commands(markdown: str) -> list[str]:
 
 def options_of(command: click.Command) -> set[str]:
     """The options that a command takes, `--help` included."""
+    command = command.load() if isinstance(command, LazyCommand) else command
     given = {
         option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }

@@ -14,10 +14,15 @@ is decided by what `FrontDoor` is given.
     names        host names to addresses, kept for a while
     forward_proxy  CONNECT, where a proxy is on the way
     tunnel       raw bytes after 101
+    keepalive    TCP keep-alive
+    patience     time limits
+    closing      how a client's connection ends
+    door         the front door, as the others see it
     writes       small writes gathered to the end of the loop's turn
     contract     what the relay asks of and reports to the outside
     messages     the heads of requests and answers, as parsed
     headers      pure: hop-by-hop, rewrite rules
+    rendering    pure: heads as bytes, written anew
     framing      pure: how a body is delimited on each side
     targets      pure: what a request line may ask for
     refusals     pure: what we answer ourselves, as bytes

@@ -12,7 +12,7 @@ from proxy.relay.contract import Ending, Trace
 from proxy.relay.door import Door
 from proxy.relay.exchange import Exchange
 from proxy.relay.messages import Request, RequestHead
-from proxy.relay.patience import AT_WORK, Standing, Wait
+from proxy.relay.patience import AT_WORK, Standing, Wait, unsent_bytes
 from proxy.relay.refusals import Refusal
 from proxy.relay.request_parser import LocalRequest, RequestParser, Unreadable, no_head
 from proxy.relay.tunnel import Tunnel
@@ -129,13 +129,13 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(request.refusal)
         elif (refusal := self._door.admit(head)) is not None:
             self._refuse(refusal)
-        elif self._one_too_many:
+        elif self._one_too_many and self._door.is_full():
             self._refuse(refusals.too_many_connections(self._door.max_connections))
         elif b"via" in head.fields and self._door.is_loop(head):
             self._refuse(refusals.loop())
         elif head.method == b"OPTIONS" and _ends_here(head):
             self.sender.write(refusals.options_for_server())
-            self.done(keep=request.complete and head.keep_alive)
+            self.done(keep=False)
         else:
             if head.method == b"OPTIONS":
                 head.lines = headers.one_hop_less(head.lines, head.fields)
@@ -231,14 +231,16 @@ class ClientConnection(asyncio.Protocol):
 
     def standing(self) -> Standing:
         """What this connection waits for."""
-        exchange, unread = self._exchange, self._transport.get_write_buffer_size()
-        if unread:
-            return Standing(Wait.READER, (0 if exchange is None else exchange.bytes_down()) - unread)
+        exchange = self._exchange
+        if self._transport.get_write_buffer_size():
+            written = 0 if exchange is None else exchange.bytes_down()
+            return Standing(Wait.READER, written - unsent_bytes(self._transport))
         if exchange is not None:
-            return exchange.standing()
+            standing = exchange.standing()
+            return Standing(standing.wait, standing.progress, self._served)
         if self._deaf:
             return AT_WORK
-        return Standing(Wait.HEAD if self._parser.in_head else Wait.REQUEST, self._served)
+        return Standing(Wait.HEAD if self._parser.in_head else Wait.REQUEST, turn=self._served)
 
     def out_of_time(self, wait: Wait, seconds: float) -> None:
         """Enough of that."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from proxy.relay.contract import Admit, Clock, Observer, Route
 from proxy.relay.messages import RequestHead
-from proxy.relay.patience import Watched
+from proxy.relay.patience import Patience, Watched
 from proxy.relay.writes import Gatherer
 
 
@@ -30,6 +30,7 @@ class Door(Protocol):
     admit: Admit
     route: Route
     draining: bool
+    patience: Patience
     max_connections: int
 
     def enter(self, connection: Connection) -> None:

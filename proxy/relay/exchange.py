@@ -8,13 +8,13 @@ decides that the client has *left*. Each tells the other exactly once, and after
 import asyncio
 from typing import Protocol
 
-from proxy.relay import framing, headers, refusals
+from proxy.relay import framing, headers, refusals, rendering
 from proxy.relay.contract import Ending, Trace
 from proxy.relay.door import Door
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Lines
 from proxy.relay.messages import AnswerHead, Request, RequestHead
-from proxy.relay.patience import AT_WORK, Standing, Wait
+from proxy.relay.patience import AT_WORK, Standing, Wait, unsent_bytes
 from proxy.relay.pool import Opening, Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.upstream import UpstreamConnection
@@ -24,9 +24,6 @@ UPLOAD_AHEAD_BYTES = 64 * 1024
 """How much of an upload is taken in while there is no connection to send it on."""
 
 _SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-_UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-_CHUNKED = b"Transfer-Encoding: chunked\r\n"
-_CLOSE = b"Connection: close\r\n"
 
 
 class Client(Protocol):
@@ -101,8 +98,10 @@ class Exchange:
         # Before writing: the write may ask for a pause again, and that must be the last word.
         if self._client.upload_held:
             self._client.resume_upload()
-        self._send(connection, self._request_head())
-        self._trace.sent = self._services.clock()
+        services, trace = self._services, self._trace
+        head = rendering.request_head(self._head, self._pool.upstream, trace.upstream_lines, services.via)
+        self._send(connection, head)
+        trace.sent = services.clock()
 
     def unreachable(self, refusal: Refusal) -> None:
         """There is no connection to be had."""
@@ -117,18 +116,6 @@ class Exchange:
             self._send(self._upstream, b"")
         elif sum(map(len, self._request.pieces)) > UPLOAD_AHEAD_BYTES:
             self._client.hold_upload()
-
-    def _request_head(self) -> bytes:
-        head, upstream = self._head, self._pool.upstream
-        lines = headers.towards_upstream(head.lines, head.fields, upstream.authority)
-        added = self._trace.upstream_lines
-        if head.framing is Framing.CHUNKED:
-            added += _CHUNKED
-        if head.websocket:
-            added += _UPGRADE
-        if self._services.via is not None:
-            added += b"Via: 1.%d %b\r\n" % (0 if head.http10 else 1, self._services.via)
-        return headers.head(b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target), lines, added)
 
     def _send(self, upstream: UpstreamConnection, data: bytes) -> None:
         """Send `data` and the pieces of the body that have come, in one write."""
@@ -165,9 +152,9 @@ class Exchange:
 
     def interim(self, head: AnswerHead) -> None:
         """1xx goes down too (RFC 9110 §15.2), except to a client too old to know it."""
-        self._continued = True
+        self._continued = self._continued or head.status == 100
         if not self._head.http10:
-            self._client.sender.write(_answer_head(head, b""))
+            self._client.sender.write(rendering.answer_head(head, b""))
 
     def received(
         self,
@@ -215,10 +202,10 @@ class Exchange:
         if down is Framing.CHUNKED or (
             down is Framing.NONE and framing.is_announced(answer.status, answer.fields, http10=head.http10)
         ):
-            added += _CHUNKED
+            added += rendering.CHUNKED
         if self._close_after:
-            added += _CLOSE
-        return _answer_head(answer, added)
+            added += rendering.CLOSE
+        return rendering.answer_head(answer, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
         """101: from here on both directions are raw bytes (RFC 6455 §4.2.2)."""
@@ -230,7 +217,7 @@ class Exchange:
         trace.status = head.status
         trace.answered = self._services.clock()
         added = self._services.observer.answered(trace, self._head, head)
-        self._client.sender.write(_answer_head(head, added + _UPGRADE))
+        self._client.sender.write(rendering.answer_head(head, added + rendering.UPGRADE))
         self._upstream = None
         self._services.gatherer.open_calls -= 1
         self._client.switch(upstream.detach(), rest, trace)
@@ -311,13 +298,19 @@ class Exchange:
 
     def standing(self) -> Standing:
         """What the call waits for."""
-        request, trace = self._request, self._trace
-        if not request.complete and not self._client.upload_held:
-            asked = self._continued or trace.bytes_up or b"expect" not in self._head.fields
-            return Standing(Wait.BODY, trace.bytes_up) if asked else AT_WORK
-        if self._upstream is None or not self._sent:
+        request, trace, upstream = self._request, self._trace, self._upstream
+        come = trace.bytes_up + sum(map(len, request.pieces))
+        asked = self._continued or come or b"expect" not in self._head.fields
+        if asked and not request.complete and not self._client.upload_held:
+            return Standing(Wait.BODY, come)
+        if upstream is None or (asked and not self._sent):
             return AT_WORK
-        return Standing(Wait.MORE if self._answering else Wait.ANSWER, trace.bytes_down)
+        if self._answering:
+            return Standing(Wait.MORE, trace.bytes_down)
+        if self._services.patience.first_byte_seconds is None:
+            return AT_WORK  # The rest of this costs a system call.
+        # An upstream that still takes the request in is not silent.
+        return Standing(Wait.ANSWER, -unsent_bytes(upstream.transport))
 
     def bytes_down(self) -> int:
         """How much of the answer's body has been passed on."""
@@ -354,8 +347,3 @@ class Exchange:
         trace.ending = ending
         trace.ended = self._services.clock()
         self._services.observer.ended(trace)
-
-
-def _answer_head(answer: AnswerHead, added: bytes) -> bytes:
-    lines = headers.towards_client(answer.lines, answer.fields)
-    return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)

@@ -15,6 +15,9 @@ from proxy.relay.writes import Gatherer
 _SPARE_CONNECTIONS = 64
 """Above the limit: enough to be told so, and for people to look at what is going on."""
 
+MakeLocal = Callable[[Callable[[], None]], asyncio.Protocol]
+"""Makes a protocol for a connection that is handed over, which calls the argument when that is lost."""
+
 
 class FrontDoor:
     """What all client connections share, and the factory that makes them.
@@ -32,7 +35,7 @@ class FrontDoor:
         route: Route,
         observer: Observer,
         clock: Clock,
-        make_local: Callable[[], asyncio.Protocol],
+        make_local: MakeLocal,
         local_prefix: bytes,
         via: bytes | None,
         patience: Patience,
@@ -50,6 +53,8 @@ class FrontDoor:
         self._make_local = make_local
         self._local_prefix = local_prefix
         self.max_connections = max_connections
+        self._handed_over = 0
+        self.patience = patience
         self._watch = Watch(self._connections, patience, clock)
 
     def __call__(self) -> ClientConnection:
@@ -63,11 +68,14 @@ class FrontDoor:
 
     def is_full(self) -> bool:
         """Whether there are more connections than may bring calls."""
-        return len(self._connections) > self.max_connections
+        return self._open() > self.max_connections
 
     def is_overrun(self) -> bool:
         """Whether there are so many that one more is not even told so."""
-        return len(self._connections) > self.max_connections + _SPARE_CONNECTIONS
+        return self._open() > self.max_connections + _SPARE_CONNECTIONS
+
+    def _open(self) -> int:
+        return len(self._connections) + self._handed_over
 
     def leave(self, connection: Connection) -> None:
         """It is closed, or no longer ours."""
@@ -86,13 +94,17 @@ class FrontDoor:
 
     def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
-        protocol = self._make_local()
+        self._handed_over += 1
+        protocol = self._make_local(self._local_ended)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if writing_paused:
             # An earlier answer is not through yet; the transport will say when, and says nothing twice.
             protocol.pause_writing()
         protocol.data_received(raw)
+
+    def _local_ended(self) -> None:
+        self._handed_over -= 1
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Have `callback` called in a while."""

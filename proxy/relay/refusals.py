@@ -149,8 +149,14 @@ def bad_answer(authority: str, why: str) -> Refusal:
 
 
 def options_for_server() -> bytes:
-    """The answer to `OPTIONS *` and to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §9.3.7): it ends here."""
-    return b"HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n\r\n"
+    """The answer to `OPTIONS *` and to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §9.3.7): it ends here.
+
+    So does the connection: nothing would hold back a client that sends thousands of these and reads none.
+    """
+    return (
+        b"HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+        b"Connection: close\r\n\r\n"
+    )
 
 
 def render(refusal: Refusal, *, close: bool, bodyless: bool = False) -> bytes:

@@ -10,12 +10,16 @@ import httptools
 
 from proxy.relay import framing, headers, refusals, targets
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Lines
+from proxy.relay.headers import Fields, Lines
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, RequestHead, head_size
 from proxy.relay.refusals import Refusal
 from proxy.relay.targets import BadTarget
 
 _NOT_RELAYED = frozenset({b"CONNECT", b"TRACE"})
+_NOT_HTTP = frozenset(
+    b"ANNOUNCE DESCRIBE FLUSH GET_PARAMETER PAUSE PLAY RECORD REDIRECT SETUP SET_PARAMETER SOURCE TEARDOWN".split()
+)
+"""Methods of RTSP and ICE, which llhttp takes, with their protocols' names in the place of HTTP's."""
 
 
 def no_head() -> RequestHead:
@@ -220,15 +224,13 @@ class RequestParser:
         method = parser.get_method()
         if method in _NOT_RELAYED:
             raise _Stop(refusals.method_refused(method.decode()))
+        if method in _NOT_HTTP:
+            raise _Stop(refusals.method_unknown())
         fields = headers.index(lines)
         keep_alive = parser.should_keep_alive()
-        http10 = False
-        if not keep_alive or b"connection" in fields:
-            # Only now can it be anything but HTTP/1.1; asking every time costs more than it looks.
-            version = parser.get_http_version()
-            if version not in ("1.0", "1.1"):
-                raise _Stop(refusals.version_refused())
-            http10 = version == "1.0"
+        # Only then can it be anything but HTTP/1.1; asking every time costs more than it looks.
+        asked = not keep_alive or b"connection" in fields or b"proxy-connection" in fields
+        http10 = asked and self._is_http10(fields)
         try:
             target = targets.parse(raw_target)
             kind = framing.of_request(fields)
@@ -250,6 +252,15 @@ class RequestParser:
                 method == b"GET" and not http10 and kind is Framing.NONE and headers.wants_websocket(fields)
             )
         return head
+
+    def _is_http10(self, fields: Fields) -> bool:
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise _Stop(refusals.version_refused())
+        if version == "1.0" and b"transfer-encoding" in fields:
+            # RFC 9112 §6.1: its framing is faulty.
+            raise _Stop(refusals.malformed("it is HTTP/1.0 with a Transfer-Encoding"))
+        return bool(version == "1.0")
 
 
 def _refusal_for(error: httptools.HttpParserError) -> Refusal:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.relay.contract import Ending, Trace
-from proxy.relay.patience import AT_WORK, Standing, Wait
+from proxy.relay.patience import AT_WORK, Standing, Wait, unsent_bytes
 
 HALF_OPEN_SECONDS = 10.0
 """How long one direction may go on after the other has ended."""
@@ -77,15 +77,18 @@ class Tunnel:
             side.other.abort()
 
     def standing(self) -> Standing:
-        """What it waits for: nothing but that either side reads."""
-        unread = (
-            self._client.transport.get_write_buffer_size() + self._upstream.transport.get_write_buffer_size()
-        )
+        """What it waits for: nothing but that either side reads. That the other goes on talking is no progress."""
         trace = self._trace
-        return Standing(Wait.READER, trace.bytes_up + trace.bytes_down - unread) if unread else AT_WORK
+        for turn, (side, passed) in enumerate(
+            ((self._client, trace.bytes_down), (self._upstream, trace.bytes_up))
+        ):
+            if side.transport.get_write_buffer_size():
+                return Standing(Wait.READER, passed - unsent_bytes(side.transport), turn)
+        return AT_WORK
 
     def out_of_time(self, wait: Wait, seconds: float) -> None:  # noqa: ARG002  # there is one wait, and no words left
-        """Nobody reads at the other end."""
+        """Nobody reads at one of the ends."""
+        self._end(Ending.LEFT if self._client.transport.get_write_buffer_size() else Ending.CUT)
         self.stop()
 
     def drain(self) -> None:

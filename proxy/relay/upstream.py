@@ -1,9 +1,8 @@
 """One connection to the gateway."""
 
 import asyncio
-import socket
+import re
 import ssl
-from collections.abc import Sequence
 from typing import Protocol, cast
 
 import httptools
@@ -11,19 +10,12 @@ import httptools
 from proxy.relay import framing, headers
 from proxy.relay.destination import Upstream
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Lines
+from proxy.relay.headers import Fields, Lines
+from proxy.relay.keepalive import keep_alive
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, AnswerHead, head_size
 from proxy.relay.writes import Gatherer, Sender
 
-_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-
-
-def keep_alive(sock: socket.socket) -> None:
-    """Have the kernel find a dead peer within two minutes: no time limit of ours ends a silent answer."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, seconds in _KEEPALIVE:
-        if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Exchange(Protocol):
@@ -58,12 +50,8 @@ class _Surplus(Exception):  # not an error: a way to stop the parser
     """The upstream sent more than the answer it owed."""
 
 
-class _TooLarge(Exception):
-    """The answer's head is above the limits."""
-
-
-class _OtherVersion(Exception):
-    """The answer claims to be of another HTTP."""
+class _Malformed(Exception):
+    """The answer cannot be passed on. The message says what is wrong with it, in words that follow "because"."""
 
 
 class Keeper(Protocol):
@@ -94,7 +82,8 @@ class UpstreamConnection(asyncio.Protocol):
     """Of the body, as soon as the head is there."""
     _head: AnswerHead | None = None
     """The head, until it has been reported."""
-    _interims: Sequence[AnswerHead] = ()
+    _interims: list[AnswerHead] | None = None
+    _says_close = False
     _switching = False
     _complete = False
     _reusable = False
@@ -203,8 +192,8 @@ class UpstreamConnection(asyncio.Protocol):
             rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             broken = _why(error)
-        if self._interims:
-            self._report_interims(exchange)
+        if self._interims is not None:
+            self._report_interims(exchange, self._interims)
         if self._switching:
             self._report_switch(exchange, rest, broken)
             return
@@ -225,9 +214,9 @@ class UpstreamConnection(asyncio.Protocol):
         if broken is not None and self._exchange is exchange:
             self._fail(exchange, broken)
 
-    def _report_interims(self, exchange: Exchange) -> None:
+    def _report_interims(self, exchange: Exchange, interims: list[AnswerHead]) -> None:
         self._overhead_bytes = self._read_bytes = 0
-        interims, self._interims = self._interims, ()
+        self._interims = None
         for interim in interims:
             exchange.interim(interim)
 
@@ -271,6 +260,9 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._complete:
             raise _Surplus
+        # What has been collected for an earlier answer (its trailers) is none of this one's.
+        self._reason.clear()
+        self._lines.clear()
 
     def on_headers_complete(self) -> None:
         parser, lines = self._parser, self._lines
@@ -279,34 +271,58 @@ class UpstreamConnection(asyncio.Protocol):
             self._overhead_bytes + self._read_bytes > HEAD_LIMIT_BYTES
             and head_size(reason, lines) > HEAD_LIMIT_BYTES
         ):
-            raise _TooLarge
+            raise _Malformed("its head is too large")
         fields = headers.index(lines)
-        # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
-        if (b"connection" in fields or not parser.should_keep_alive()) and (
-            parser.get_http_version() not in ("1.0", "1.1")
-        ):
-            raise _OtherVersion
+        self._check(reason, fields)
         status = parser.get_status_code()
         kind = framing.of_answer(self._method, status, fields)
         head = AnswerHead(status, reason, lines.copy(), fields, kind)
-        self._reason.clear()
         lines.clear()
         if status < 200 and status != 101:
-            self._interims = [*self._interims, head]
+            self._interim(head)
             return
         self._head = head
         self._framing = kind
         if status == 101:
             self._switching = True
         elif self._method == b"HEAD":
-            # The parser cannot be told that no body follows.
+            # The parser cannot be told that no body follows, and hides the beginning of one that is in chunks.
             self._complete = True
-            self._reusable = parser.should_keep_alive()
+            self._reusable = b"transfer-encoding" not in fields and self._stays_open()
+
+    def _check(self, reason: bytes, fields: Fields) -> None:
+        """Look at what the parser leaves to us. Raises _Malformed."""
+        self._says_close = False
+        if b"connection" in fields:
+            self._says_close = b"close" in headers.tokens(fields[b"connection"])
+        # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
+        if b"connection" in fields or b"proxy-connection" in fields or not self._parser.should_keep_alive():
+            version = self._parser.get_http_version()
+            if version not in ("1.0", "1.1"):
+                raise _Malformed("it is neither HTTP/1.0 nor HTTP/1.1")
+            if version == "1.0" and b"transfer-encoding" in fields:
+                raise _Malformed("it is HTTP/1.0 with a Transfer-Encoding")
+        if not reason.isalnum() and _CONTROL.search(reason) is not None:
+            raise _Malformed("its status line has control characters")
+
+    def _interim(self, head: AnswerHead) -> None:
+        """A 1xx has come. The parser knows only of some that they have no body (RFC 9110 §15.2)."""
+        if head.status < 100:
+            raise _Malformed("its status is below 100")
+        if b"transfer-encoding" in head.fields or head.fields.get(b"content-length", b"0") != b"0":
+            raise _Malformed("it has a 1xx that announces a body")
+        if self._interims is None:
+            self._interims = []
+        self._interims.append(head)
+
+    def _stays_open(self) -> bool:
+        # llhttp looks only for `keep-alive` in HTTP/1.0; `close` comes first (RFC 9112 §9.3).
+        return self._parser.should_keep_alive() and not self._says_close
 
     def on_message_complete(self) -> None:
         if self._framing is not None and not self._complete:
             self._complete = True
-            self._reusable = self._parser.should_keep_alive()
+            self._reusable = self._stays_open()
 
 
 def _ended_by_alert(tls: ssl.SSLObject) -> bool:
@@ -321,8 +337,6 @@ def _why(error: httptools.HttpParserError) -> str:
     cause = error.__context__
     if isinstance(cause, BadFraming):
         return f"it has {cause}"
-    if isinstance(cause, _TooLarge):
-        return "its head is too large"
-    if isinstance(cause, _OtherVersion):
-        return "it is neither HTTP/1.0 nor HTTP/1.1"
+    if isinstance(cause, _Malformed):
+        return str(cause)
     return "it breaks the rules of HTTP/1.1"

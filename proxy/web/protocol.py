@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -21,7 +22,7 @@ class LocalProtocol(web.RequestHandler):
     aiohttp's own errors quote what they refuse, in the answer and in the log; a key or a cookie may be in it.
     """
 
-    def __init__(self, server: web.Server) -> None:
+    def __init__(self, server: web.Server, on_lost: Callable[[], None]) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -30,12 +31,15 @@ class LocalProtocol(web.RequestHandler):
             max_line_size=HEAD_LIMIT_BYTES,
             max_field_size=HEAD_LIMIT_BYTES,
             max_headers=HEAD_LIMIT_FIELDS,
+            lingering_time=LINGER_SECONDS,
         )
         self._refused = False
         self._gone = asyncio.Event()
+        self._on_lost = on_lost
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._gone.set()
+        self._on_lost()
         super().connection_lost(exc)
 
     def handle_error(

@@ -39,13 +39,21 @@ def run_command(
 
 
 class Program:
-    """A command of ours that runs until it is told to stop; a program that is left running is killed."""
+    """A command of ours that runs until it is told to stop; a program that is left running is killed.
+
+    `open_files`: how many it may have at most.
+    """
 
     def __init__(
-        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        open_files: int | None = None,
     ) -> None:
+        limited = () if open_files is None else ("sh", "-c", 'ulimit -n "$0" && exec "$@"', str(open_files))
         self._process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*limited, *COMMAND, *arguments],
             env=environment(env),
             cwd=cwd,
             stdout=subprocess.PIPE,
@@ -77,6 +85,11 @@ class Program:
                 with self._changed:
                     self._said[name] += line
                     self._changed.notify_all()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     @property
     def stdout(self) -> str:

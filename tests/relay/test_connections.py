@@ -578,10 +578,12 @@ def test_two_sidecars_in_a_row_are_no_loop(
 def test_options_that_mean_us_are_answered_here(
     client: Client, upstream: Upstream, request_bytes: bytes
 ) -> None:
-    for _ in range(2):
-        answer = client.ask(request_bytes)
-        assert answer.status in (200, 204)
-        assert b"POST" in (answer.value(b"allow") or b"")
+    answer = client.ask(request_bytes)
+    assert answer.status == 204
+    assert b"POST" in (answer.value(b"allow") or b"")
+    # Nothing else would hold back a client that sends thousands of these and reads no answer.
+    assert answer.value(b"connection") == b"close"
+    client.wait_for_end()
     assert not upstream.is_called()
 
 

@@ -4,6 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness.benches import Bench, StartBench, request
 from harness.wire import wait_until
+from proxy.demo import StandInSettings
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -65,7 +66,8 @@ def test_buckets_grow_with_their_bounds(bench: Bench) -> None:
     assert [value for _, value in buckets] == sorted(value for _, value in buckets)
 
 
-def test_an_app_that_leaves_is_counted_and_an_open_call_shown(bench: Bench) -> None:
+def test_an_app_that_leaves_is_counted_and_an_open_call_shown(start_bench: StartBench) -> None:
+    bench = start_bench(StandInSettings(token_interval_seconds=30))
     client = bench.stream()
     client.read_head()
     assert of(scrape(bench), "open_calls") == 1

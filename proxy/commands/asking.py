@@ -1,0 +1,36 @@
+"""What the commands share that ask a running sidecar: where it is, and how its answer is printed for scripts."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from proxy.commands.options import config_option
+from proxy.config_loading import load_settings
+from proxy.config_sources import CLIENT_URL_NAME
+from proxy.remote import RemoteSidecar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def asking_options(command: F) -> F:
+    """The configuration that says where the sidecar is, and `--json`."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+    return config_option(command)
+
+
+def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> RemoteSidecar:
+    """The sidecar that the environment names, else the one of the configured port."""
+    url = environ.get(CLIENT_URL_NAME)
+    if url:
+        return RemoteSidecar(url)
+    server = load_settings(config_file, environ, {}).server
+    host = "localhost" if "127.0.0.1" in server.host else server.host[0]
+    return RemoteSidecar(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """An answer as `--json` prints it."""
+    return json.dumps(document, ensure_ascii=False, indent=2)

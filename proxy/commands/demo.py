@@ -1,0 +1,81 @@
+"""`helicone-proxy demo`: the sidecar in front of the stand-in for Helicone."""
+
+import logging
+import sys
+
+import click
+
+from proxy import logs
+from proxy.app import Sidecar, run, stop_signals
+from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.config_loading import load_settings
+from proxy.demo.ledger import RATING, ScoreEvent
+from proxy.demo.server import StandIn
+from proxy.demo.settings import DEMO_KEY, StandInSettings
+
+_CHAT = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"""
+_STREAMED_CHAT = _CHAT.replace('"messages"', '"stream": true, "messages"')
+
+
+@click.command()
+@click.option("--port", default="8747", show_default=True, help="Port of the sidecar; 0 picks a free one.")
+@click.option(
+    "--ingestion-delay",
+    default=0.3,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds until the stand-in knows a call. A rating that comes earlier is lost there, as at Helicone.",
+)
+def demo(port: str, ingestion_delay: float) -> None:
+    """Try everything here: no account, no key, no network."""
+    with sentences_instead_of_tracebacks():
+        load_settings(None, {}, {"server.port": port})
+        logs.set_up(sys.stderr, "text", "info")
+        # The stand-in's own server has nothing to say to somebody who tries the sidecar.
+        logging.getLogger("aiohttp").setLevel(logging.ERROR)
+        run(lambda: _demo(port, ingestion_delay))
+
+
+async def _demo(port: str, ingestion_delay_seconds: float) -> None:
+    standin = StandIn(
+        StandInSettings(ingestion_delay_seconds=ingestion_delay_seconds, token_interval_seconds=0.05)
+    )
+    async with standin:
+        settings = load_settings(
+            None,
+            {"HELICONE_API_KEY": DEMO_KEY},
+            {
+                "server.port": port,
+                "routes.default.url": standin.gateway_url,
+                "helicone.api_url": standin.api_url,
+            },
+        )
+        standin.ledger.listeners.append(_show_rating)
+        async with Sidecar(settings) as sidecar:
+            told_to_stop = stop_signals(sidecar)
+            click.echo(_text(sidecar.url))
+            await told_to_stop.wait()
+
+
+def _text(url: str) -> str:
+    json_label = "-H 'Content-Type: application/json'"
+    return f"""\
+The demo runs: a stand-in for Helicone, and the sidecar in front of it at {url}. Ctrl-C ends it.
+
+Type these into another terminal:
+
+  a chat           curl {url}/v1/chat/completions {json_label} -d '{_CHAT}'
+  a streamed chat  curl -N {url}/v1/chat/completions {json_label} -d '{_STREAMED_CHAT}'
+  a thumb          curl -d '{{"rating": true}}' {url}/feedback/last
+
+What the stand-in stores is shown here. Like Helicone, it loses a rating that comes before it has stored the
+call, which takes it a moment after the answer's last word.
+"""
+
+
+def _show_rating(event: ScoreEvent) -> None:
+    thumb = {1: "👍", 0: "👎"}.get(event.scores.get(RATING, -1), "a score")
+    if event.loss is None:
+        click.echo(f"         stored at the stand-in: {thumb} for {event.request_id}")
+    else:
+        click.echo(f"         LOST at the stand-in: {thumb} for {event.request_id}: {event.loss.value}")

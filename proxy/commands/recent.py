@@ -1,0 +1,75 @@
+"""`helicone-proxy recent`: the newest calls, as a table."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from proxy.commands.asking import asking_options, json_text, running_sidecar
+from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.model import duration_in_words
+
+_WIDE = 150
+"""Columns of a terminal that has room for everything."""
+_PIPE = 200
+_ID_COLUMNS = 36
+_LONG_COLUMNS = 40
+_SHORT_COLUMNS = 8
+_OTHER_COLUMNS = 34
+"""What age, rating and status take on a narrow terminal, with the gaps between all columns."""
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many calls.")
+@asking_options
+def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
+    """Show the newest calls and their ratings."""
+    with sentences_instead_of_tracebacks():
+        said = running_sidecar(config_file, os.environ).get(f"/feedback?limit={limit}", having="calls")
+    if as_json:
+        click.echo(json_text(said))
+    elif said["calls"]:
+        console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
+        console.print(table(said["calls"], columns=console.width))
+    else:
+        click.echo("No call has come through the sidecar yet.")
+
+
+def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
+    """The calls for a terminal. On a narrow one the id, which a person has to copy, goes before all else."""
+    wide = columns >= _WIDE
+    long_columns = _LONG_COLUMNS if wide else max(_SHORT_COLUMNS, columns - _ID_COLUMNS - _OTHER_COLUMNS)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("age", "rating", "status", "model", *(("path", "first", "total") if wide else ()), "id"):
+        table.add_column(
+            name,
+            no_wrap=True,
+            justify="right" if name in ("age", "first", "total") else "left",
+            min_width=_ID_COLUMNS if name == "id" else None,
+            max_width=long_columns if name in ("model", "path") else None,
+        )
+    for call in calls:
+        # As text: a model's name is somebody else's, and may look like rich's markup.
+        status = "-" if call["status"] is None else str(call["status"])
+        rating = call["rating"]
+        thumb = "" if rating is None else rating["thumb"]
+        times = (_milliseconds(call["first_byte_ms"]), _milliseconds(call["duration_ms"]))
+        table.add_row(
+            duration_in_words(call["age_seconds"]),
+            f"{thumb} {rating['state']}" if wide and rating else thumb,
+            status if call["state"] == "complete" else f"{status} {call['state']}",
+            Text(call["model"] or "-"),
+            *((Text(call["path"]), *times) if wide else ()),
+            call["id"],
+        )
+    return table
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms"

@@ -1,0 +1,43 @@
+"""`helicone-proxy serve`: the sidecar itself. What is imported here is what a running sidecar holds in memory."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from proxy import logs
+from proxy.app import Sidecar, run, stop_signals
+from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.commands.options import Flag, as_settings, setting_options
+from proxy.config import Settings
+from proxy.config_loading import advice, load_settings
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@setting_options
+def serve(config_file: Path | None, **flags: Flag) -> None:
+    """Start the sidecar."""
+    with sentences_instead_of_tracebacks():
+        settings = load_settings(config_file, os.environ, as_settings(flags))
+        logs.set_up(sys.stderr, settings.log.format, settings.log.level)
+        for said in advice(settings, os.environ):
+            logger.warning(said)
+        # Nor is any of it garbage later on: without this, each full collection stops all calls for 30 ms.
+        gc.freeze()
+        run(lambda: _serve(settings, os.environ))
+
+
+async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    async with Sidecar(settings, environ=environ) as sidecar:
+        told_to_stop = stop_signals(sidecar)
+        where = ", ".join(sidecar.listening_on)
+        click.echo(
+            f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {settings.routes.default.url}"
+        )
+        await told_to_stop.wait()

@@ -1,0 +1,28 @@
+"""Heads, written anew from their parsed parts: what goes on is never the bytes that came. Pure."""
+
+from proxy.relay import headers
+from proxy.relay.destination import Upstream
+from proxy.relay.framing import Framing
+from proxy.relay.messages import AnswerHead, RequestHead
+
+UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CLOSE = b"Connection: close\r\n"
+
+
+def request_head(head: RequestHead, upstream: Upstream, added: bytes, via: bytes | None) -> bytes:
+    """A request's head as it goes up. `added`: header lines, each with its line's end."""
+    lines = headers.towards_upstream(head.lines, head.fields, upstream.authority)
+    if head.framing is Framing.CHUNKED:
+        added += CHUNKED
+    if head.websocket:
+        added += UPGRADE
+    if via is not None:
+        added += b"Via: 1.%d %b\r\n" % (0 if head.http10 else 1, via)
+    return headers.head(b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target), lines, added)
+
+
+def answer_head(answer: AnswerHead, added: bytes) -> bytes:
+    """An answer's head as it goes down. `added`: header lines, each with its line's end."""
+    lines = headers.towards_client(answer.lines, answer.fields)
+    return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)
