@@ -499,11 +499,11 @@ def test_a_shell_is_told_of_commands_and_of_their_options() -> None:
     assert "--upstream" in [item.value for item in shell.get_completions(["serve"], "--")]
 
 
-def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
+def test_a_mistyped_command_is_named() -> None:
+    # Newer versions of click also say which one was meant: they know all names, though no command is loaded.
     outcome = command("sevre")
     assert outcome.status == 2
-    assert "Did you mean" in outcome.stderr
-    assert "serve" in outcome.stderr
+    assert "No such command 'sevre'" in outcome.stderr
 
 
 SERVER = ("aiohttp.web", "uvloop", "proxy.app", "proxy.web", "proxy.relay.front_door")
