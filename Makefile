@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 .PHONY: help demo run test check format floors system bench bounds bench-peers fuzz clean
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.app  ## try everything on your own machine: no account, no key, no network
 	@$(BIN)/helicone-proxy demo $(ARGS)
@@ -51,7 +51,7 @@ bounds: $(VENV)/.bench  ## what the sidecar bears: 9,500 streams, a GiB each way
 
 # Each Python peer has an environment of its own, since their requirements contradict each other.
 PEERS := .venv-peers
-bench-peers:  # what bench compares with; the parts that need root are left out without it
+bench-peers:  ## what bench compares with; the parts that need root are left out without it
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get -qq update && apt-get -qq install -y nginx-light haproxy caddy wrk slowhttptest >/dev/null; \
 	else echo "Install nginx, haproxy, caddy, wrk and slowhttptest with your system's tools."; fi

@@ -140,7 +140,7 @@ def options_of(command: click.Command) -> set[str]:
 
 def unknown_targets(markdown: str, makefile: str) -> list[str]:
     """Snippets with a `make` target that is not there."""
-    targets = set(re.findall(r"^([a-z]+):(?!=)", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE))
     calls = [
         (snippet, re.fullmatch(r"(?:\S+=\S+\s+)*make((?:\s+\S+)*)", snippet))
         for snippet in snippets(markdown)
