@@ -35,7 +35,7 @@ from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
-from proxy.relay.names import NameCache, system_resolve
+from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.refusals import Refusal
@@ -260,7 +260,7 @@ class Sidecar:
         address = self.listening_on[0]
         if address in ("127.0.0.1", "::1"):
             address = "localhost"
-        return f"http://{f'[{address}]' if ':' in address else address}:{self.port}"
+        return f"http://{bracketed(address)}:{self.port}"
 
     # -- stopping
 

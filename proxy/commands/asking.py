@@ -10,6 +10,7 @@ import click
 from proxy.commands.options import config_option
 from proxy.config_loading import load_settings
 from proxy.config_sources import CLIENT_URL_NAME
+from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +29,7 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
         return RemoteSidecar(url)
     server = load_settings(config_file, environ, {}).server
     host = "localhost" if "127.0.0.1" in server.host else server.host[0]
-    return RemoteSidecar(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
+    return RemoteSidecar(f"http://{bracketed(host)}:{server.port}")
 
 
 def json_text(document: Mapping[str, Any]) -> str:

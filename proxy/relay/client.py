@@ -152,7 +152,7 @@ class ClientConnection(asyncio.Protocol):
             self._requests.append(request)
         elif self._exchange is not None and self._requests[0] is request:
             # Part of it has gone up already; half a body must not become a whole one.
-            self._exchange.request_broke(unreadable.refusal)
+            self._exchange.break_off(unreadable.refusal)
         else:
             request.refusal = unreadable.refusal
 
@@ -249,14 +249,13 @@ class ClientConnection(asyncio.Protocol):
             self._leave()
             closing.reset(self._transport, self.sender)
         elif wait is Wait.REQUEST:
-            self._deaf = True
-            self.sender.close()
+            self._close_unasked()
         elif wait is Wait.HEAD:
             self._stop_reading(Unreadable(refusals.head_timed_out(seconds), None))
             self._advance()
         elif exchange is not None and wait is Wait.BODY:
             self._deaf = True
-            exchange.request_broke(refusals.body_timed_out(seconds))
+            exchange.break_off(refusals.body_timed_out(seconds))
         elif exchange is not None:
             exchange.upstream_silent(seconds)
 
@@ -266,9 +265,12 @@ class ClientConnection(asyncio.Protocol):
         """Finish what is open, start nothing new."""
         self.draining = True
         if self._exchange is None and not self._deaf:
-            self._deaf = True
-            # Nothing has been asked, so there is no last word to linger for.
-            self.sender.close()
+            self._close_unasked()
+
+    def _close_unasked(self) -> None:
+        """Nothing has been asked, so there is no last word to linger for."""
+        self._deaf = True
+        self.sender.close()
 
     def stop(self) -> None:
         """The grace period is over."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from yarl import URL
 
 from proxy.relay.forward_proxy import ForwardProxy
+from proxy.relay.names import bracketed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Upstream:
         host, port = (parsed.raw_host or "").lower(), parsed.port
         if not host or port is None or parsed.scheme not in ("http", "https"):
             raise ValueError("an upstream needs an http or https URL with a host")
-        name = f"[{host}]" if ":" in host else host
+        name = bracketed(host)
         return cls(
             host=host,
             port=port,

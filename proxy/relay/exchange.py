@@ -286,8 +286,11 @@ class Exchange:
         self._abandon()
         self._end(Ending.LEFT)
 
-    def request_broke(self, refusal: Refusal) -> None:
-        """The rest of the request makes no sense. What has gone up of it must not look complete there."""
+    def break_off(self, refusal: Refusal) -> None:
+        """The rest of the request makes no sense, or somebody has kept us waiting for too long.
+
+        What has gone up must not look complete there, nor what has gone down here.
+        """
         self._abandon()
         if not self._answering:
             self._refuse(refusal)
@@ -318,11 +321,7 @@ class Exchange:
 
     def upstream_silent(self, seconds: float) -> None:
         """The upstream has kept us waiting for too long."""
-        self._abandon()
-        if not self._answering:
-            self._refuse(refusals.answer_timed_out(str(self._pool.upstream), seconds))
-        else:
-            self._cut()
+        self.break_off(refusals.answer_timed_out(str(self._pool.upstream), seconds))
 
     def stop(self) -> None:
         """The grace period is over."""

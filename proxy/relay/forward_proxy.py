@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from proxy.relay.names import bracketed
 from proxy.relay.reasons import Explained
 
 HEAD_LIMIT_BYTES = 16 * 1024
@@ -77,4 +78,4 @@ class ForwardProxy:
 
 
 def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"

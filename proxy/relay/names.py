@@ -25,6 +25,11 @@ Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 """Gives the addresses of a host and port. Raises an OSError, most likely a socket.gaierror."""
 
 
+def bracketed(host: str) -> str:
+    """`host` as it stands before a port: an IPv6 address in brackets (RFC 3986 §3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
 async def system_resolve(host: str, port: int) -> Sequence[Address]:
     """Ask the operating system, in a thread."""
     loop = asyncio.get_running_loop()

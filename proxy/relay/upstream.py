@@ -293,17 +293,21 @@ class UpstreamConnection(asyncio.Protocol):
     def _check(self, reason: bytes, fields: Fields) -> None:
         """Look at what the parser leaves to us. Raises _Malformed."""
         self._says_close = False
-        if b"connection" in fields:
-            self._says_close = b"close" in headers.tokens(fields[b"connection"])
         # HTTP/1.1 is what keeps a connection alive without a word; asking otherwise costs more than it looks.
         if b"connection" in fields or b"proxy-connection" in fields or not self._parser.should_keep_alive():
             version = self._parser.get_http_version()
             if version not in ("1.0", "1.1"):
                 raise _Malformed("it is neither HTTP/1.0 nor HTTP/1.1")
-            if version == "1.0" and b"transfer-encoding" in fields:
-                raise _Malformed("it is HTTP/1.0 with a Transfer-Encoding")
+            if version == "1.0":
+                self._check_http10(fields)
         if not reason.isalnum() and _CONTROL.search(reason) is not None:
             raise _Malformed("its status line has control characters")
+
+    def _check_http10(self, fields: Fields) -> None:
+        if b"transfer-encoding" in fields:
+            raise _Malformed("it is HTTP/1.0 with a Transfer-Encoding")
+        # llhttp looks only for `keep-alive` there; `close` comes first (RFC 9112 §9.3).
+        self._says_close = b"close" in headers.tokens(fields.get(b"connection", b""))
 
     def _interim(self, head: AnswerHead) -> None:
         """A 1xx has come. The parser knows only of some that they have no body (RFC 9110 §15.2)."""
@@ -316,7 +320,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._interims.append(head)
 
     def _stays_open(self) -> bool:
-        # llhttp looks only for `keep-alive` in HTTP/1.0; `close` comes first (RFC 9112 §9.3).
         return self._parser.should_keep_alive() and not self._says_close
 
     def on_message_complete(self) -> None:

@@ -32,26 +32,21 @@ class _Snapshot(Collector):
     def collect(self) -> Iterator[Metric]:
         metrics = self._metrics
         metrics.catch_up()
-        calls = CounterMetricFamily(
-            f"{_PREFIX}_calls", "Calls that are over.", labels=("route", "status", "stream")
+        yield _counter(
+            "calls", "Calls that are over.", ("route", "status", "stream"), _by_class(metrics.calls.kinds)
         )
-        for (route, status_class, stream), number in _by_class(metrics.calls.kinds).items():
-            calls.add_metric((route, status_class, stream), number)
-        yield calls
-        endings = CounterMetricFamily(
-            f"{_PREFIX}_endings",
+        yield _counter(
+            "endings",
             "How calls ended: complete, cut (the gateway broke), left (the app went away), failed (no answer).",
-            labels=("ending",),
+            ("ending",),
+            {(ending.value,): number for ending, number in metrics.calls.endings.items()},
         )
-        for ending, number in metrics.calls.endings.items():
-            endings.add_metric((ending.value,), number)
-        yield endings
-        refusals = CounterMetricFamily(
-            f"{_PREFIX}_refusals", "Requests that were not let through.", labels=("code",)
+        yield _counter(
+            "refusals",
+            "Requests that were not let through.",
+            ("code",),
+            {(code,): number for code, number in metrics.refusals.items()},
         )
-        for code, number in metrics.refusals.items():
-            refusals.add_metric((code,), number)
-        yield refusals
         yield _histogram("first_byte_seconds", "Until the answer's head came.", metrics.calls.first_byte)
         yield _histogram("duration_seconds", "Until the end of the call.", metrics.calls.duration)
         yield _histogram(
@@ -64,9 +59,18 @@ class _Snapshot(Collector):
             yield family(f"{_PREFIX}_{reading.name}", reading.sentence, value=reading.value())
 
 
-def _by_class(kinds: Mapping[Kind, int]) -> Counter[tuple[str, str, str]]:
+def _counter(
+    name: str, sentence: str, labels: tuple[str, ...], numbers: Mapping[tuple[str, ...], int]
+) -> CounterMetricFamily:
+    counter = CounterMetricFamily(f"{_PREFIX}_{name}", sentence, labels=labels)
+    for values, number in numbers.items():
+        counter.add_metric(values, number)
+    return counter
+
+
+def _by_class(kinds: Mapping[Kind, int]) -> Counter[tuple[str, ...]]:
     """Numbers of calls by route, class of status ("2xx"; "none" where no answer came) and stream."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    found: Counter[tuple[str, ...]] = Counter()
     for kind, number in kinds.items():
         status_class = "none" if kind.status is None else f"{kind.status // 100}xx"
         found[kind.route, status_class, str(kind.streamed).lower()] += number

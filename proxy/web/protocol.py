@@ -8,10 +8,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from proxy.relay.closing import LINGER_SECONDS
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS
 from proxy.web.answers import refusal
-
-LINGER_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from harness.clients import Client
+from harness.handshakes import HANDSHAKE, SWITCH, shake_hands
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import End, Truncated, chunked, head, wait_until, wait_until_still
 from relay.loops import on_both_loops
-from relay.test_upgrades import HANDSHAKE, SWITCH, shake_hands
 
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 HEALTH = head(b"GET /feedback/health HTTP/1.1", b"Host: localhost")

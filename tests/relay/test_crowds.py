@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.clients import Client
+from harness.handshakes import shake_hands
 from harness.programs import Program
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, answering
@@ -22,15 +23,6 @@ GET = head(b"GET /v1/models HTTP/1.1", HOST)
 HEALTH = head(b"GET /feedback/health HTTP/1.1", HOST)
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 RATING = head(b"POST /feedback/last HTTP/1.1", HOST, b"Content-Length: 16")
-HANDSHAKE = head(
-    b"GET /v1/realtime HTTP/1.1",
-    HOST,
-    b"Upgrade: websocket",
-    b"Connection: Upgrade",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Version: 13",
-)
-SWITCH = head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")
 
 Address = tuple[str, int]
 
@@ -118,11 +110,7 @@ def test_when_one_leaves_another_is_served(full: tuple[RunningSidecar, list[Clie
 def test_a_tunnel_takes_one_place(start_sidecar: StartSidecar, upstream: Upstream) -> None:
     sidecar = start_sidecar(upstream.url, **{"server.max_connections": 1})
     client = sidecar.connect()
-    client.send(HANDSHAKE)
-    call = upstream.accept()
-    call.read_request()
-    call.send(SWITCH)
-    assert client.read_answer().status == 101
+    call = shake_hands(client, upstream)
     assert sidecar.connect().ask(GET).status == 503
     client.send(b"still there")
     assert call.read_exactly(11) == b"still there"

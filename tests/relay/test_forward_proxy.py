@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.authorities import Authority
+from harness.handshakes import HANDSHAKE, SWITCH
 from harness.loops import LoopThread
 from harness.proxies import ESTABLISHED, ConnectProxy, saying
 from harness.sidecars import RunningSidecar, settings_of
@@ -14,7 +15,6 @@ from harness.upstreams import ScriptedUpstream, Upstream, UpstreamWire, answerin
 from harness.wire import head, wait_until
 from proxy.relay.forward_proxy import HEAD_LIMIT_BYTES, ForwardProxy
 from relay.loops import needs_openssl, on_both_loops
-from relay.test_upgrades import HANDSHAKE, SWITCH
 
 pytestmark = needs_openssl
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.clients import Client
+from harness.handshakes import shake_hands
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import End, Message, Truncated, Wire, chunked, head, wait_until
@@ -24,15 +25,6 @@ CHUNKED_UPLOAD = head(b"POST /v1/files HTTP/1.1", HOST, b"Transfer-Encoding: chu
 EXPECTING = head(b"POST /v1/files HTTP/1.1", HOST, b"Content-Length: 4", b"Expect: 100-continue")
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 STREAM = head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + b"3\r\none\r\n"
-HANDSHAKE = head(
-    b"GET /v1/realtime HTTP/1.1",
-    HOST,
-    b"Upgrade: websocket",
-    b"Connection: Upgrade",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Version: 13",
-)
-SWITCH = head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")
 
 LIMIT = 0.25
 """Of whatever a test is about."""
@@ -623,11 +615,7 @@ def test_a_client_that_leaves_while_the_upstream_is_silent_has_left(
 def open_tunnel(sidecar: RunningSidecar, upstream: Upstream) -> tuple[Client, UpstreamWire]:
     """A tunnel's ends."""
     client = sidecar.connect(receive_buffer_bytes=SMALL_BUFFER)
-    client.send(HANDSHAKE)
-    call = upstream.accept()
-    call.read_request()
-    call.send(SWITCH)
-    assert client.read_answer().status == 101
+    call = shake_hands(client, upstream)
     return client, call
 
 

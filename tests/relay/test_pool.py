@@ -11,12 +11,12 @@ import pytest
 
 from harness.authorities import Authority
 from harness.clients import Client
+from harness.handshakes import HANDSHAKE, SWITCH
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire
 from harness.wire import End, head, wait_until
 from proxy.relay.pool import Pool
 from relay.loops import needs_openssl, on_both_loops
-from relay.test_upgrades import HANDSHAKE, SWITCH
 
 GET = head(b"GET /v1/models HTTP/1.1", b"Host: localhost")
 POST = head(b"POST / HTTP/1.1", b"Host: localhost", b"Content-Length: 2") + b"{}"

@@ -5,20 +5,12 @@ import time
 import pytest
 
 from harness.clients import Client
+from harness.handshakes import HANDSHAKE, SWITCH, shake_hands
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import Upstream
 from harness.wire import End, head, wait_until
 
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
-HANDSHAKE = head(
-    b"GET /v1/realtime HTTP/1.1",
-    b"Host: localhost",
-    b"Upgrade: websocket",
-    b"Connection: Upgrade",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Version: 13",
-)
-SWITCH = head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade")
 
 
 def get(target: bytes) -> bytes:
@@ -73,12 +65,9 @@ def test_a_long_heartbeat_of_interim_answers_is_no_large_head(client: Client, up
 def test_a_tunnel_that_we_stop_is_logged_as_cut(start_sidecar: StartSidecar, upstream: Upstream) -> None:
     sidecar = start_sidecar(upstream.url, **{"server.grace_seconds": 0.2})
     client = sidecar.connect()
-    client.send(HANDSHAKE)
-    call = upstream.accept()
-    call.read_request()
-    call.send(SWITCH)
-    assert client.read_answer().status == 101
+    call = shake_hands(client, upstream)
     sidecar.begin_stop().result(30)
+    call.wait_for_end()
     assert " 101 cut " in sidecar.log
 
 

@@ -5,37 +5,13 @@ import time
 import pytest
 
 from harness.clients import Client
+from harness.handshakes import HANDSHAKE, HANDSHAKE_LINES, SWITCH, shake_hands
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire
 from harness.wire import End, Truncated, chunked, head
 from relay.loops import on_both_loops
 
-HANDSHAKE_LINES = (
-    b"Upgrade: websocket",
-    b"Connection: keep-alive, Upgrade",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    b"Sec-WebSocket-Version: 13",
-    b"sec-websocket-protocol: realtime, openai-insecure-api-key.x",
-)
-HANDSHAKE = head(b"GET /v1/realtime?model=x HTTP/1.1", b"Host: localhost", *HANDSHAKE_LINES)
-SWITCH = head(
-    b"HTTP/1.1 101 Switching Protocols",
-    b"Upgrade: websocket",
-    b"Connection: Upgrade",
-    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
-    b"Set-Cookie: a=b",
-)
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
-
-
-def shake_hands(client: Client, upstream: Upstream) -> UpstreamWire:
-    """Open a tunnel. Gives the gateway's end of it."""
-    client.send(HANDSHAKE)
-    call = upstream.accept()
-    call.read_request()
-    call.send(SWITCH)
-    assert client.read_answer().status == 101
-    return call
 
 
 # -- the handshake
