@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+COMPILED := $(VENV)-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors system bench bounds bench-peers fuzz clean
+.PHONY: help demo run test check format floors compiled wheel system compiler bench bounds bench-peers fuzz clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +18,17 @@ run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when i
 
 test: $(VENV)/.dev system  ## all tests
 	@$(BIN)/pytest $(ARGS)
+
+wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs with every call is compiled (a minute)
+	@echo "Compiling ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'build>=1.2'
+	@rm -rf dist
+	@# By way of a source archive: built in place, machine code would stay beside the sources and be run in their stead.
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m build --outdir dist . >.wheel.log 2>&1 || { tail -30 .wheel.log; exit 1; }
+	@ls dist/*.whl
+
+compiled: $(COMPILED)/.test system  ## all tests on what make wheel makes
+	@$(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ARGS)
 
 check: $(VENV)/.dev  ## ruff and mypy strict
 	@$(BIN)/ruff check .
@@ -43,8 +55,15 @@ system:
 		echo "Installing$$missing ..."; apt-get -qq update && apt-get -qq install -y $$(echo $$missing | sed 's/nginx/nginx-light/') >/dev/null; \
 	elif [ -n "$$missing" ]; then echo "Not installed, so some tests are skipped:$$missing"; fi
 
-bench: $(VENV)/.bench  ## measure the sidecar beside other proxies (ARGS=--quick; make bench-peers first, for all of them)
-	@$(BIN)/python -m benchmarks $(ARGS)
+compiler:
+	@headers=$$($(PYTHON) -c 'import os, sysconfig; print(os.path.exists(sysconfig.get_path("include") + "/Python.h"))'); \
+	if command -v cc >/dev/null && [ "$$headers" = True ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing a C compiler ..."; apt-get -qq update && apt-get -qq install -y gcc libc6-dev python3-dev >/dev/null; \
+	else echo "A C compiler and Python's headers are needed (Debian: gcc, python3-dev)."; exit 1; fi
+
+bench: $(VENV)/.bench $(COMPILED)/.app  ## measure the sidecar beside other proxies (ARGS=--quick; make bench-peers first, for all of them)
+	@$(BIN)/python -m benchmarks --python $(COMPILED)/bin/python $(ARGS)
 
 bounds: $(VENV)/.bench  ## what the sidecar bears: 9,500 streams, a GiB each way, slow readers, no descriptors left
 	@$(BIN)/python -m benchmarks.bounds $(ARGS)
@@ -69,7 +88,7 @@ fuzz: $(VENV)/.dev  ## hostile bytes from both sides, for as long as you like: A
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 clean:  ## remove what the other targets made here
-	rm -rf .venv .venv-bench .venv-floors .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist .wheel.log .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }
@@ -88,4 +107,16 @@ $(VENV)/.dev: $(VENV)/.app
 
 $(VENV)/.bench: $(VENV)/.app
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
+
+$(COMPILED)/.app: pyproject.toml $(shell find proxy -name '*.py')
+	@$(MAKE) --no-print-directory wheel
+	@$(PYTHON) -m venv --clear $(COMPILED)
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	@$(COMPILED)/bin/helicone-proxy --version | grep -q compiled
+	@touch $@
+
+$(COMPILED)/.test: $(COMPILED)/.app
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@

@@ -1,6 +1,5 @@
 """Remembers calls: turns what the relay reports into calls that can be found and rated."""
 
-import json
 import logging
 import os
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from proxy import helicone
+from proxy import bodies, helicone
 from proxy.keys import Keyring
 from proxy.model import Call, CallState, Receipt
 from proxy.relay.contract import Ending, Trace
@@ -25,7 +24,6 @@ logger = logging.getLogger(__name__)
 MODEL_LOOK_BYTES = 64 * 1024
 """How large a request's body may be for its model to be read from it."""
 
-_LONGEST_MODEL = 200
 _IDS_AT_A_TIME = 128
 _KEPT_PATHS = 256
 _SAY_AGAIN_SECONDS = 60.0
@@ -57,7 +55,6 @@ _CONTENT = (
     b"/api/chat",
     b"/api/generate",
 )
-_read_json = json.JSONDecoder().raw_decode
 _KEY_SEGMENT = re.compile(rb"/[sp]k-[^/]*")
 
 
@@ -118,14 +115,7 @@ class LiveCall(Trace):
 
     def look(self, body: bytes) -> None:
         """Take the model from a request's body, if that is what it looks like."""
-        try:
-            document, _ = _read_json(body.decode().lstrip())
-        except (ValueError, RecursionError):
-            return  # Not for us to judge: the gateway will say what it thinks of the body.
-        model = document.get("model") if isinstance(document, dict) else None
-        # Printable, because it is shown on terminals.
-        if isinstance(model, str) and 0 < len(model) <= _LONGEST_MODEL and model.isprintable():
-            self.model = model
+        self.model = bodies.model_of(body)
 
     def snapshot(self, now: float) -> Call:
         """The call as it stands; `now` is a reading of the relay's clock."""

@@ -1,7 +1,7 @@
 """`helicone-proxy`: which commands there are. Each is loaded when it is asked for: none pays for another."""
 
 import gc
-import importlib
+import importlib.util
 import io
 import sys
 from collections.abc import Mapping
@@ -46,11 +46,18 @@ class LazyCommand(click.Command):
         return self.load().make_context(info_name, args, parent, **extra)
 
 
+def _version() -> str:
+    """Which version this is, and whether what runs with every call is compiled (`make wheel`)."""
+    spec = importlib.util.find_spec("proxy.calls")
+    compiled = spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
+    return f"{__version__}, compiled" if compiled else __version__
+
+
 @click.group(
     commands=[LazyCommand(name, help=sentence) for name, sentence in COMMANDS.items()],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="helicone-proxy")
+@click.version_option(_version(), prog_name="helicone-proxy")
 def main() -> None:
     """Rate LLM answers that went through Helicone: a local, transparent proxy.
 

@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from proxy.calls import LiveCall
 from proxy.relay.contract import Ending
@@ -39,12 +38,8 @@ class Histogram:
         self.sum += sum(values)
 
 
-class Kind(NamedTuple):
-    """What calls are counted by. `status`: None when no answer came."""
-
-    route: str
-    status: int | None
-    streamed: bool
+Kind = tuple[str, int | None, bool]
+"""What calls are counted by: route, status (None when no answer came), and whether the answer was streamed."""
 
 
 class CallMetrics:
@@ -63,7 +58,7 @@ class CallMetrics:
 
     def count(self, calls: Sequence[LiveCall]) -> None:
         """These are over."""
-        self.kinds.update([Kind(call.route, call.status, call.streamed) for call in calls])
+        self.kinds.update([(call.route, call.status, call.streamed) for call in calls])
         self.endings.update([call.ending for call in calls if call.ending is not None])
         self.duration.observe([call.ended - call.started for call in calls if call.ended is not None])
         self.first_byte.observe([call.answered - call.started for call in calls if call.answered is not None])

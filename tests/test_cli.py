@@ -24,7 +24,7 @@ from harness.benches import JSON, Bench, chat_body, document, id_of, request
 from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
-from proxy import __version__, commands
+from proxy import __version__, calls, commands
 from proxy.cli import COMMANDS, main
 from proxy.commands.recent import table
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
@@ -472,7 +472,9 @@ def test_an_idle_sidecar_stops_at_once_and_in_silence(upstream_url: str, number:
 
 def test_the_version_is_printed() -> None:
     done = run_command("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"helicone-proxy, version {__version__}\n", "")
+    is_compiled = not calls.__file__.endswith(".py")
+    version = f"{__version__}, compiled" if is_compiled else __version__
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"helicone-proxy, version {version}\n", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

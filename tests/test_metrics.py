@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.calls import LiveCall
-from proxy.metrics import CallMetrics, Histogram, Kind
+from proxy.metrics import CallMetrics, Histogram
 from proxy.relay.contract import Ending
 
 
@@ -36,12 +36,12 @@ def test_calls_are_counted_by_route_status_and_stream() -> None:
         ]
     )
     assert metrics.kinds == {
-        Kind("default", 200, False): 1,
-        Kind("default", 201, False): 1,
-        Kind("default", 200, True): 1,
-        Kind("default", 429, False): 1,
-        Kind("default", 502, False): 1,
-        Kind("default", None, False): 1,
+        ("default", 200, False): 1,
+        ("default", 201, False): 1,
+        ("default", 200, True): 1,
+        ("default", 429, False): 1,
+        ("default", 502, False): 1,
+        ("default", None, False): 1,
     }
     assert metrics.endings == {
         Ending.COMPLETE: 3,

@@ -138,7 +138,7 @@ class ClientConnection(asyncio.Protocol):
             self.done(keep=False)
         else:
             if head.method == b"OPTIONS":
-                head.lines = headers.one_hop_less(head.lines, head.fields)
+                head.kept = headers.one_hop_less(head.kept, head.fields)
             self._exchange = Exchange(self, request, self._door.route(head), self._door)
             self._exchange.start()
 

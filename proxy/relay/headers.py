@@ -1,15 +1,13 @@
-"""Which header lines pass, and which stop here. Pure functions on pairs of bytes.
+"""Which header lines pass, and which stop here. Pure.
 
-`Fields` is how headers are looked up (lower-case names; repeated lines joined by ", ", RFC 9110 §5.3); `Lines` is
-how they travel: as they came, with their case, order and repetitions.
+`Lines` is how headers come: with their case, order and repetitions. `Fields` is how they are looked up (lower-case
+names; repeated lines joined by ", ", RFC 9110 §5.3). What goes on of them is a list of lines as they are written.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Sequence
 
 Lines = list[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
-K = TypeVar("K")
 
 HOP_BY_HOP = frozenset(
     {
@@ -41,9 +39,7 @@ KEPT_FROM_CLIENT = frozenset(
 )
 """They would act on every app on localhost, not on the gateway's site."""
 
-_STOP_UP = HOP_BY_HOP | KEPT_FROM_UPSTREAM
-_STOP_DOWN = HOP_BY_HOP | KEPT_FROM_CLIENT
-_STOP_IN_TRAILERS = _STOP_UP | _STOP_DOWN | {b"content-length", b"host"}
+_STOP_IN_TRAILERS = HOP_BY_HOP | KEPT_FROM_UPSTREAM | KEPT_FROM_CLIENT | {b"content-length", b"host"}
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
 _USUAL_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
@@ -52,66 +48,56 @@ _REMEMBERED_NAMES = 256
 """The same few names come with every call: what is decided about each is remembered, within a bound."""
 
 
-class _Names(Generic[K]):
-    """What is decided about names, remembered in `known`, in which is looked up without a call."""
+class Direction:
+    """What happens to lines on their way in one direction.
 
-    def __init__(self, decide: Callable[[bytes], K]) -> None:
-        self._decide = decide
-        self.known: dict[bytes, K] = {}
+    `known`: for each name, itself in lower case, and how its line begins when it goes on; None if it stops here.
+    """
+
+    def __init__(self, stop: frozenset[bytes], stop_prefix: bytes) -> None:
+        self._stop = stop
+        self._stop_prefix = stop_prefix
+        self.known: dict[bytes, tuple[bytes, bytes | None]] = {}
 
     def learn(self, lines: Lines) -> None:
         """Decide about the names of these lines."""
         if len(self.known) > _REMEMBERED_NAMES:
             self.known.clear()
         for name, _ in lines:
-            self.known[name] = self._decide(name)
+            lower = name.lower()
+            stops = lower in self._stop or lower.startswith(self._stop_prefix)
+            self.known[name] = lower, None if stops else name + b": "
 
 
-def _start_up(name: bytes) -> bytes | None:
-    """How the line of that name begins on the way up; None if it stops here."""
-    lower = name.lower()
-    if lower in _STOP_UP or lower.startswith(b"sec-fetch-"):
-        return None
-    return name + b": "
+UP = Direction(HOP_BY_HOP | KEPT_FROM_UPSTREAM, b"sec-fetch-")
+DOWN = Direction(HOP_BY_HOP | KEPT_FROM_CLIENT, b"access-control-")
 
 
-def _start_down(name: bytes) -> bytes | None:
-    """How the line of that name begins on the way down; None if it stops here."""
-    lower = name.lower()
-    if lower in _STOP_DOWN or lower.startswith(b"access-control-"):
-        return None
-    return name + b": "
-
-
-_LOWER = _Names(bytes.lower)
-_UP = _Names(_start_up)
-_DOWN = _Names(_start_down)
-
-
-def _passing(lines: Lines, starts: _Names[bytes | None]) -> list[bytes]:
-    """The lines that pass, as they are written."""
-    known = starts.known
-    try:
-        return [start + value for name, value in lines if (start := known[name]) is not None]
-    except KeyError:
-        starts.learn(lines)
-        return _passing(lines, starts)
-
-
-def index(lines: Lines) -> Fields:
-    """The lines as a table to look names up in.
+def read(lines: Lines, direction: Direction) -> tuple[Fields, list[bytes]]:
+    """The lines of a head in the two forms that are wanted: a table to look names up in, and the lines that go on.
 
     White space around a value is no part of it (RFC 9112 §5.1); the parser leaves what is behind it.
     """
-    known = _LOWER.known
+    known = direction.known
+    fields: Fields = {}
+    kept: list[bytes] = []
     try:
-        fields = {known[name]: value.strip() for name, value in lines}
+        for name, value in lines:
+            lower, start = known[name]
+            fields[lower] = value.strip()
+            if start is not None:
+                kept.append(start + value)
     except KeyError:
-        _LOWER.learn(lines)
-        return index(lines)
-    if len(fields) == len(lines):
-        return fields
-    fields = {}
+        direction.learn(lines)
+        return read(lines, direction)
+    if len(fields) != len(lines):
+        fields = index(lines)
+    return fields, kept
+
+
+def index(lines: Lines) -> Fields:
+    """The lines as a table to look names up in."""
+    fields: Fields = {}
     for name, value in lines:
         lower, bare = name.lower(), value.strip()
         fields[lower] = bare if lower not in fields else fields[lower] + b", " + bare
@@ -123,20 +109,22 @@ def tokens(value: bytes) -> set[bytes]:
     return {token.strip().lower() for token in value.split(b",")}
 
 
-def _without_named(lines: Lines, fields: Fields) -> Lines:
+def _name(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()
+
+
+def _without_named(kept: list[bytes], fields: Fields) -> list[bytes]:
     """The lines without those that this message's `Connection` declares to be hop-by-hop."""
-    connection = fields[b"connection"]
-    if connection in _USUAL_CONNECTION:
-        return lines
+    connection = fields.get(b"connection")
+    if connection is None or connection in _USUAL_CONNECTION:
+        return kept
     named = tokens(connection) - _NEVER_NAMED
-    return [(name, value) for name, value in lines if name.lower() not in named]
+    return [line for line in kept if _name(line) not in named]
 
 
-def towards_upstream(lines: Lines, fields: Fields, host: bytes) -> list[bytes]:
+def towards_upstream(kept: list[bytes], fields: Fields, host: bytes) -> list[bytes]:
     """The request's lines as they go up; `Host` becomes `host` where it stands."""
-    if b"connection" in fields:
-        lines = _without_named(lines, fields)
-    kept = _passing(lines, _UP)
+    kept = _without_named(kept, fields).copy()
     position = _host_position(kept)
     if position is None:
         kept.insert(0, b"Host: " + host)
@@ -156,11 +144,9 @@ def _host_position(lines: list[bytes]) -> int | None:
     return None
 
 
-def towards_client(lines: Lines, fields: Fields) -> list[bytes]:
+def towards_client(kept: list[bytes], fields: Fields) -> list[bytes]:
     """The answer's lines as they go down."""
-    if b"connection" in fields:
-        lines = _without_named(lines, fields)
-    return _passing(lines, _DOWN)
+    return _without_named(kept, fields)
 
 
 def trailers(lines: Sequence[tuple[bytes, bytes]]) -> Lines:
@@ -179,12 +165,12 @@ def hops_left(fields: Fields) -> int | None:
     return int(hops) if hops.isdigit() and len(hops) < 10 else None
 
 
-def one_hop_less(lines: Lines, fields: Fields) -> Lines:
+def one_hop_less(kept: list[bytes], fields: Fields) -> list[bytes]:
     """The lines as they are sent on, with `Max-Forwards` counted down."""
     hops = hops_left(fields)
     if not hops:
-        return lines
-    return [(name, b"%d" % (hops - 1) if name.lower() == b"max-forwards" else value) for name, value in lines]
+        return kept
+    return [line[:14] + b"%d" % (hops - 1) if _name(line) == b"max-forwards" else line for line in kept]
 
 
 def wants_websocket(fields: Fields) -> bool:

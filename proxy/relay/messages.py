@@ -21,14 +21,14 @@ def head_size(start: bytes, lines: Lines) -> int:
 class RequestHead:
     """What a client asked for.
 
-    `target`: path and query, raw. `path`: the same without the query. `fields["host"]` is the host of an
-    absolute-form target where there was one.
+    `target`: path and query, raw. `path`: the same without the query. `kept`: the lines that go up, as they are
+    written. `fields["host"]` is the host of an absolute-form target where there was one.
     """
 
     method: bytes
     target: bytes
     path: bytes
-    lines: Lines
+    kept: list[bytes]
     fields: Fields
     framing: Framing
     http10: bool = False
@@ -39,7 +39,7 @@ class RequestHead:
 
     def let_go(self) -> None:
         """Keep no more of the fields than what has been made of them."""
-        self.lines = []
+        self.kept = []
         self.fields = {}
 
 
@@ -68,10 +68,10 @@ class Request:
 
 @dataclass(slots=True)
 class AnswerHead:
-    """What the upstream answered."""
+    """What the upstream answered. `kept`: the lines that go down, as they are written."""
 
     status: int
     reason: bytes
-    lines: Lines
+    kept: list[bytes]
     fields: Fields
     framing: Framing

@@ -12,7 +12,7 @@ CLOSE = b"Connection: close\r\n"
 
 def request_head(head: RequestHead, upstream: Upstream, added: bytes, via: bytes | None) -> bytes:
     """A request's head as it goes up. `added`: header lines, each with its line's end."""
-    lines = headers.towards_upstream(head.lines, head.fields, upstream.authority)
+    lines = headers.towards_upstream(head.kept, head.fields, upstream.authority)
     if head.framing is Framing.CHUNKED:
         added += CHUNKED
     if head.websocket:
@@ -24,5 +24,5 @@ def request_head(head: RequestHead, upstream: Upstream, added: bytes, via: bytes
 
 def answer_head(answer: AnswerHead, added: bytes) -> bytes:
     """An answer's head as it goes down. `added`: header lines, each with its line's end."""
-    lines = headers.towards_client(answer.lines, answer.fields)
+    lines = headers.towards_client(answer.kept, answer.fields)
     return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)

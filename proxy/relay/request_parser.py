@@ -226,7 +226,7 @@ class RequestParser:
             raise _Stop(refusals.method_refused(method.decode()))
         if method in _NOT_HTTP:
             raise _Stop(refusals.method_unknown())
-        fields = headers.index(lines)
+        fields, kept = headers.read(lines, headers.UP)
         keep_alive = parser.should_keep_alive()
         # Only then can it be anything but HTTP/1.1; asking every time costs more than it looks.
         asked = not keep_alive or b"connection" in fields or b"proxy-connection" in fields
@@ -244,7 +244,7 @@ class RequestParser:
         if target.path == b"*" and method != b"OPTIONS":
             raise _Stop(refusals.malformed("only OPTIONS may ask for *"))
         head = RequestHead(
-            method, target.origin, target.path, lines.copy(), fields, kind, http10, keep_alive and not http10
+            method, target.origin, target.path, kept, fields, kind, http10, keep_alive and not http10
         )
         if b"upgrade" in fields:
             head.upgrade = True

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_WORTH_A_LOOK = re.compile(rb"[#.%\\]")
+_WORTH_A_LOOK = b"#.%\\"
 _ENCODED = re.compile(rb"%(2e|2f|5c)", re.IGNORECASE)
 _DECODED = MappingProxyType({b"2e": b".", b"2f": b"/", b"5c": b"\\"})
 _DOT_SEGMENT = re.compile(rb"(?:^|/)\.\.?(?:/|$)")
@@ -45,7 +45,7 @@ def parse(raw: bytes) -> Target:
             raise BadTarget("the request target is neither a path nor an absolute URL")
         authority, raw = match[1], match[2] if match[2].startswith(b"/") else b"/" + match[2]
     path = raw.partition(b"?")[0]
-    if _WORTH_A_LOOK.search(raw) is not None:
+    if len(raw.translate(None, _WORTH_A_LOOK)) < len(raw):
         if raw.find(b"#") >= 0:
             raise BadTarget("the request target has a fragment (#), which never belongs on the wire")
         _refuse_dot_segments(path)

@@ -272,11 +272,11 @@ class UpstreamConnection(asyncio.Protocol):
             and head_size(reason, lines) > HEAD_LIMIT_BYTES
         ):
             raise _Malformed("its head is too large")
-        fields = headers.index(lines)
+        fields, kept = headers.read(lines, headers.DOWN)
         self._check(reason, fields)
         status = parser.get_status_code()
         kind = framing.of_answer(self._method, status, fields)
-        head = AnswerHead(status, reason, lines.copy(), fields, kind)
+        head = AnswerHead(status, reason, kept, fields, kind)
         lines.clear()
         if status < 200 and status != 101:
             self._interim(head)

@@ -71,9 +71,9 @@ def _counter(
 def _by_class(kinds: Mapping[Kind, int]) -> Counter[tuple[str, ...]]:
     """Numbers of calls by route, class of status ("2xx"; "none" where no answer came) and stream."""
     found: Counter[tuple[str, ...]] = Counter()
-    for kind, number in kinds.items():
-        status_class = "none" if kind.status is None else f"{kind.status // 100}xx"
-        found[kind.route, status_class, str(kind.streamed).lower()] += number
+    for (route, status, streamed), number in kinds.items():
+        status_class = "none" if status is None else f"{status // 100}xx"
+        found[route, status_class, str(streamed).lower()] += number
     return found
 
 

@@ -13,7 +13,8 @@ from typing import IO, Self
 
 from harness.loops import DEADLINE_SECONDS
 
-COMMAND = (sys.executable, "-W", "error", "-m", "proxy")
+# -P: what is installed, not what lies in the folder from which it is started (see `make compiled`).
+COMMAND = (sys.executable, "-P", "-W", "error", "-m", "proxy")
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
 """Of the environment: nothing that configures the product, and no HTTP proxy."""
 

@@ -15,6 +15,7 @@ LAYERS = (
     (
         "proxy",
         "proxy.model",
+        "proxy.bodies",
         "proxy.errors",
         "proxy.relay.headers",
         "proxy.relay.framing",

@@ -109,10 +109,9 @@ def test_chunks_are_written_as_the_rfc_has_them() -> None:
 
 
 def test_repeated_lines_are_joined_where_they_are_looked_up() -> None:
-    assert headers.index([(b"A", b"1"), (b"B", b"x"), (b"a", b"2"), (b"A", b"3")]) == {
-        b"a": b"1, 2, 3",
-        b"b": b"x",
-    }
+    fields, kept = headers.read([(b"A", b"1"), (b"B", b"x"), (b"a", b"2"), (b"A", b"3")], headers.UP)
+    assert fields == {b"a": b"1, 2, 3", b"b": b"x"}
+    assert kept == [b"A: 1", b"B: x", b"a: 2", b"A: 3"]
 
 
 def test_a_list_of_words_is_read_in_any_spelling() -> None:
