@@ -311,6 +311,7 @@ class CallRecorder:
 
 def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
     """Whether a body is labelled as JSON, and not compressed."""
-    if fields.get(b"content-type", b"").lower().find(b"json") < 0:
+    label = fields.get(b"content-type", b"")
+    if label != b"application/json" and label.lower().find(b"json") < 0:
         return False
-    return fields.get(b"content-encoding", b"identity").lower() == b"identity"
+    return b"content-encoding" not in fields or fields[b"content-encoding"].lower() == b"identity"

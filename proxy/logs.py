@@ -44,8 +44,8 @@ def _text_line(call: LiveCall) -> str:
     status = "-" if call.status is None else call.status
     ending = "" if call.ending is Ending.COMPLETE or call.ending is None else f" {call.ending.value}"
     started = call.started
-    first = "" if call.answered is None else f" first {round((call.answered - started) * 1000)} ms"
-    total = "" if call.ended is None else f" total {round((call.ended - started) * 1000)} ms"
+    first = "" if call.answered is None else f" first {int((call.answered - started) * 1000 + 0.5)} ms"
+    total = "" if call.ended is None else f" total {int((call.ended - started) * 1000 + 0.5)} ms"
     return (
         f"{_clock(int(call.started_at))} {call.method.decode()} {call.path.decode()} {status}{ending} "
         f"{call.model or '-'}{first}{total} {call.request_id}\n"

@@ -1,7 +1,6 @@
 """The heads of requests and answers, as the parsers leave them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Fields, Lines
@@ -17,7 +16,6 @@ def head_size(start: bytes, lines: Lines) -> int:
     return len(start) + sum([len(name) + len(value) + 4 for name, value in lines])
 
 
-@dataclass(slots=True)
 class RequestHead:
     """What a client asked for.
 
@@ -25,17 +23,22 @@ class RequestHead:
     written. `fields["host"]` is the host of an absolute-form target where there was one.
     """
 
-    method: bytes
-    target: bytes
-    path: bytes
-    kept: list[bytes]
-    fields: Fields
-    framing: Framing
-    http10: bool = False
-    keep_alive: bool = True
-    upgrade: bool = False
+    # Defaults stand on the class: few requests differ from them.
+    http10 = False
+    keep_alive = True
+    upgrade = False
     """Whether it asks for another protocol, which one or other."""
-    websocket: bool = False
+    websocket = False
+
+    def __init__(  # a head has these parts
+        self, method: bytes, target: bytes, path: bytes, kept: list[bytes], fields: Fields, framing: Framing
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.kept = kept
+        self.fields = fields
+        self.framing = framing
 
     def let_go(self) -> None:
         """Keep no more of the fields than what has been made of them."""
@@ -66,12 +69,14 @@ class Request:
         return pieces
 
 
-@dataclass(slots=True)
 class AnswerHead:
     """What the upstream answered. `kept`: the lines that go down, as they are written."""
 
-    status: int
-    reason: bytes
-    kept: list[bytes]
-    fields: Fields
-    framing: Framing
+    def __init__(
+        self, status: int, reason: bytes, kept: list[bytes], fields: Fields, framing: Framing
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.kept = kept
+        self.fields = fields
+        self.framing = framing

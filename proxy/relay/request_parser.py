@@ -243,9 +243,9 @@ class RequestParser:
             fields[b"host"] = target.authority
         if target.path == b"*" and method != b"OPTIONS":
             raise _Stop(refusals.malformed("only OPTIONS may ask for *"))
-        head = RequestHead(
-            method, target.origin, target.path, kept, fields, kind, http10, keep_alive and not http10
-        )
+        head = RequestHead(method, target.origin, target.path, kept, fields, kind)
+        head.http10 = http10
+        head.keep_alive = keep_alive and not http10
         if b"upgrade" in fields:
             head.upgrade = True
             head.websocket = (
