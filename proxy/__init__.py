@@ -13,7 +13,7 @@ helicone    the vendor: header names, hosts, id rules, its API
 guard       who may speak to us
 keys        Helicone keys, in memory, by fingerprint
 stores/     where things are kept
-config      settings, declared once (config_sources, config_problems: where they come from, what is wrong)
+config      settings, declared once (config_kinds, config_sources: what they may be, where they come from)
 logs        one line for each call
 remote      speaks to a running sidecar, for the commands
 model       the words of the domain, as data

@@ -106,7 +106,7 @@ class Sidecar:
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
         key = settings.helicone.api_key
-        keys = Keyring(None if key is None else key.get_secret_value(), helicone.fingerprint)
+        keys = Keyring(None if key is None else key.text, helicone.fingerprint)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         tls = self._trust()
         self._pool = self._make_pool(tls)
@@ -194,7 +194,7 @@ class Sidecar:
         key, route = self.settings.helicone.api_key, self.settings.routes.default
         if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
             return {}
-        return {self._pool.upstream.authority: helicone.auth_line(key.get_secret_value())}
+        return {self._pool.upstream.authority: helicone.auth_line(key.text)}
 
     def _api_session(self, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
         """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""

@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from types import MappingProxyType
+from typing import Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from pydantic.fields import FieldInfo
-
+from proxy.config_kinds import (
+    Secret,
+    choice,
+    declared_settings,
+    seconds,
+    setting,
+    text,
+    texts,
+    truth,
+    whole,
+)
 from proxy.config_problems import (
     LOOPBACKS,
     allowed_host,
@@ -18,7 +26,7 @@ from proxy.config_problems import (
     listen_hosts,
     usable_key,
 )
-from proxy.config_sources import KEY_NAME, declared_settings, environment_name
+from proxy.config_sources import KEY_NAME, environment_name
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -31,176 +39,163 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_TYPES_IN_WORDS: Final[Mapping[object, str]] = MappingProxyType(
-    {
-        bool: "true or false",
-        int: "whole number",
-        float: "number",
-        str: "text",
-        SecretStr: "secret text",
-        list: "list of texts",
-    }
-)
-
-Url = Annotated[str, AfterValidator(base_url)]
-Seconds = Annotated[float, Field(gt=0)]
+_URL: Final = text(base_url, "URL")
+_SECONDS: Final = seconds()
+_AT_LEAST_ONE: Final = whole(least=1)
 
 
-class Section(BaseModel):
-    """A table of the file. Strict, so that `port = true` is no port; texts are converted before."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
-
-
-class Server(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
     """Where the sidecar listens."""
 
-    host: Annotated[list[Annotated[str, AfterValidator(listen_host)]], AfterValidator(listen_hosts)] = Field(
-        list(LOOPBACKS),
-        description='Addresses to listen on: loopback addresses, or "localhost" for both of them.',
+    host: tuple[str, ...] = setting(
+        texts(listen_host, listen_hosts),
+        LOOPBACKS,
+        'Addresses to listen on: loopback addresses, or "localhost" for both of them.',
     )
-    port: int = Field(8747, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    grace_seconds: float = Field(
-        10, ge=0, description="How long running calls may go on when the sidecar is told to stop."
+    port: int = setting(whole(least=0, most=65_535), 8747, "Port to listen on; 0 picks a free one.")
+    grace_seconds: float = setting(
+        seconds(or_zero=True), 10, "How long running calls may go on when the sidecar is told to stop."
     )
-    max_connections: int = Field(
-        9_500,
-        ge=1,
-        description="How many connections of apps may be open; above that, calls get 503.",
+    max_connections: int = setting(
+        _AT_LEAST_ONE, 9_500, "How many connections of apps may be open; above that, calls get 503."
     )
-    head_timeout_seconds: Seconds = Field(15, description="How long the head of a request may take.")
-    body_timeout_seconds: Seconds = Field(
-        60, description="How long an app may pause within a request's body."
+    head_timeout_seconds: float = setting(_SECONDS, 15, "How long the head of a request may take.")
+    body_timeout_seconds: float = setting(_SECONDS, 60, "How long an app may pause within a request's body.")
+    idle_timeout_seconds: float = setting(
+        _SECONDS, 75, "How long a connection of an app may be open without a call."
     )
-    idle_timeout_seconds: Seconds = Field(
-        75, description="How long a connection of an app may be open without a call."
-    )
-    unread_timeout_seconds: Seconds = Field(
-        300, description="How long an app may leave its answer unread; the gateway waits meanwhile."
+    unread_timeout_seconds: float = setting(
+        _SECONDS, 300, "How long an app may leave its answer unread; the gateway waits meanwhile."
     )
 
 
-class Route(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
     """One way up."""
 
-    url: Url = Field(
-        DEFAULT_GATEWAY_URL,
-        title="URL",
-        description="The gateway that calls go to; a path in it is put before theirs.",
+    url: str = setting(
+        _URL, DEFAULT_GATEWAY_URL, "The gateway that calls go to; a path in it is put before theirs."
     )
-    helicone: bool | None = Field(
+    helicone: bool | None = setting(
+        truth(),
         None,
-        description="Set it to true where the URL is a Helicone gateway under a name of your own, "
+        "Set it to true where the URL is a Helicone gateway under a name of your own, "
         "so that the Helicone key may go there.",
     )
 
 
-class Routes(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
     """The ways up; this version has one."""
 
     default: Route = Route()
 
 
-class Helicone(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Helicone:
     """Helicone's API, which takes the ratings."""
 
-    api_key: Annotated[SecretStr, AfterValidator(usable_key)] | None = Field(
+    api_key: Secret | None = setting(
+        text(usable_key, "secret text"),
         None,
-        description=f"Your Helicone key, better given as {KEY_NAME}: it goes onto calls that carry none, "
+        f"Your Helicone key, better given as {KEY_NAME}: it goes onto calls that carry none, "
         "and ratings of those calls leave under it.",
     )
-    api_url: Url | None = Field(
-        None,
-        title="URL",
-        description="Helicone's API, if it is one of your own; unset means the one of your key's region.",
+    api_url: str | None = setting(
+        _URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."
     )
-    timeout_seconds: Seconds = Field(10, description="How long a rating waits for Helicone's API.")
+    timeout_seconds: float = setting(_SECONDS, 10, "How long a rating waits for Helicone's API.")
 
     @property
     def resolved_api_url(self) -> str:
         """The API to post to: as set, else the one of the key's region."""
-        return self.api_url or api_url_for(self.api_key.get_secret_value() if self.api_key else None)
+        return self.api_url or api_url_for(self.api_key.text if self.api_key else None)
 
 
-class Upstream(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
     """Connections to the gateway."""
 
-    via: bool = Field(True, description="Send a Via header to the gateway, which lets us see loops.")  # noqa: FBT003
-    connect_timeout_seconds: Seconds = Field(
-        10, description="How long connecting to the gateway may take, TLS included."
+    via: bool = setting(truth(), True, "Send a Via header to the gateway, which lets us see loops.")
+    connect_timeout_seconds: float = setting(
+        _SECONDS, 10, "How long connecting to the gateway may take, TLS included."
     )
-    idle_timeout_seconds: Seconds = Field(
-        15,
-        description="How long an unused connection to the gateway is kept; keep it below the gateway's own.",
+    idle_timeout_seconds: float = setting(
+        _SECONDS, 15, "How long an unused connection to the gateway is kept; keep it below the gateway's own."
     )
-    first_byte_timeout_seconds: Seconds | None = Field(
+    first_byte_timeout_seconds: float | None = setting(
+        _SECONDS,
         None,
-        description="How long the gateway may take to begin its answer; unset means without end, since reasoning "
+        "How long the gateway may take to begin its answer; unset means without end, since reasoning "
         "models think long.",
     )
-    silence_timeout_seconds: Seconds | None = Field(
-        None, description="How long the gateway may pause within an answer; unset means without end."
+    silence_timeout_seconds: float | None = setting(
+        _SECONDS, None, "How long the gateway may pause within an answer; unset means without end."
     )
-    max_connections: int = Field(
+    max_connections: int = setting(
+        _AT_LEAST_ONE,
         10_000,
-        ge=1,
-        description="How many connections to the gateway may be open; calls above that wait for a free one.",
+        "How many connections to the gateway may be open; calls above that wait for a free one.",
     )
-    max_idle_connections: int = Field(
-        256, ge=0, description="How many unused connections to the gateway are kept."
+    max_idle_connections: int = setting(
+        whole(least=0), 256, "How many unused connections to the gateway are kept."
     )
-    trust_env: bool = Field(
-        False,  # noqa: FBT003
-        description="Go through the proxy that HTTPS_PROXY names, except to the hosts in NO_PROXY.",
+    trust_env: bool = setting(
+        truth(), False, "Go through the proxy that HTTPS_PROXY names, except to the hosts in NO_PROXY."
     )
-    ca_file: Annotated[str, AfterValidator(ca_bundle)] | None = Field(
+    ca_file: str | None = setting(
+        text(ca_bundle, "path"),
         None,
-        title="path",
-        description="File with the certificates (PEM) of authorities to trust besides the system's, "
+        "File with the certificates (PEM) of authorities to trust besides the system's, "
         "for the gateway and for Helicone's API.",
     )
 
 
-class Calls(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
     """What is remembered."""
 
-    capacity: int = Field(
-        10_000, ge=1, description="How many calls are remembered; the least recently used one makes room."
+    capacity: int = setting(
+        _AT_LEAST_ONE, 10_000, "How many calls are remembered; the least recently used one makes room."
     )
 
 
-class GuardSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
     """Who may speak to the sidecar."""
 
-    allowed_hosts: Annotated[
-        list[Annotated[str, AfterValidator(allowed_host)]], AfterValidator(each_once)
-    ] = Field(
-        [],
-        description="Names besides localhost under which the sidecar may be called, "
+    allowed_hosts: tuple[str, ...] = setting(
+        texts(allowed_host, each_once),
+        (),
+        "Names besides localhost under which the sidecar may be called, "
         'such as "host.docker.internal"; exact, without port.',
     )
 
 
-class Hooks(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
     """Headers that the sidecar adds to answers."""
 
-    id: bool = Field(True, description="Add Feedback-Id, the id to rate by, to answers.")  # noqa: FBT003
-    url: bool = Field(True, description="Add Feedback-URL, the address to rate at, to answers.")  # noqa: FBT003
+    id: bool = setting(truth(), True, "Add Feedback-Id, the id to rate by, to answers.")
+    url: bool = setting(truth(), True, "Add Feedback-URL, the address to rate at, to answers.")
 
 
-class Log(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
     """What is written to the log."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that is logged."
+    level: Literal["debug", "info", "warning", "error"] = setting(
+        choice("debug", "info", "warning", "error"), "info", "The least that is logged."
     )
-    format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON for programs.")
+    format: Literal["text", "json"] = setting(
+        choice("text", "json"), "text", "Lines for people, or JSON for programs."
+    )
 
 
-class Settings(Section):
-    """All settings. Build it with `load_settings`, or with keywords in a test."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. Made by `load_settings`, which checks them; its sections do not."""
 
     server: Server = Server()
     routes: Routes = Routes()
@@ -220,7 +215,7 @@ class SettingDoc:
     environment: str
     flag: str | None
     type: str
-    default: Any
+    default: object
     sentence: str
 
 
@@ -231,20 +226,9 @@ def describe_settings() -> list[SettingDoc]:
             key=key,
             environment=environment_name(key),
             flag=FLAGS.get(key),
-            type=_type_in_words(field),
-            default=field.get_default(),
-            sentence=field.description or "",
+            type=declared.kind.name,
+            default=declared.default,
+            sentence=declared.sentence,
         )
-        for key, field in declared_settings(Settings).items()
+        for key, declared in declared_settings(Settings).items()
     ]
-
-
-def _type_in_words(field: FieldInfo) -> str:
-    annotation: Any = field.annotation
-    if get_origin(annotation) in (Union, UnionType):
-        annotation = next(kind for kind in get_args(annotation) if kind is not NoneType)
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) is Literal:
-        return " or ".join(f'"{choice}"' for choice in get_args(annotation))
-    return field.title or _TYPES_IN_WORDS[get_origin(annotation) or annotation]

@@ -9,14 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxy.config import FLAGS, Server, Settings
-from proxy.config_sources import (
-    checked,
-    declared_settings,
-    from_environment,
-    from_file,
-    from_flags,
-    nested,
-)
+from proxy.config_kinds import declared_settings, filled
+from proxy.config_sources import checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_host, is_always_allowed
 from proxy.helicone import is_gateway_host
@@ -30,7 +24,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     """
     declared = declared_settings(Settings)
     layers = [
-        checked(layer, Settings)
+        checked(layer, declared)
         for layer in (
             from_file(file, declared),
             from_environment(environ, declared),
@@ -39,7 +33,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     ]
     values = {key: value for layer in layers for key, value in layer.values.items()}
     names = {key: layer.name(key) for layer in layers for key in layer.values}
-    settings = Settings(**nested(values))
+    settings = filled(Settings(), values)
     problems = [problem for layer in layers for problem in layer.problems]
     problems.extend(_without_effect(settings, names))
     problems.extend(_unusable_proxy(settings, environ))

@@ -9,12 +9,9 @@ import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from pydantic import SecretStr
-from pydantic_core import ErrorDetails
-
+from proxy.config_kinds import Secret
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_address, canonical_host, is_always_allowed, is_loopback, is_unspecified
 
@@ -78,14 +75,14 @@ def ca_bundle(text: str) -> str:
     return str(path)
 
 
-def usable_key(secret: SecretStr) -> SecretStr:
+def usable_key(text: str) -> Secret:
     """Accept a key that can stand in a header."""
-    key = secret.get_secret_value().strip()  # A line's end comes along with `$(cat file)`.
+    key = text.strip()  # A line's end comes along with `$(cat file)`.
     if not key:
         raise ValueError("must not be empty; leave it out to run without a key")
     if not re.fullmatch(r"[!-~]+", key):
         raise ValueError("must be the key alone, without spaces and without `Bearer`")
-    return SecretStr(key)
+    return Secret(key)
 
 
 def listen_host(text: str) -> str:
@@ -135,39 +132,10 @@ def each_once(hosts: list[str]) -> list[str]:
     return hosts
 
 
-# --- what is wrong, in words ------------------------------------------------------------------------------
+# --- names that mean nothing, and files that cannot be read -------------------------------------------------
 
-_WORDS = MappingProxyType(
-    {
-        "int_type": "must be a whole number",
-        "int_parsing": "must be a whole number",
-        "int_parsing_size": "must be a smaller number",
-        "int_from_float": "must be a whole number",
-        "float_type": "must be a number",
-        "float_parsing": "must be a number",
-        "finite_number": "must be a finite number",
-        "bool_type": "must be true or false",
-        "bool_parsing": "must be true or false",
-        "string_type": "must be text in quotes",
-        "list_type": 'must be a list of texts, such as ["one", "two"]',
-        "literal_error": "must be {expected}",
-        "greater_than": "must be more than {gt:g}",
-        "greater_than_equal": "must be {ge:g} or more",
-        "less_than_equal": "must be {le:g} or less",
-        "value_error": "{error}",
-    }
-)
 _NAME = re.compile(r"(?![sp]k-)[A-Za-z0-9_-]{1,40}")
 """What a mistyped name may look like; a key in a name's place is longer, or begins as keys do."""
-
-
-def in_words(details: ErrorDetails) -> str:
-    """Say what pydantic found, as the end of a sentence that begins with the setting's name."""
-    # Not pydantic's own text: for some types it quotes the value.
-    sentence = _WORDS.get(details["type"], "has a value that cannot be used")
-    entry = next((part + 1 for part in details["loc"] if isinstance(part, int)), None)
-    where = "" if entry is None else f"entry {entry} "
-    return where + sentence.format(**details.get("ctx", {}))
 
 
 def shown(name: str) -> str:

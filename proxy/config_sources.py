@@ -6,14 +6,12 @@ So every problem names its source, and the problems of a layer show although a l
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from json import JSONDecodeError, dumps, loads
+from json import dumps
 from pathlib import Path
-from typing import Any, Final, get_origin
+from typing import Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
-
-from proxy.config_problems import in_words, no_setting, read_toml, shown, suggestions
+from proxy.config_kinds import Setting
+from proxy.config_problems import no_setting, read_toml, shown, suggestions
 from proxy.errors import ConfigurationError
 
 ENV_PREFIX: Final = "HELICONE_PROXY_"
@@ -23,7 +21,7 @@ KEY_NAME: Final = "HELICONE_API_KEY"
 CLIENT_URL_NAME: Final = "HELICONE_PROXY_URL"
 """Where `rate` and `recent` find a running sidecar: the client's business, no setting of the server."""
 
-Declared = Mapping[str, FieldInfo]
+Declared = Mapping[str, Setting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +31,6 @@ class Layer:
     values: dict[str, object]
     name: Callable[[str], str]
     problems: list[str]
-
-
-def declared_settings(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    """Give every setting of `model` by dotted key, in the order of the declaration."""
-    settings: dict[str, FieldInfo] = {}
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            settings |= declared_settings(field.annotation, f"{prefix}{name}.")
-        else:
-            settings[f"{prefix}{name}"] = field
-    return settings
 
 
 def environment_name(key: str) -> str:
@@ -82,75 +69,30 @@ def from_environment(environ: Mapping[str, str], declared: Declared) -> Layer:
         long_name, names["helicone.api_key"] = names["helicone.api_key"], KEY_NAME
         if given.get(long_name, given[KEY_NAME]) != given[KEY_NAME]:
             problems.append(f"{KEY_NAME}: differs from {long_name}; set one of them")
-        given[long_name] = given[KEY_NAME]
-    texts = {name: text for name, text in given.items() if name in keys}
-    return Layer(_converted(texts, declared), names.__getitem__, problems)
+    values = {key: declared[key].kind.read(given[name]) for key, name in names.items() if name in given}
+    return Layer(values, names.__getitem__, problems)
 
 
 def from_flags(flags: Mapping[str, object], names: Mapping[str, str], declared: Declared) -> Layer:
     """Take the values of the command line, texts included; None and () mean that a flag was not given."""
-    texts = {
-        environment_name(key): dumps(value) if isinstance(value, list | tuple) else str(value)
+    values = {
+        key: list(value) if isinstance(value, list | tuple) else declared[key].kind.read(str(value))
         for key, value in flags.items()
         if value is not None and value != ()
     }
-    return Layer(_converted(texts, declared), lambda key: names.get(key, key), [])
+    return Layer(values, lambda key: names.get(key, key), [])
 
 
-def checked(layer: Layer, settings: type[BaseModel]) -> Layer:
-    """Try the layer's values; take out those that cannot be used, with a problem for each."""
-    try:
-        settings(**nested(layer.values))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-    else:
-        return layer
-    wrong = [".".join(part for part in details["loc"] if isinstance(part, str)) for details in found]
-    problems = [f"{layer.name(key)}: {in_words(details)}" for key, details in zip(wrong, found, strict=True)]
-    values = {key: value for key, value in layer.values.items() if key not in wrong}
-    return replace(layer, values=values, problems=layer.problems + problems)
-
-
-def nested(values: Mapping[str, object]) -> dict[str, Any]:
-    """Give values by dotted key as tables within tables."""
-    table: dict[str, Any] = {}
-    for key, value in values.items():
-        *sections, name = key.split(".")
-        inner = table
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[name] = value
-    return table
-
-
-def _between_commas(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _converted(texts: Mapping[str, str], declared: Declared) -> dict[str, object]:
-    """Give values by dotted key. `texts` has environment names of declared settings only."""
-    names = {key: environment_name(key) for key in declared}
-    return {key: _meant(texts[names[key]], field) for key, field in declared.items() if names[key] in texts}
-
-
-def _meant(text: str, field: FieldInfo) -> object:
-    """Give what a text means for a setting. What means nothing stays text: the checks find words for it."""
-    if get_origin(field.annotation) is list:
-        return _entries(text)
-    annotation: Any = field.annotation
-    try:
-        meant: object = TypeAdapter(annotation).validate_python(text)
-    except ValidationError:
-        return text
-    return meant
-
-
-def _entries(text: str) -> object:
-    """Read a list: JSON, or texts with commas between them."""
-    try:
-        return loads(text) if text.lstrip().startswith("[") else _between_commas(text)
-    except JSONDecodeError:
-        return text
+def checked(layer: Layer, declared: Declared) -> Layer:
+    """Check the layer's values; take out those that cannot be used, with a problem for each."""
+    values: dict[str, object] = {}
+    problems = list(layer.problems)
+    for key, value in layer.values.items():
+        try:
+            values[key] = declared[key].kind.accept(value)
+        except* ValueError as wrong:
+            problems += [f"{layer.name(key)}: {error}" for error in wrong.exceptions]
+    return replace(layer, values=values, problems=problems)
 
 
 def _flattened(

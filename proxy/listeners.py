@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from collections.abc import Sequence
 
 from proxy.errors import CannotStart
 from proxy.relay.keepalive import keep_alive
@@ -19,7 +20,7 @@ _TRIES = 20
 """For a free port that is free on every address."""
 
 
-def listen(addresses: list[str], port: int) -> list[socket.socket]:
+def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
     """Listening sockets, one for each address, all on `port` (0: one that is free on all of them).
 
     An address of a family that this machine does not have is passed over as long as another one is left. Raises
@@ -43,7 +44,7 @@ class _PortTaken(Exception):
         self.address = address
 
 
-def _listen_on_all(wanted: list[str], port: int) -> list[socket.socket]:
+def _listen_on_all(wanted: Sequence[str], port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     missing: list[str] = []
     for address in wanted:

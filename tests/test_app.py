@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -60,8 +61,7 @@ def upstream(scope: contextlib.ExitStack) -> Upstream:
 def with_hosts(*hosts: str) -> Settings:
     """Settings with addresses that the configuration would not let through."""
     settings = settings_of("http://127.0.0.1:9")
-    server = settings.server.model_copy(update={"host": list(hosts)})
-    return settings.model_copy(update={"server": server})
+    return replace(settings, server=replace(settings.server, host=hosts))
 
 
 def test_both_loopbacks_answer_on_one_port(start_sidecar: StartSidecar) -> None:

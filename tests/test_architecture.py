@@ -198,9 +198,7 @@ PASSING: list[tuple[Rule, Tree]] = [
     ),
     (
         module_state,
-        {
-            "a.py": "__all__ = ['a']\nclass B:\n    x: list[int] = Field([])\n    y = field(default_factory=list)"
-        },
+        {"a.py": "__all__ = ['a']\nclass B:\n    y = field(default_factory=list)"},
     ),
     (module_state, {"a.py": "def f():\n    seen = {}"}),
     (module_state, {"a.py": "A = frozenset({1})\nB = A | {2}"}),

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import RunningSidecar, StartSidecar
@@ -565,9 +564,7 @@ def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
     start_sidecar: StartSidecar, url: str, marked: bool | None, goes: bool
 ) -> None:
     # No call is made: where the lines go that this gives is what tests/relay looks at on the wire.
-    sidecar = start_sidecar(
-        url, **{"helicone.api_key": SecretStr(APPS_KEY), "routes.default.helicone": marked}
-    )
+    sidecar = start_sidecar(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
     lines = sidecar.sidecar._key_lines()
     assert list(lines.values()) == ([b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()] if goes else [])
 

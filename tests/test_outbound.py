@@ -4,7 +4,6 @@ import contextlib
 import json
 
 import pytest
-from pydantic import SecretStr
 
 from harness.authorities import Authority
 from harness.loops import LoopThread
@@ -107,7 +106,7 @@ def rated(
     """The answer to a rating that leaves for that API."""
     given = {
         "helicone.api_url": api_url,
-        "helicone.api_key": SecretStr("sk-helicone-a-key-for-this-test"),
+        "helicone.api_key": "sk-helicone-a-key-for-this-test",
         "upstream.trust_env": True,
         **dotted,
     }

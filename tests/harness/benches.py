@@ -5,8 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pydantic import SecretStr
-
 from harness.clients import Client
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, settings_of
@@ -121,7 +119,7 @@ def bench_starter(loop: LoopThread, enter: Callable[[AbstractContextManager[Any]
     def start(standin: StandInSettings = AT_ONCE, /, **dotted: object) -> Bench:
         behind: StandIn = enter(running_standin(loop, standin))
         given: dict[str, object] = {
-            "helicone.api_key": SecretStr(DEMO_KEY),
+            "helicone.api_key": DEMO_KEY,
             "helicone.api_url": behind.api_url,
             **dotted,
         }

@@ -23,6 +23,7 @@ LAYERS = (
     ),
     (
         "proxy.config",
+        "proxy.config_kinds",
         "proxy.config_loading",
         "proxy.config_problems",
         "proxy.config_sources",
@@ -267,8 +268,8 @@ def mutable_parts(value: ast.AST) -> Iterator[ast.expr]:
     """The mutable things in a value; one that is frozen at once is none, and neither is a type's argument."""
     frozen: list[ast.expr] = []
     match value:
-        case ast.Lambda() | ast.Call(func=ast.Name(id="Field")):
-            return  # pydantic copies a field's default for each model.
+        case ast.Lambda():
+            return
         case ast.Subscript(value=inner):
             yield from mutable_parts(inner)
             return

@@ -12,7 +12,7 @@ from harness.loops import DEADLINE_SECONDS, LoopThread
 from harness.wire import wait_until
 from proxy.app import Sidecar
 from proxy.config import Settings
-from proxy.config_sources import nested
+from proxy.config_kinds import declared_settings, filled
 from proxy.relay.client import ClientConnection
 from proxy.relay.tunnel import Tunnel
 
@@ -20,7 +20,7 @@ from proxy.relay.tunnel import Tunnel
 def settings_of(upstream_url: str, **dotted: object) -> Settings:
     """Settings for a test: a free port, IPv4 alone, a short grace period.
 
-    `dotted`: more of them by dotted key, as in `{"upstream.via": False}`.
+    `dotted`: more of them by dotted key, as in `{"upstream.via": False}`; None leaves one at its default.
     """
     values: dict[str, Any] = {
         "server.port": 0,
@@ -29,7 +29,9 @@ def settings_of(upstream_url: str, **dotted: object) -> Settings:
         "routes.default.url": upstream_url,
         "helicone.api_url": "http://127.0.0.1:9",
     }
-    return Settings(**nested(values | dotted))
+    declared = declared_settings(Settings)
+    given = {key: value for key, value in (values | dotted).items() if value is not None}
+    return filled(Settings(), {key: declared[key].kind.accept(value) for key, value in given.items()})
 
 
 class RunningSidecar:

@@ -4,7 +4,6 @@ import re
 import socket
 
 import pytest
-from pydantic import SecretStr
 
 from harness.clients import Client
 from harness.sidecars import RunningSidecar, StartSidecar
@@ -96,7 +95,7 @@ def test_what_frames_an_answer_cannot_be_named_away(client: Client, upstream: Up
 def test_what_we_add_cannot_be_named_away(
     start_sidecar: StartSidecar, upstream: Upstream, name: bytes
 ) -> None:
-    client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
+    client = start_sidecar(upstream.url, **{"helicone.api_key": KEY}).connect()
     request, _ = relayed(client, upstream, b"Host: localhost", b"Connection: " + name)
     assert len(request.values(name)) == 1
     assert request.values(b"connection") == []
@@ -132,7 +131,7 @@ def test_what_only_concerns_a_browser_and_us_stops_on_the_way_up(
 
 
 def test_our_key_is_added_where_the_app_sent_none(start_sidecar: StartSidecar, upstream: Upstream) -> None:
-    client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
+    client = start_sidecar(upstream.url, **{"helicone.api_key": KEY}).connect()
     request, _ = relayed(client, upstream, b"Host: localhost", b"Authorization: Bearer sk-openai")
     assert request.values(b"helicone-auth") == [b"Bearer " + KEY.encode()]
     assert request.value(b"authorization") == b"Bearer sk-openai"
@@ -147,7 +146,7 @@ def test_without_a_key_no_key_is_added(client: Client, upstream: Upstream) -> No
     "own", [b"Helicone-Auth: Bearer sk-helicone-own", b"helicone-AUTH: odd", b"Helicone-Auth:"]
 )
 def test_the_apps_own_key_is_left_alone(start_sidecar: StartSidecar, upstream: Upstream, own: bytes) -> None:
-    client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
+    client = start_sidecar(upstream.url, **{"helicone.api_key": KEY}).connect()
     request, _ = relayed(client, upstream, b"Host: localhost", own)
     assert request.value(b"helicone-auth") == own.partition(b":")[2].strip()
     assert own.partition(b":")[0] + b":" in request.head
@@ -166,7 +165,7 @@ def test_the_apps_own_key_is_left_alone(start_sidecar: StartSidecar, upstream: U
 def test_our_key_never_goes_where_it_is_passed_on_raw(
     start_sidecar: StartSidecar, upstream: Upstream, target: bytes
 ) -> None:
-    client = start_sidecar(upstream.url, **{"helicone.api_key": SecretStr(KEY)}).connect()
+    client = start_sidecar(upstream.url, **{"helicone.api_key": KEY}).connect()
     request, _ = relayed(client, upstream, target=target)
     assert KEY.encode() not in request.head
 
@@ -175,7 +174,7 @@ def test_our_key_never_goes_where_it_is_passed_on_raw(
 def test_our_key_stays_away_also_when_the_route_makes_such_a_path(
     start_sidecar: StartSidecar, upstream: Upstream, prefix: str, target: bytes
 ) -> None:
-    client = start_sidecar(upstream.url + prefix, **{"helicone.api_key": SecretStr(KEY)}).connect()
+    client = start_sidecar(upstream.url + prefix, **{"helicone.api_key": KEY}).connect()
     request, _ = relayed(client, upstream, target=target)
     assert KEY.encode() not in request.head
 
@@ -193,7 +192,7 @@ def test_our_key_goes_to_another_host_only_when_the_route_says_helicone(
     if not address.startswith("127.") or name == "localhost":
         pytest.skip("this machine's name does not lead to loopback")
     url = upstream.url.replace("127.0.0.1", name)
-    settings: dict[str, object] = {"helicone.api_key": SecretStr(KEY)}
+    settings: dict[str, object] = {"helicone.api_key": KEY}
     if marked:
         settings["routes.default.helicone"] = True
     client = start_sidecar(url, **settings).connect()

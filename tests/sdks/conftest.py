@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import anthropic
 import openai
 import pytest
-from pydantic import SecretStr
 
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar
@@ -38,7 +37,7 @@ def sidecar(start_sidecar: StartSidecar, standin: StandIn) -> RunningSidecar:
     """A sidecar in front of the stand-in, with a Helicone key of its own."""
     return start_sidecar(
         standin.gateway_url,
-        **{"helicone.api_url": standin.api_url, "helicone.api_key": SecretStr(OWN_KEY)},
+        **{"helicone.api_url": standin.api_url, "helicone.api_key": OWN_KEY},
     )
 
 
