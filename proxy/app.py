@@ -154,12 +154,13 @@ class Sidecar:
         return possible
 
     def _trust(self) -> ssl.SSLContext | None:
-        """TLS as a client, if anything is reached over it: reading the system's authorities takes its time."""
-        urls = self.settings.routes.default.url, self.settings.helicone.resolved_api_url
+        """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
+        ca_file, gateway = self.settings.upstream.ca_file, self.settings.routes.default.url
+        urls = [gateway] if ca_file is None else [gateway, self.settings.helicone.resolved_api_url]
         if not any(urlsplit(url).scheme == "https" for url in urls):
             return None
         try:
-            return trusting(self.settings.upstream.ca_file)
+            return trusting(ca_file)
         except OSError as error:
             raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
 

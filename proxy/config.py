@@ -44,7 +44,7 @@ _SECONDS: Final = seconds()
 _AT_LEAST_ONE: Final = whole(least=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Server:
     """Where the sidecar listens."""
 
@@ -70,7 +70,7 @@ class Server:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """One way up."""
 
@@ -85,14 +85,14 @@ class Route:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Routes:
     """The ways up; this version has one."""
 
     default: Route = Route()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Helicone:
     """Helicone's API, which takes the ratings."""
 
@@ -113,7 +113,7 @@ class Helicone:
         return self.api_url or api_url_for(self.api_key.text if self.api_key else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Upstream:
     """Connections to the gateway."""
 
@@ -152,7 +152,7 @@ class Upstream:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Calls:
     """What is remembered."""
 
@@ -161,7 +161,7 @@ class Calls:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class GuardSettings:
     """Who may speak to the sidecar."""
 
@@ -173,7 +173,7 @@ class GuardSettings:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
     """Headers that the sidecar adds to answers."""
 
@@ -181,7 +181,7 @@ class Hooks:
     url: bool = setting(truth(), True, "Add Feedback-URL, the address to rate at, to answers.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Log:
     """What is written to the log."""
 
@@ -193,7 +193,7 @@ class Log:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings. Made by `load_settings`, which checks them; its sections do not."""
 
