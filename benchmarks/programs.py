@@ -29,9 +29,14 @@ def find_program(name: str) -> str | None:
 
 def version_of(command: Sequence[str]) -> str:
     """The first thing that looks like a version in what a command prints."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    found = _VERSION.search(done.stdout + done.stderr)
+    found = _VERSION.search(output_of(command))
     return found[0] if found else "?"
+
+
+def output_of(command: Sequence[str]) -> str:
+    """All that a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
 
 
 def configuration(name: str, **values: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.machine import interpreter
-from benchmarks.programs import version_of
+from benchmarks.programs import output_of, version_of
 from benchmarks.results import TargetInfo
 from benchmarks.targets import Site, Target
 
@@ -19,11 +19,14 @@ def sidecar(
 
     `settings` go into its environment, by their full names. Raises FileNotFoundError where it is not installed.
     """
+    # Not resolved: the interpreter of an environment is a link out of it.
+    python = str(Path(python).absolute())
     program = Path(python).parent / _COMMAND
     if not program.exists():
         raise FileNotFoundError(f"{python} has no {_COMMAND} beside it: install the project there first")
     build = interpreter(python)
-    how = " by python -m proxy" if as_module else ""
+    compiled = "compiled" in output_of([str(program), "--version"])
+    how = (", compiled" if compiled else "") + (" by python -m proxy" if as_module else "")
     start = [python, "-m", "proxy"] if as_module else [str(program)]
     return Target(
         TargetInfo(
