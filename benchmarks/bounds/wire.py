@@ -69,6 +69,15 @@ async def probe(port: int) -> int | None:
     return call.status
 
 
+async def open_connections(port: int) -> int:
+    """How many connections of apps the sidecar says that it has. Raises ConnectionError."""
+    call = await begin(port, get(port, "/feedback/metrics"))
+    text = (await call.reader.readexactly(call.length)).decode()
+    call.writer.close()
+    name = "helicone_proxy_open_connections "
+    return next(int(float(line.removeprefix(name))) for line in text.splitlines() if line.startswith(name))
+
+
 async def latencies(port: int, seconds: float) -> list[float]:
     """Small chats one after the other over one connection; gives how long each took, in order of length."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
