@@ -15,7 +15,15 @@ from benchmarks.machine import this_machine
 from benchmarks.memory import destination, measure_memory
 from benchmarks.processes import Cores, Program, ProgramFailed
 from benchmarks.programs import version_of
-from benchmarks.results import CallSample, MemorySample, Results, StartSample, StreamSample, TargetInfo
+from benchmarks.results import (
+    CallSample,
+    Machine,
+    MemorySample,
+    Results,
+    StartSample,
+    StreamSample,
+    TargetInfo,
+)
 from benchmarks.small_calls import Destination, LoadFailed
 from benchmarks.startup import measure_start
 from benchmarks.streams import INTERVAL_SECONDS, ListeningFailed, Overloaded
@@ -75,6 +83,7 @@ class Run:
     say: Say
     keep: Callable[[Results], object] = lambda _results: None
     cores: Cores = field(default_factory=Cores.of_this_machine)
+    machine: Machine = field(default_factory=this_machine)
     failed: dict[tuple[str, str], Exception] = field(default_factory=dict)
     calls: list[CallSample] = field(default_factory=list)
     streams: list[StreamSample] = field(default_factory=list)
@@ -106,7 +115,7 @@ class Run:
             targets.append(self.plan.module_start.info)
         return Results(
             taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=this_machine(),
+            machine=self.machine,
             pinned=self.cores.measured != self.cores.rest,
             tools={"wrk": version_of(["wrk", "-v"])},
             targets=[TargetInfo(name=DIRECT, title="direct", version=""), *targets],

@@ -138,7 +138,10 @@ def _label(target: TargetInfo, targets: Sequence[TargetInfo]) -> str:
         return target.title
     if sum(other.interpreter is not None for other in targets) == 1:
         return "this sidecar"
-    return f"sidecar, {'optimised' if build.optimised else 'plain build'}"
+    name = "sidecar, compiled" if target.compiled else "sidecar"
+    if len({other.interpreter.optimised for other in targets if other.interpreter is not None}) == 1:
+        return name
+    return f"{name}, {'optimised' if build.optimised else 'plain build'}"
 
 
 def _ratio(ratio: float | None) -> str:

@@ -29,12 +29,13 @@ class Interpreter(_Frozen):
 
 
 class TargetInfo(_Frozen):
-    """What was measured. `interpreter` stands for ours alone."""
+    """What was measured. `interpreter` and `compiled` (see `make wheel`) stand for ours alone."""
 
     name: str
     title: str
     version: str
     interpreter: Interpreter | None = None
+    compiled: bool = False
 
 
 class CallSample(_Frozen):

@@ -34,6 +34,7 @@ def sidecar(
             title=f"this sidecar{how} ({build.implementation} {build.version}, {build.build})",
             version=version_of([str(program), "--version"]),
             interpreter=build,
+            compiled=compiled,
         ),
         lambda site: [*start, *_arguments(site)],
         # Its memory, its hooks, its guard and its log of calls are on by default; the log goes to a file.
