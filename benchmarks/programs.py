@@ -29,7 +29,12 @@ def find_program(name: str) -> str | None:
 
 def version_of(command: Sequence[str]) -> str:
     """The first thing that looks like a version in what a command prints."""
-    found = _VERSION.search(output_of(command))
+    return version_in(output_of(command))
+
+
+def version_in(said: str) -> str:
+    """The first thing that looks like a version in a text."""
+    found = _VERSION.search(said)
     return found[0] if found else "?"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.machine import interpreter
-from benchmarks.programs import output_of, version_of
+from benchmarks.programs import output_of, version_in
 from benchmarks.results import TargetInfo
 from benchmarks.targets import Site, Target
 
@@ -25,14 +25,15 @@ def sidecar(
     if not program.exists():
         raise FileNotFoundError(f"{python} has no {_COMMAND} beside it: install the project there first")
     build = interpreter(python)
-    compiled = "compiled" in output_of([str(program), "--version"])
+    said = output_of([str(program), "--version"])
+    compiled = "compiled" in said
     how = (", compiled" if compiled else "") + (" by python -m proxy" if as_module else "")
     start = [python, "-m", "proxy"] if as_module else [str(program)]
     return Target(
         TargetInfo(
             name=name,
             title=f"this sidecar{how} ({build.implementation} {build.version}, {build.build})",
-            version=version_of([str(program), "--version"]),
+            version=version_in(said),
             interpreter=build,
             compiled=compiled,
         ),

@@ -43,8 +43,7 @@ def main(only: str | None, python: str, *, quick: bool) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     cores = Cores.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="helicone-bounds-") as folder, running_on(cores.rest):
-        # Not resolved: the interpreter of an environment is a link out of it.
-        stand = Stand(Path(folder), cores, str(Path(python).absolute()), quick, _console.print)
+        stand = Stand(Path(folder), cores, python, quick, _console.print)
         verdicts: list[Verdict] = []
         for name in names:
             verdicts += uvloop.run(_BOUNDS[name](stand))
