@@ -1,88 +1,92 @@
-"""Takes ratings to Helicone.
+"""Takes ratings, and takes them to Helicone: posts, looks whether they are stored, posts again where they are not."""
 
-A rating is relayed at once, and the caller learns what became of it. `Delivery.submit` is the seam behind which a
-durable, verifying queue can stand.
-"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from typing import Protocol
-
-from proxy.errors import MissingKey
-from proxy.keys import Keyring
-from proxy.model import Rating, RatingState, Receipt
-
-logger = logging.getLogger(__name__)
+from proxy.model import Entry, Rating, RatingState
+from proxy.stores.contract import OnceOnly
 
 
-class FeedbackApi(Protocol):
-    """Where ratings go."""
+class Until(StrEnum):
+    """What somebody who rates waits for."""
 
-    async def rate(self, request_id: str, *, up: bool, key: str) -> int:
-        """Post one rating; gives the status of the answer. Raises HeliconeError."""
+    QUEUED = "queued"
+    """That the rating is on disk."""
+    ACCEPTED = "accepted"
+    """That Helicone has said yes."""
+    VERIFIED = "verified"
+    """That Helicone has stored it."""
 
 
-@dataclass(slots=True)
-class _Turns:
-    """Who wants to post for one call."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A rating as it comes in. `key_fingerprint`: under which key the call was made, None if under none."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    wanted: int = 0
+    request_id: str
+    key_fingerprint: str | None
+    rating: Rating
+    hold_seconds: float = 0.0
+    """How long it is kept back."""
+    is_streaming: bool = False
+    """Whether the call's answer has not ended: the rating waits for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a rating stands, as people see it: an entry queued under a key that cannot be used is PAUSED."""
+
+    entry: Entry
+    state: RatingState
+    reason: str | None
 
 
 class Delivery:
-    """Relays ratings, each under the key of its call."""
+    """What the local application works with."""
 
-    def __init__(self, api: FeedbackApi, keys: Keyring, wall_clock: Callable[[], float]) -> None:
-        self._api = api
-        self._keys = keys
-        self._wall_clock = wall_clock
-        self._turns: dict[str, _Turns] = {}
+    async def take(self, submissions: Sequence[Submission], once: OnceOnly | None = None) -> list[Entry]:
+        """Commit ratings to the outbox, all or none.
 
-    async def submit(self, rating: Rating, accepted: Callable[[Receipt], None] = lambda _: None) -> Receipt:
-        """Take one rating. `accepted` is told of its receipt before any later rating of the same call leaves.
-
-        Raises MissingKey, and HeliconeError when Helicone did not take it or did not say so.
+        Raises MissingKey (nothing is known under which one could leave), OutboxFull, OutboxFailed, KeyReused.
         """
-        key = self._keys.get(rating.key_fingerprint)
-        if key is None:
-            raise MissingKey(self._why_no_key(rating))
-        async with self._turn(rating.request_id):
-            status = await self._api.rate(rating.request_id, up=rating.up, key=key)
-            logger.info("%s for %s: Helicone accepted it.", rating.thumb, rating.request_id)
-            receipt = Receipt(rating, RatingState.ACCEPTED, self._wall_clock(), status)
-            accepted(receipt)
-            return receipt
+        raise NotImplementedError
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, request_id: str) -> AsyncIterator[None]:
-        """One post at a time for each call, in the order of asking: the last rating is the one that stands."""
-        turns = self._turns.setdefault(request_id, _Turns())
-        turns.wanted += 1
-        try:
-            async with turns.lock:
-                yield
-        finally:
-            turns.wanted -= 1
-            if not turns.wanted:
-                del self._turns[request_id]
+    async def recall(self, once: OnceOnly) -> list[Entry] | None:
+        """The entries of an earlier request with the same `Idempotency-Key`. Raises KeyReused."""
+        raise NotImplementedError
 
-    def _why_no_key(self, rating: Rating) -> str:
-        if rating.key_fingerprint is not None:
-            return (
-                "The app's own Helicone key, under which this call was made, is no longer remembered here. Make "
-                "another call with it, then rate again."
-            )
-        if self._keys.own_fingerprint is not None:
-            return (
-                "This call went up without a key that Helicone reads, so Helicone did not log it and there is "
-                "nothing to rate. If the gateway is a Helicone of your own, set helicone = true in "
-                "[routes.default]."
-            )
-        return (
-            "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "
-            "HELICONE_API_KEY=..., or have the app send its own as Helicone-Auth. Relaying works without one."
-        )
+    async def wait(self, entry: Entry, until: Until, timeout_seconds: float) -> Standing:
+        """Wait until an entry has come so far, cannot get there, or that time is over; gives how it stands then.
+
+        It does not wait at all while its key is paused, Helicone is known to be down, or it is held.
+        """
+        raise NotImplementedError
+
+    def standing(self, entry: Entry) -> Standing:
+        """How an entry stands, as people see it."""
+        raise NotImplementedError
+
+    async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
+        """The current ratings of these calls."""
+        raise NotImplementedError
+
+    async def history(self, request_id: str) -> list[Entry]:
+        """All ratings of a call that are kept, the newest first."""
+        raise NotImplementedError
+
+    async def listing(self, states: Sequence[RatingState], before: int | None, limit: int) -> list[Entry]:
+        """Current ratings in one of these states, PAUSED included (none given: all), the newest first."""
+        raise NotImplementedError
+
+    async def withdraw(self, request_id: str) -> Entry:
+        """Take a call's rating back. Raises AlreadySent when it has left, UnknownRating when there is none."""
+        raise NotImplementedError
+
+    async def retry(self, request_id: str | None) -> int:
+        """Send refused ratings (of one call, or all) on their way again; gives how many. Raises UnknownRating."""
+        raise NotImplementedError
+
+    async def report(self) -> Mapping[str, Any]:
+        """How delivery and outbox are, for the health answer: depth by state, oldest age, last success, pauses."""
+        raise NotImplementedError

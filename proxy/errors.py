@@ -74,6 +74,46 @@ class NotRatable(CallerError):
     code = "not_ratable"
 
 
+class KeyReused(CallerError):
+    """An `Idempotency-Key` came again within a day with another request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+
+
+class UnknownRating(CallerError):
+    """There is no rating of that call."""
+
+    status = 404
+    code = "unknown_rating"
+
+
+class AlreadySent(CallerError):
+    """A rating cannot be taken back any more: it has left, and Helicone cannot remove one."""
+
+    status = 409
+    code = "already_sent"
+
+
+class OutboxFailed(SidecarError):
+    """The outbox cannot be written or read: nothing was taken."""
+
+    status = 503
+    code = "outbox_failed"
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """Disks that come back do so slowly."""
+        return 5
+
+
+class OutboxFull(OutboxFailed):
+    """There is no room for another rating, on the disk or within the outbox's own bound."""
+
+    status = 507
+    code = "outbox_full"
+
+
 class MissingKey(SidecarError):
     """We hold no Helicone key for that call."""
 

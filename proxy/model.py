@@ -1,7 +1,9 @@
 """The words of the domain, as data: calls, ratings, and the states that people see. No I/O."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class CallState(StrEnum):
@@ -22,37 +24,116 @@ class RatingState(StrEnum):
     """How far a rating has come. `accepted` is what Helicone says; only `verified` means stored."""
 
     HELD = "held"
+    """Kept back on purpose: for a while, so that it can still be taken back, or until the answer has ended."""
     QUEUED = "queued"
     PAUSED = "paused"
+    """Queued, and its key is not known here or not accepted by Helicone. Seen, never kept: it depends on the key."""
     ACCEPTED = "accepted"
     VERIFIED = "verified"
     REFUSED = "refused"
+    """It can never arrive; the reason says why."""
     SUPERSEDED = "superseded"
+    """A newer rating of the same call came before this one was verified."""
     WITHDRAWN = "withdrawn"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done for it."""
+        return self in (RatingState.HELD, RatingState.QUEUED, RatingState.PAUSED, RatingState.ACCEPTED)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """A thumb for one call. `key_fingerprint`: of the Helicone key that it leaves under, None when unknown."""
+    """What somebody said of one call. `up` is the thumb, None where only scores or words were given."""
 
-    request_id: str
-    up: bool
-    key_fingerprint: str | None
+    up: bool | None = None
+    scores: Mapping[str, int | bool] = field(default_factory=dict)
+    comment: str | None = None
+    rater: str | None = None
+    """Who rated."""
+    source: str | None = None
+    """What kind of rater that is: `end_user`, `developer`, `automated`, or a word of the app's own."""
+    tags: tuple[str, ...] = ()
 
     @property
     def thumb(self) -> str:
-        """The rating as people write it."""
-        return "👍" if self.up else "👎"
+        """The thumb as people write it; a pencil stands for scores and words without one."""
+        return "✏️" if self.up is None else "👍" if self.up else "👎"
+
+    def over(self, earlier: "Rating") -> "Rating":
+        """This rating, with what only an earlier one of the same call said: Helicone keeps that, too."""
+        return Rating(
+            up=earlier.up if self.up is None else self.up,
+            scores={**earlier.scores, **self.scores},
+            comment=self.comment if self.comment is not None else earlier.comment,
+            rater=self.rater if self.rater is not None else earlier.rater,
+            source=self.source if self.source is not None else earlier.source,
+            tags=self.tags or earlier.tags,
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """What was said, as JSON; what was not is left out. `from_document` takes it back."""
+        said = {
+            "rating": self.up,
+            "scores": dict(self.scores) or None,
+            "comment": self.comment,
+            "rater": self.rater,
+            "source": self.source,
+            "tags": list(self.tags) or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Rating":
+        """The rating that `as_document` gave."""
+        return cls(
+            up=document.get("rating"),
+            scores=document.get("scores", {}),
+            comment=document.get("comment"),
+            rater=document.get("rater"),
+            source=document.get("source"),
+            tags=tuple(document.get("tags", ())),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a rating. `upstream_status` is that of Helicone's answer."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a rating has come on its way. Times are Unix times; None: not come yet, or nothing to come."""
 
-    rating: Rating
     state: RatingState
+    since: float
+    """When its way began: when it was taken, or when it was sent on its way again after a refusal."""
+    due_at: float | None = None
+    """When something is to be done for it next."""
+    posts: int = 0
+    """How often it has left, also when nobody knows whether it arrived."""
+    looks: int = 0
+    """How often it was looked for since it last left, and not found."""
+    failures: int = 0
+    """How many attempts have failed in a row."""
+    posted_at: float | None = None
+    """When it last left."""
+    accepted_at: float | None = None
+    """When Helicone first accepted it."""
+    settled_at: float | None = None
+    """When it was verified, refused, superseded or withdrawn."""
+    reason: str | None = None
+    """The last thing that went wrong, or why it was refused; a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One rating in the outbox. Of the entries of one call the one with the highest `seq` is the current one."""
+
+    seq: int
+    request_id: str
+    key_fingerprint: str
+    """Of the Helicone key that it leaves under."""
+    rating: Rating
     rated_at: float
-    upstream_status: int
+    changes_another: bool
+    """Whether an earlier rating of the same call has left before it."""
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +159,6 @@ class Call:
     bytes_down: int
     key_fingerprint: str | None
     unratable: str | None
-    receipt: Receipt | None
 
 
 def duration_in_words(seconds: float) -> str:

@@ -1,6 +1,10 @@
 """What is asked of a store."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from proxy.model import Entry, Progress, Rating, RatingState
 
 
 class Memorable(Protocol):
@@ -39,3 +43,116 @@ class RecentCalls(Protocol[C]):
 
     def newest(self, limit: int) -> list[C]:
         """At most `limit` calls, the newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRating:
+    """A rating to be taken. Without `due_at` it is held until it is let go."""
+
+    request_id: str
+    key_fingerprint: str
+    rating: Rating
+    state: RatingState
+    """HELD or QUEUED."""
+    due_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnceOnly:
+    """What makes a repeated request recognisable: its `Idempotency-Key`, and a digest of what it said."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be done now, the longest due first, and when there is more (None: nothing to come)."""
+
+    entries: Sequence[Entry]
+    next_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much there is: current ratings by state (none of them PAUSED), and since when the oldest open one waits."""
+
+    by_state: Mapping[RatingState, int]
+    oldest_since: float | None
+
+
+class Outbox(Protocol):
+    """The ratings that were taken, and how far each has come. What a method has returned is on disk.
+
+    Ratings are appended; `seq` only grows. Of the entries of one call the newest that was not withdrawn is the
+    current one; the newest 20 are kept. Only a current entry is ever due. Times are Unix times; the caller says
+    what the time is. Methods may be called at the same time, and take effect one after the other.
+
+    Each method raises OutboxFull when there is no room for what it writes, and OutboxFailed when the disk fails;
+    then nothing of it has happened, and a later call finds the store working again as soon as the disk does.
+    """
+
+    description: Mapping[str, object]
+    """What it is and how safe, for the health answer: where, which engine, how it synchronises, what was salvaged."""
+
+    async def append(
+        self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None
+    ) -> list[Entry]:
+        """Take ratings, all of them or none, in this order.
+
+        Each lies `over` the current rating of its call, unless that was refused. Entries of its call that are
+        open become SUPERSEDED, and those that are verified are not due any more. With `once`, the same key and
+        digest within a day give the entries of the first time, as they stand now. Raises KeyReused for another digest.
+        """
+
+    async def recall(self, once: OnceOnly, now: float) -> list[Entry] | None:
+        """The entries that were taken with that key within a day, as they stand now. Raises KeyReused."""
+
+    async def advance(self, seq: int, before: Progress, after: Progress) -> bool:
+        """Move on an entry whose state and posts still are those of `before`; False (and nothing happens) if not.
+
+        So a rating that was superseded or withdrawn in the meantime stays what it is.
+        """
+
+    async def let_go(self, request_id: str | None, due_at: float) -> int:
+        """The HELD entries of that call (None: of every call) without a time get one. Gives how many."""
+
+    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
+        """At most `limit` current entries under that key whose time has come."""
+
+    async def keys(self) -> list[str]:
+        """The fingerprints under which anything is due, now or later."""
+
+    async def release(self, key_fingerprint: str, now: float) -> None:
+        """QUEUED entries under that key that wait after a failure are due now."""
+
+    async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
+        """The current entries of these calls, as far as there are any."""
+
+    async def history(self, request_id: str) -> list[Entry]:
+        """All entries of a call, withdrawn ones too, the newest first."""
+
+    async def listing(
+        self, states: Sequence[RatingState] = (), *, before: int | None = None, limit: int = 100
+    ) -> list[Entry]:
+        """Current entries in one of these states (none given: in any), the newest first, with a `seq` below `before`."""
+
+    async def withdraw(self, request_id: str, now: float) -> Entry | None:
+        """Take the current rating back if it has never left; the entry as it is then, or None if there is no such.
+
+        Older ratings of the call that never left are gone with it; the newest that did leave is the current one
+        again: ACCEPTED and due now, if it had been superseded.
+        """
+
+    async def retry(self, request_id: str | None, now: float) -> int:
+        """The current entry of that call (None: of all calls) if REFUSED is QUEUED again, due now, as if just
+        taken. Gives how many."""
+
+    async def depth(self) -> Depth:
+        """How much there is."""
+
+    async def prune(self, before: float) -> int:
+        """Forget what was settled before then; refused ones stay while they are current. Gives how many."""
+
+    async def close(self) -> None:
+        """Finish what was asked for, and let go of the file."""
