@@ -43,6 +43,7 @@ LAYERS = (
         "proxy.listeners",
         "proxy.logs",
         "proxy.metrics",
+        "proxy.rating_fields",
         "proxy.ratings",
     ),
     ("proxy.web.*",),
