@@ -215,6 +215,8 @@ class Sidecar:
             keys=keys,
             guard=self._guard,
             clock=time.perf_counter,
+            wall_clock=time.time,
+            feedback=self.settings.feedback,
             metrics=Metrics(
                 calls=self._call_metrics,
                 refusals=self._recorder.refusals,
