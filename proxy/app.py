@@ -6,20 +6,17 @@ import logging
 import random
 import secrets
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
-from urllib.parse import urlsplit
 
-import aiohttp
 import platformdirs
 from aiohttp import web
 
-from proxy import __version__, guard, helicone, open_files
+from proxy import helicone, open_files
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
@@ -27,7 +24,6 @@ from proxy.config import Settings
 from proxy.courier import Courier
 from proxy.delivery import Delivery
 from proxy.errands import Errands, Manner
-from proxy.errors import CannotStart
 from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
@@ -35,15 +31,11 @@ from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.outbound import proxy_for, trusting
-from proxy.relay.destination import Upstream
-from proxy.relay.dialing import Dialer
-from proxy.relay.forward_proxy import ForwardProxy
+from proxy.outgoing import Outgoing, key_lines
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
-from proxy.relay.pool import Limits, Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.writes import Gatherer
 from proxy.schedule import Pace
@@ -55,9 +47,6 @@ from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
 
 logger = logging.getLogger(__name__)
-
-_API_CONNECTIONS = 8
-"""To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
 
 _LAST_MOMENT_SECONDS = 0.1
 _LAST_RATINGS_SECONDS = 5.0
@@ -119,8 +108,8 @@ class Sidecar:
         log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
-        tls = self._trust()
-        self._delivery = await self._make_delivery(keys, tls)
+        outgoing = Outgoing(settings, self._environ)
+        self._delivery = await self._make_delivery(keys, outgoing)
         self._call_metrics = CallMetrics()
         readers: list[Reader] = [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
@@ -128,13 +117,16 @@ class Sidecar:
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
-        self._pool = self._make_pool(tls)
+        names = NameCache(system_resolve, time.monotonic)
+        self._resources.push_async_callback(names.close)
+        self._pool = outgoing.pool(names, self._gatherer, time.perf_counter)
+        self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            key_lines=self._key_lines(),
+            key_lines=key_lines(settings, self._pool.upstream),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
@@ -154,11 +146,11 @@ class Sidecar:
             max_connections=self._max_connections(),
         )
 
-    async def _make_delivery(self, keys: Keyring, tls: ssl.SSLContext | None) -> Delivery:
+    async def _make_delivery(self, keys: Keyring, outgoing: Outgoing) -> Delivery:
         """Open the outbox, and have a courier work on it from now on."""
         settings, chance = self.settings.delivery, random.random
         outbox = await self._open_outbox()
-        session = await self._resources.enter_async_context(self._api_session(tls))
+        session = await self._resources.enter_async_context(outgoing.api_session())
         api = HeliconeApi(
             session,
             self.settings.helicone.url_for,
@@ -203,60 +195,6 @@ class Sidecar:
             allowed, possible, wanted,
         )  # fmt: skip
         return possible
-
-    def _trust(self) -> ssl.SSLContext | None:
-        """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
-        ca_file, gateway = self.settings.upstream.ca_file, self.settings.routes.default.url
-        urls = [gateway] if ca_file is None else [gateway, self.settings.helicone.resolved_api_url]
-        if not any(urlsplit(url).scheme == "https" for url in urls):
-            return None
-        try:
-            return trusting(ca_file)
-        except OSError as error:
-            raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
-
-    def _proxy_for(self, url: str) -> str | None:
-        """The proxy through which `url` is reached, if any: it may hold a password."""
-        return proxy_for(url, self._environ) if self.settings.upstream.trust_env else None
-
-    def _make_pool(self, tls: ssl.SSLContext | None) -> Pool:
-        limits, url = self.settings.upstream, self.settings.routes.default.url
-        names = NameCache(system_resolve, time.monotonic)
-        self._resources.push_async_callback(names.close)
-        proxy = self._proxy_for(url)
-        pool = Pool(
-            upstream=Upstream.from_url(
-                url, tls=tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
-            ),
-            dialer=Dialer(names),
-            gatherer=self._gatherer,
-            clock=time.perf_counter,
-            limits=Limits(
-                connect_timeout_seconds=limits.connect_timeout_seconds,
-                idle_timeout_seconds=limits.idle_timeout_seconds,
-                max_connections=limits.max_connections,
-                max_idle_connections=limits.max_idle_connections,
-            ),
-        )
-        self._resources.push_async_callback(pool.close)
-        return pool
-
-    def _key_lines(self) -> dict[bytes, bytes]:
-        """The header line with our key, for each upstream that may see it."""
-        key, route = self.settings.helicone.api_key, self.settings.routes.default
-        if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
-            return {}
-        return {self._pool.upstream.authority: helicone.auth_line(key.text)}
-
-    def _api_session(self, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-        """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS, ssl=tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
-            # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
-            proxy=self._proxy_for(self.settings.helicone.resolved_api_url),
-        )
 
     async def _make_local(self, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
@@ -377,9 +315,3 @@ def _say_why_stopped(courier: "asyncio.Task[None]") -> None:
             "Delivery has stopped, which is a bug of the sidecar's. Ratings are kept; they leave after a restart.",
             exc_info=error,
         )
-
-
-def _is_trusted_with_key(url: str) -> bool:
-    """Whether the Helicone key may go to that upstream without anybody having said so."""
-    host = urlsplit(url).hostname or ""
-    return helicone.is_gateway_host(host) or guard.is_always_allowed(host)

@@ -17,9 +17,9 @@ from proxy.config_kinds import (
     whole,
 )
 from proxy.config_problems import (
+    IN_MEMORY,
     LOOPBACKS,
     allowed_host,
-    IN_MEMORY,
     base_url,
     ca_bundle,
     database_path,

@@ -18,7 +18,7 @@ def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
 
 
 def stop_signals(cut_now: Callable[[], None]) -> asyncio.Event:
-    """From now on SIGINT and SIGTERM set the event. A second one calls `cut_now`: it cuts what the first lets end."""
+    """From now on SIGINT and SIGTERM set the event. A second one cuts what the first lets finish."""
     told = asyncio.Event()
 
     def tell() -> None:

@@ -51,7 +51,7 @@ LAYERS = (
         "proxy.metrics",
         "proxy.ratings",
     ),
-    ("proxy.web.*",),
+    ("proxy.outgoing", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
@@ -323,7 +323,7 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
 TASK_OWNERS = frozenset(
     {"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"}
 )
-"""A lookup of a name outlives whoever asked for it first: others wait for it, too. The courier's errands are its own."""
+"""A lookup of a name outlives whoever asked for it first: others wait for it, too. So does what a courier does."""
 
 
 def tasks_without_owner(sources: list[Source]) -> list[str]:
