@@ -3,7 +3,23 @@
 Every message is a sentence for the person who reads it; none ever holds a key, a prompt or a body.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Remedy(StrEnum):
+    """What helps a rating on when Helicone's API did not take it."""
+
+    AGAIN = "again"
+    """Send it again, later and later."""
+    WAIT = "wait"
+    """Send nothing under that key for a while."""
+    PAUSE = "pause"
+    """Send nothing under that key until it, or the API's address, is another one."""
+    INGESTION = "ingestion"
+    """Send it again when Helicone knows the call."""
+    NONE = "none"
+    """It can never arrive."""
 
 
 class SidecarError(Exception):
@@ -122,29 +138,11 @@ class MissingKey(SidecarError):
 
 
 class HeliconeError(SidecarError):
-    """Helicone's API did not take what we sent."""
+    """Helicone's API did not take what we sent. `remedy`: what helps; `retry_after_seconds` is theirs."""
 
     status = 502
     code = "helicone_error"
-
-
-class HeliconeUnauthorized(HeliconeError):
-    """Helicone refused the key (400 `Invalid token.`, 401, 403)."""
-
-    code = "helicone_unauthorized"
-
-
-class HeliconeRejected(HeliconeError):
-    """Helicone refused what we sent as malformed (422): our bug, never the caller's."""
-
-    code = "helicone_rejected"
-
-
-class HeliconeBusy(HeliconeError):
-    """Helicone's rate limit (429); `retry_after_seconds` is theirs."""
-
-    status = 429
-    code = "helicone_rate_limited"
+    remedy: ClassVar[Remedy] = Remedy.AGAIN
 
     def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -154,6 +152,35 @@ class HeliconeBusy(HeliconeError):
     def retry_after_seconds(self) -> int | None:
         """Helicone's own `Retry-After`."""
         return self._retry_after_seconds
+
+
+class HeliconeUnauthorized(HeliconeError):
+    """Helicone refused the key (400 `Invalid token.`, 401, 403)."""
+
+    code = "helicone_unauthorized"
+    remedy = Remedy.PAUSE
+
+
+class HeliconeRejected(HeliconeError):
+    """Helicone refused what we sent as malformed (422): our bug, never the caller's."""
+
+    code = "helicone_rejected"
+    remedy = Remedy.NONE
+
+
+class NotIngested(HeliconeError):
+    """Helicone does not know the call, or not yet. Only a property is refused for that."""
+
+    code = "helicone_not_ingested"
+    remedy = Remedy.INGESTION
+
+
+class HeliconeBusy(HeliconeError):
+    """Helicone's rate limit (429)."""
+
+    status = 429
+    code = "helicone_rate_limited"
+    remedy = Remedy.WAIT
 
 
 class HeliconeUnreachable(HeliconeError):

@@ -31,6 +31,7 @@ LAYERS = (
         "proxy.event_loop",
         "proxy.guard",
         "proxy.helicone",
+        "proxy.helicone_api",
         "proxy.keys",
         "proxy.open_files",
         "proxy.outbound",
@@ -39,6 +40,7 @@ LAYERS = (
     ),
     (
         "proxy.relay.*",
+        "proxy.api_client",
         "proxy.calls",
         "proxy.courier",
         "proxy.delivery",
@@ -183,7 +185,10 @@ def stores_speak_http(sources: list[Source]) -> list[str]:
     return foreign_imports(sources, "proxy.stores", lambda name: is_below(name, "aiohttp"))
 
 
-# --- one vendor, one module ---------------------------------------------------------------------------------
+# --- one vendor, one place ----------------------------------------------------------------------------------
+
+VENDOR_FILES = frozenset({"proxy/helicone.py", "proxy/helicone_api.py"})
+"""The gateway's side runs with every call; the API's side is asked for ratings only."""
 
 HEADER = re.compile(r"helicone-(?!proxy\b|feedback-proxy\b)[a-z]", re.IGNORECASE)
 HOST_OR_PATH = re.compile(r"helicone\.ai|hconeai|/v1/request\b|/v1/feedback\b|[sp]k-helicone", re.IGNORECASE)
@@ -192,11 +197,11 @@ WORDS_OF_A_SENTENCE = 6
 
 
 def spelled_names(sources: list[Source]) -> list[str]:
-    """Only helicone.py, and the stand-in, spell a header, a host, a path or a key of Helicone's."""
+    """Only helicone.py, helicone_api.py and the stand-in spell a header, a host, a path or a key of Helicone's."""
     return [
         source.at(line, f"spells a name of Helicone's: {text!r:.80}")
         for source in sources
-        if source.file != "proxy/helicone.py" and not is_demo(source.name)
+        if source.file not in VENDOR_FILES and not is_demo(source.name)
         for line, text in literals(source.tree)
         if spells_a_name(text)
     ]
