@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from proxy import helicone_api
-from proxy.errors import HeliconeError, HeliconeTimeout, HeliconeUnreachable
+from proxy.errors import HeliconeBroke, HeliconeError, HeliconeTimeout, HeliconeUnreachable
 from proxy.helicone_api import Allowance, Refusal, Stored
 from proxy.model import Rating
 from proxy.relay.reasons import of_failure
@@ -121,14 +121,14 @@ class HeliconeApi:
             raise _unreachable(error, base_url) from None
 
 
-def _unreachable(error: aiohttp.ClientError, base_url: str) -> HeliconeUnreachable:
+def _unreachable(error: aiohttp.ClientError, base_url: str) -> HeliconeError:
     """The table of aiohttp's errors. Never their repr: it holds the request's headers."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         why = f"the proxy in HTTPS_PROXY answered {error.status} to CONNECT"
     elif isinstance(error, aiohttp.ClientConnectorError):
         why = of_failure(error.os_error)
     else:
-        return HeliconeUnreachable(
+        return HeliconeBroke(
             f"The connection to Helicone's API at {base_url} broke ({type(error).__name__})."
         )
     return HeliconeUnreachable(f"Helicone's API at {base_url} cannot be reached: {why}.")

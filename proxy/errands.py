@@ -13,14 +13,12 @@ from typing import Protocol
 from proxy import schedule
 from proxy.clock import Clock
 from proxy.errors import (
-    HeliconeBusy,
     HeliconeError,
-    HeliconeRejected,
-    HeliconeUnauthorized,
     NotIngested,
     OutboxFailed,
+    Remedy,
 )
-from proxy.helicone import Allowance, Stored, missing_properties, properties_of
+from proxy.helicone_api import Allowance, Stored, missing_properties, properties_of
 from proxy.lanes import Lane, Lanes
 from proxy.model import Entry, Progress, Rating, RatingState
 from proxy.schedule import Pace
@@ -211,20 +209,18 @@ class Errands:
     def _after_failure(self, lane: Lane, progress: Progress, error: HeliconeError) -> Progress:
         """How far a rating is after a failed request: the table of 3.1 and 3.2."""
         now, reason = self._clock.now(), error.message
-        match error:
-            case HeliconeUnauthorized():
+        match error.remedy:
+            case Remedy.PAUSE:
                 self._key_refused(lane, reason)
                 return self._put_off(progress, reason)
-            case HeliconeBusy():
-                lane.busy(
-                    now, _BUSY_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
-                )
+            case Remedy.WAIT:
+                lane.busy(now, error.retry_after_seconds or _BUSY_SECONDS)
                 return self._put_off(progress, reason)
-            case HeliconeRejected():
+            case Remedy.NONE:
                 lane.said_no()
                 return schedule.refused(progress, reason, now)
-        self._broke(lane, reason)
-        if error.certainly_not_taken:
+        self._broke(lane, error)
+        if not error.may_have_arrived:
             progress = self._put_off(progress, reason)
         return schedule.failed(progress, reason, now, self._manner.chance())
 
@@ -238,8 +234,8 @@ class Errands:
         lane.look_failures += 1
         wait = min(300.0, self._manner.pace.look_gap_seconds * 2.0 ** min(lane.look_failures, 8))
         lane.look_at = now + wait
-        match error:
-            case HeliconeUnauthorized() | HeliconeRejected():
+        match error.remedy:
+            case Remedy.PAUSE | Remedy.NONE:
                 lane.said_no()
                 lane.may_look = False
                 logger.warning(
@@ -247,18 +243,16 @@ class Errands:
                     "sent twice more, and are not verified.", lane.fingerprint, error.message,
                 )  # fmt: skip
                 self.changed(None)
-            case HeliconeBusy():
-                lane.busy(
-                    now, _BUSY_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
-                )
+            case Remedy.WAIT:
+                lane.busy(now, error.retry_after_seconds or _BUSY_SECONDS)
             case _:
-                self._broke(lane, error.message)
+                self._broke(lane, error)
 
-    def _broke(self, lane: Lane, reason: str) -> None:
+    def _broke(self, lane: Lane, error: HeliconeError) -> None:
         was_down = lane.breaker.is_down
-        lane.broke(self._clock.now(), reason)
+        lane.broke(self._clock.now(), error.message, error.retry_after_seconds or 0)
         if lane.breaker.is_down and not was_down:
-            logger.warning("%s Ratings wait in the outbox and leave when it works again.", reason)
+            logger.warning("%s Ratings wait in the outbox and leave when it works again.", error.message)
             self.changed(None)
 
     def _key_refused(self, lane: Lane, reason: str) -> None:

@@ -143,6 +143,8 @@ class HeliconeError(SidecarError):
     status = 502
     code = "helicone_error"
     remedy: ClassVar[Remedy] = Remedy.AGAIN
+    may_have_arrived: ClassVar[bool] = True
+    """Whether what was sent may have had its effect all the same."""
 
     def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -184,7 +186,14 @@ class HeliconeBusy(HeliconeError):
 
 
 class HeliconeUnreachable(HeliconeError):
-    """No connection to Helicone's API, or it broke before an answer."""
+    """No connection to Helicone's API."""
+
+    code = "helicone_unreachable"
+    may_have_arrived = False
+
+
+class HeliconeBroke(HeliconeError):
+    """The connection to Helicone's API broke while a request was under way."""
 
     code = "helicone_unreachable"
 

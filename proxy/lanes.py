@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from proxy.helicone import Allowance
+from proxy.helicone_api import Allowance
 
 NEVER = float("inf")
 _PROBE_KEY_SECONDS = 60.0
@@ -197,9 +197,10 @@ class Lane:
         self._is_probing_key = False
         self._not_before = max(self._not_before, now + wait_seconds)
 
-    def broke(self, now: float, reason: str) -> None:
-        """Helicone's API failed."""
+    def broke(self, now: float, reason: str, wait_seconds: float) -> None:
+        """Helicone's API failed, and may have said for how long to leave it alone."""
         self._is_probing_key = False
+        self._not_before = max(self._not_before, now + wait_seconds)
         self.breaker.failed(now, reason)
 
     def key_refused(self, now: float, reason: str) -> bool:

@@ -6,7 +6,7 @@ rating is posted at once, and then looked for; where the call is there without i
 
 from dataclasses import dataclass, replace
 
-from proxy.helicone import Stored, holds_scores, missing_properties
+from proxy.helicone_api import Stored, holds_scores, missing_properties
 from proxy.model import Entry, Progress, Rating, RatingState
 
 _LOOKS = (1.0, 1.0, 1.0, 3.0, 9.0, 30.0, 135.0)
