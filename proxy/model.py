@@ -24,7 +24,7 @@ class RatingState(StrEnum):
     """How far a rating has come. `accepted` is what Helicone says; only `verified` means stored."""
 
     HELD = "held"
-    """Kept back on purpose: for a while, so that it can still be taken back, or until the answer has ended."""
+    """Kept back: for a while, so that it can still be taken back, or until the answer has ended."""
     QUEUED = "queued"
     PAUSED = "paused"
     """Queued, and its key is not known here or not accepted by Helicone. Seen, never kept: it depends on the key."""
@@ -107,8 +107,10 @@ class Progress:
     """When something is to be done for it next."""
     posts: int = 0
     """How often it has left, also when nobody knows whether it arrived."""
+    accepts: int = 0
+    """How often Helicone has accepted it."""
     looks: int = 0
-    """How often it was looked for since it last left, and not found."""
+    """How often Helicone did not know the call yet."""
     failures: int = 0
     """How many attempts have failed in a row."""
     posted_at: float | None = None

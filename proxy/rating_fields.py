@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from proxy.errors import InvalidRating
+from proxy.helicone_api import LARGEST_SCORE, usable_score_name
 
 COMMENT_LIMIT_BYTES: Final = 4096
 RATER_LIMIT: Final = 200
 SOURCE_LIMIT: Final = 100
 SCORES_LIMIT: Final = 32
-SCORE_NAME_LIMIT: Final = 100
 TAGS_LIMIT: Final = 16
 TAG_LIMIT: Final = 50
 
@@ -34,18 +34,6 @@ class Pairs(list[tuple[str, Any]]):
 def read_field(name: str, value: object) -> Any:  # noqa: ANN401  # each field has its own type; see `Rating`
     """What a rating says under `name`, out of a value as JSON has it. Raises InvalidRating, and KeyError."""
     return _READERS[name](value)
-
-
-def usable_score_name(name: str) -> bool:
-    """Whether a score may have that name at Helicone: some are its own."""
-    return (
-        0 < len(name) <= SCORE_NAME_LIMIT
-        and not has_control_characters(name)
-        and name == name.strip()
-        and not name.lower().startswith("helicone")
-        # Helicone puts this behind the names of scores that are true or false.
-        and not name.endswith("-hcone-bool")
-    )
 
 
 def has_control_characters(text: str, *, allowed: str = "") -> bool:
@@ -129,11 +117,9 @@ def _scores(value: object) -> dict[str, int | bool]:
         raise InvalidRating('scores has to be an object, such as {"helpful": true, "tone": 4}.')
     scores: dict[str, int | bool] = {}
     for name, each in value:
-        if not usable_score_name(name):
-            raise InvalidRating(
-                f"{quoted(name)} cannot be the name of a score: up to {SCORE_NAME_LIMIT} printable characters "
-                "can, but for names that are Helicone's own."
-            )
+        why_not = usable_score_name(name)
+        if why_not is not None:
+            raise InvalidRating(f"{quoted(name)} cannot be the name of a score: it {why_not}.")
         score = _score(name, each)
         # As pairs, since to Python True is 1.
         if (type(score), score) != (type(scores.get(name, score)), scores.get(name, score)):
@@ -150,8 +136,8 @@ def _score(name: str, value: object) -> int | bool:
             f"The score {quoted(name)} is neither a whole number nor true or false, and Helicone takes nothing "
             "else: send 45 in place of 4.5, say."
         )
-    if not -(2**63) <= value < 2**63:
-        raise InvalidRating(f"The score {quoted(name)} does not fit into 64 bits.")
+    if abs(value) > LARGEST_SCORE:
+        raise InvalidRating(f"The score {quoted(name)} is too large: Helicone keeps up to {LARGEST_SCORE}.")
     return value
 
 

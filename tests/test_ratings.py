@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.errors import InvalidRating, JsonRequired
 from proxy.model import Rating
-from proxy.rating_fields import FIELDS, usable_score_name
+from proxy.rating_fields import FIELDS
 from proxy.ratings import (
     LARGEST_BATCH,
     BatchItem,
@@ -276,7 +276,7 @@ def test_a_refusal_can_be_printed_on_any_terminal() -> None:
 EVERYTHING: dict[str, object] = {
     "rating": "down",
     "comment": "too long,\n\tand wrong",
-    "scores": {"helpful": True, "tone": 4, "low": -(2**63), "high": 2**63 - 1},
+    "scores": {"helpful": True, "tone": 4, "low": 1 - 2**53, "high": 2**53 - 1},
     "rater": "ada@example.com",
     "source": "end_user",
     "tags": ["wrong tone", "too long"],
@@ -288,7 +288,7 @@ def test_json_holds_every_field() -> None:
     assert found == Rating(
         up=False,
         comment="too long,\n\tand wrong",
-        scores={"helpful": True, "tone": 4, "low": -(2**63), "high": 2**63 - 1},
+        scores={"helpful": True, "tone": 4, "low": 1 - 2**53, "high": 2**53 - 1},
         rater="ada@example.com",
         source="end_user",
         tags=("wrong tone", "too long"),
@@ -374,36 +374,23 @@ def test_a_score_is_a_whole_number_or_a_truth(value: str) -> None:
     assert "Helicone" in sentence
 
 
-@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**300])
-def test_a_score_fits_into_64_bits(value: int) -> None:
-    assert "64 bits" in refused({"scores": {"tone": value}})
+@pytest.mark.parametrize("value", [2**53, -(2**53), 10**300])
+def test_a_score_is_one_that_helicone_can_keep(value: int) -> None:
+    assert "too large" in refused({"scores": {"tone": value}})
+
+
+@pytest.mark.parametrize("name", ["tone", "Tone of voice/2", "é👍", "x" * 100])
+def test_a_score_may_have_almost_any_name(name: str) -> None:
+    assert rating({"scores": {name: 1}}).scores == {name: 1}
 
 
 @pytest.mark.parametrize(
-    ("name", "usable"),
-    [
-        ("tone", True),
-        ("Tone of voice/2", True),
-        ("é👍", True),
-        ("x" * 100, True),
-        ("x" * 101, False),
-        ("", False),
-        (" ", False),
-        (" tone", False),
-        ("a\nb", False),
-        ("a\x00", False),
-        ("\ud800", False),
-        ("helicone-score-feedback", False),
-        ("Helicone-Score-Feedback", False),
-        ("tone-hcone-bool", False),
-    ],
+    "name", ["", " ", "x" * 101, "a\nb", "\ud800", "helicone-score-feedback", "tone-hcone-bool", "__proto__"]
 )
-def test_names_of_scores_that_are_helicones_own_are_refused(name: str, usable: bool) -> None:
-    assert usable_score_name(name) is usable
-    if usable:
-        assert rating({"scores": {name: 1}}).scores == {name: 1}
-    else:
-        assert "cannot be the name of a score" in refused({"scores": {name: 1}})
+def test_names_of_scores_that_helicone_would_not_keep_are_refused(name: str) -> None:
+    sentence = refused({"scores": {name: 1}})
+    assert "cannot be the name of a score: it " in sentence
+    assert sentence.isprintable()
 
 
 @pytest.mark.parametrize(

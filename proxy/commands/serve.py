@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from proxy import logs
-from proxy.app import Sidecar, run, stop_signals
+from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
+from proxy.event_loop import run, stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
 
 async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with Sidecar(settings, environ=environ) as sidecar:
-        told_to_stop = stop_signals(sidecar)
+        told_to_stop = stop_signals(sidecar.cut_now)
         where = ", ".join(sidecar.listening_on)
         click.echo(
             f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {settings.routes.default.url}"

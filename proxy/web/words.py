@@ -33,7 +33,9 @@ def state_in_words(standing: Standing, now: float) -> str:
     entry = standing.entry
     due_at = entry.progress.due_at
     wait = None if due_at is None else max(0.0, due_at - now)
-    parts = (_SENTENCES[standing.state], standing.reason, _next(standing.state, entry, wait))
+    # What a held one waits for is said below.
+    reason = None if standing.state is RatingState.HELD else standing.reason
+    parts = (_SENTENCES[standing.state], reason, _next(standing.state, entry, wait))
     return " ".join(part for part in parts if part)
 
 
