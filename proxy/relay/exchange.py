@@ -176,8 +176,9 @@ class Exchange:
             self._client.sender.write(data)
         if head is not None:
             self._trace.passed_on = self._services.clock()
-            if not complete:
-                # Nobody looks at its fields any more, and a stream may be open for hours.
+            if not complete and self._request.complete:
+                # Nobody looks at its fields any more, and a stream may be open for hours. While the
+                # request still comes in, `standing` asks them whether it is waited for.
                 self._head.let_go()
         if complete:
             self._done()
