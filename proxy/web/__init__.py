@@ -7,4 +7,6 @@ protection   the guard, and the rule that a connection serves one local answer
 remembered   GET: calls and their ratings
 rate         POST: a thumb
 health       GET: how the sidecar is
+metrics      GET: what is counted
+protocol     a connection that the front door hands over: aiohttp's protocol, in our words
 """
