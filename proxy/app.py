@@ -204,6 +204,8 @@ class Sidecar:
             keys=keys,
             guard=self._guard,
             clock=time.perf_counter,
+            wall_clock=self._clock.now,
+            feedback=self.settings.feedback,
             metrics=Metrics(
                 calls=self._call_metrics,
                 refusals=self._recorder.refusals,

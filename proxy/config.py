@@ -170,6 +170,27 @@ class Calls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """How ratings are taken."""
+
+    wait: Literal["queued", "accepted", "verified"] = setting(
+        choice("queued", "accepted", "verified"),
+        "accepted",
+        "What the answer to a rating waits for: that it is kept, that Helicone has accepted it, "
+        "or that Helicone has stored it; ?wait= says otherwise for one rating.",
+    )
+    timeout_seconds: float = setting(
+        seconds(or_zero=True, most=60), 2, "How long it waits for that at most; ?timeout= says otherwise."
+    )
+    hold_seconds: float = setting(
+        seconds(or_zero=True, most=3600),
+        0,
+        "How long a rating is kept back before it leaves, so that it can still be taken back; "
+        "?hold= says otherwise.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutboxSettings:
     """Where ratings are kept until they have arrived."""
 
@@ -249,6 +270,7 @@ class Settings:
     helicone: Helicone = Helicone()
     upstream: Upstream = Upstream()
     calls: Calls = Calls()
+    feedback: Feedback = Feedback()
     outbox: OutboxSettings = OutboxSettings()
     delivery: DeliverySettings = DeliverySettings()
     guard: GuardSettings = GuardSettings()

@@ -51,6 +51,7 @@ LAYERS = (
         "proxy.listeners",
         "proxy.logs",
         "proxy.metrics",
+        "proxy.rating_fields",
         "proxy.ratings",
     ),
     ("proxy.outgoing", "proxy.web.*"),
