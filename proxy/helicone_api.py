@@ -173,7 +173,7 @@ def rows_of(body: bytes) -> dict[str, Stored]:
     """
     try:
         rows = msgspec.json.decode(body, type=_Rows).data
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HeliconeError("Helicone's API answered a look for calls with something else.") from None
     newest: dict[str, tuple[str, Stored]] = {}
     for row in rows:
