@@ -48,7 +48,7 @@ def posts(bench: Bench) -> Counter[str]:
 
 def health(bench: Bench) -> dict[str, Any]:
     """What the health answer says of the outbox."""
-    found = document(bench.get("/feedback/health"))["outbox"]
+    found = document(bench.get("/feedback/health"))["delivery"]
     assert isinstance(found, dict)
     return found
 
@@ -245,12 +245,13 @@ def test_a_key_that_may_not_look_leaves_ratings_accepted_and_sends_them_twice_mo
 def test_a_rating_of_an_answer_that_still_streams_waits_for_its_end(start_bench: StartBench) -> None:
     bench = start_bench(StandInSettings(ingestion_delay_seconds=0, token_interval_seconds=0.05))
     client = bench.stream()
-    request_id = id_of(client.read_head_message())
+    raw_head = client.read_head()
+    request_id = id_of(Message(raw_head))
     answer = rate(bench, request_id, query="")
     assert answer.status == 202
     assert document(answer)["state"] == "held"
     assert bench.posted == []
-    client.read_rest()
+    client.read_body(raw_head, until_close=False)
     wait_for_state(bench, request_id, "accepted")
     assert posts(bench)[request_id] == 1
 

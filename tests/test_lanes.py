@@ -206,3 +206,23 @@ def test_a_repr_tells_how_it_stands() -> None:
     lane.begin(0.0)
     lane.key_refused(0.0, "Refused.")
     assert repr(lane) == "<Lane f <Bucket 29.0 of 30, 1/s> <Breaker after 0 failures> paused>"
+
+
+def test_until_the_first_answer_there_is_one_request_at_a_time() -> None:
+    lane = make_lane()
+    assert lane.begin(0.0)
+    assert not lane.begin(0.0)
+    lane.worked(None)
+    assert lane.begin(0.0)
+    assert lane.begin(0.0)
+
+
+def test_after_a_limit_one_request_finds_out_whether_others_may_follow() -> None:
+    lane = make_lane()
+    lane.begin(0.0)
+    lane.busy(0.0, 5.0)
+    assert lane.begin(5.0)
+    assert not lane.begin(5.0)
+    lane.worked(None)
+    assert lane.begin(5.0)
+    assert lane.begin(5.0)
