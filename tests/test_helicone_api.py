@@ -389,6 +389,11 @@ def test_any_other_status_is_just_said(status: int) -> None:
     assert refused(status, Retry_After="9").retry_after_seconds == 9
 
 
+@pytest.mark.parametrize("said", ["Invalid token.", "must be a valid UUID", "Request not found"])
+def test_an_error_page_in_between_that_happens_to_say_so_decides_nothing_for_good(said: str) -> None:
+    assert type(refused(502, said)) is HeliconeError
+
+
 @pytest.mark.parametrize(("status", "what"), [(200, "success"), (204, "success"), (302, "redirect")])
 def test_another_yes_or_a_redirect_asks_whether_the_address_is_right(status: int, what: str) -> None:
     error = refused(status)
