@@ -106,6 +106,7 @@ class HeliconeApi:
                 skip_auto_headers=(hdrs.ACCEPT_ENCODING,),
                 timeout=self._timeout,
                 allow_redirects=False,
+                middlewares=(_only_once(),),
             ) as answer:
                 if answer.status == _CREATED:
                     body = await (_whole if whole else _beginning)(answer, limit_bytes)
@@ -121,10 +122,30 @@ class HeliconeApi:
             raise _unreachable(error, base_url) from None
 
 
+def _only_once() -> aiohttp.ClientMiddlewareType:
+    """Fails the second time as the first: aiohttp repeats a PUT whose connection broke, and nobody counts it."""
+    failures: list[aiohttp.ClientError] = []
+
+    async def send(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if failures:
+            raise failures[0]
+        try:
+            return await handler(request)
+        except aiohttp.ClientError as error:
+            failures.append(error)
+            raise
+
+    return send
+
+
 def _unreachable(error: aiohttp.ClientError, base_url: str) -> HeliconeError:
     """The table of aiohttp's errors. Never their repr: it holds the request's headers."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         why = f"the proxy in HTTPS_PROXY answered {error.status} to CONNECT"
+    elif isinstance(error, aiohttp.ClientProxyConnectionError):
+        why = f"the proxy in HTTPS_PROXY cannot be reached itself ({of_failure(error.os_error)})"
     elif isinstance(error, aiohttp.ClientConnectorError):
         why = of_failure(error.os_error)
     else:

@@ -21,6 +21,7 @@ from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
+from proxy.config_problems import IN_MEMORY
 from proxy.courier import Courier
 from proxy.delivery import Delivery
 from proxy.errands import Errands, Manner
@@ -177,7 +178,9 @@ class Sidecar:
         # The port is in the name, so that two sidecars do not meet.
         path = settings.path or str(Path(folder) / f"outbox-{self.port}.db")
         outbox = await SqliteOutbox.open(
-            path, max_bytes=settings.max_size_mib * 1024 * 1024, stamp=str(int(self._clock.now()))
+            path if path == IN_MEMORY else Path(path),
+            max_bytes=settings.max_size_mib * 1024 * 1024,
+            stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
         return outbox

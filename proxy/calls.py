@@ -302,7 +302,9 @@ class CallRecorder:
         if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
             self._refusals_said[refusal.code] = now
             path = shown_path(head.path).decode("ascii", "replace")
-            logger.warning("Refused %s %s: %s", head.method.decode("ascii"), path, refusal.message)
+            # Without a path it is the head that stands for one which could not be read: it has no method either.
+            what = f"{head.method.decode('ascii')} {path}" if path else "a request"
+            logger.warning("Refused %s: %s", what, refusal.message)
 
     def _remember(self, call: LiveCall) -> None:
         call.remembered = True

@@ -216,6 +216,9 @@ class Errands:
             case Remedy.WAIT:
                 lane.busy(now, error.retry_after_seconds or _BUSY_SECONDS)
                 return self._put_off(progress, reason)
+            case Remedy.INGESTION:
+                lane.said_no()
+                return progress
             case Remedy.NONE:
                 lane.said_no()
                 return schedule.refused(progress, reason, now)

@@ -173,7 +173,7 @@ def rows_of(body: bytes) -> dict[str, Stored]:
     """
     try:
         rows = msgspec.json.decode(body, type=_Rows).data
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HeliconeError("Helicone's API answered a look for calls with something else.") from None
     newest: dict[str, tuple[str, Stored]] = {}
     for row in rows:
@@ -264,19 +264,22 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, now: float) -> Helico
     """A refusal as an error with a sentence, in which the key is not."""
     status, said = refusal.status, refusal.said
     wait = retry_after(refusal.headers.get("Retry-After"), now)
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or "Invalid token." in said:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or (
+        status == HTTPStatus.BAD_REQUEST and "Invalid token." in said
+    ):
         return HeliconeUnauthorized(_about_the_key(status, base_url, key))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         told = "" if wait is None else f" It asks to wait for {wait} s."
         return HeliconeBusy(
             f"Helicone's limit on API calls is reached; the whole organisation shares it.{told}", wait
         )
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY or "valid UUID" in said:
+    failed = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY or (failed and "valid UUID" in said):
         return HeliconeRejected(
             f"Helicone refused the form of what was sent with {status}. That is a bug of "
             "helicone-feedback-proxy, not of your request; please report it."
         )
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and any(words in said for words in _NOT_INGESTED):
+    if failed and any(words in said for words in _NOT_INGESTED):
         # The property route alone says so; a rating of an unknown call gets its 201.
         return NotIngested("Helicone does not know this call, or not yet.")
     if 200 <= status < 400:

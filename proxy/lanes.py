@@ -68,12 +68,14 @@ class Bucket:
 
 
 class Breaker:
-    """Whether the API answers. After a failure there is one request at a time, and a growing wait between two."""
+    """Whether the API answers. As long as that is not known there is one request at a time, and after a failure a
+    growing wait between two."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._failures = 0
         self._probe_at = 0.0
+        self._is_proven = False
         self._is_probing = False
         self.reason: str | None = None
         """What went wrong last; None while all is well."""
@@ -88,13 +90,13 @@ class Breaker:
 
     def ready_at(self, now: float) -> float | None:
         """When a request may be sent; None: not before the one that is under way has ended."""
-        if not self._failures:
+        if self._is_proven:
             return now
         return None if self._is_probing else max(now, self._probe_at)
 
     def begun(self) -> None:
         """A request is under way."""
-        self._is_probing = bool(self._failures)
+        self._is_probing = not self._is_proven
 
     def unused(self) -> None:
         """It did not come to that."""
@@ -102,9 +104,9 @@ class Breaker:
 
     def failed(self, now: float, reason: str) -> None:
         """The API did not answer, or with a failure of its own."""
-        if self._failures and not self._is_probing:
+        if not self._is_proven and not self._is_probing:
             return  # It was under way when the first one failed, and tells nothing new.
-        self._is_probing = False
+        self._is_proven = self._is_probing = False
         self._failures += 1
         self.reason = reason
         longest = min(_LONGEST_OUTAGE_WAIT_SECONDS, 2.0 ** min(self._failures, 8))
@@ -113,7 +115,7 @@ class Breaker:
     def answered(self) -> bool:
         """The API lives. Gives whether that is news."""
         was_failing, self._failures = self._failures > 0, 0
-        self._is_probing = False
+        self._is_proven, self._is_probing = True, False
         self.reason = None
         return was_failing
 
@@ -144,7 +146,8 @@ class Lane:
         self._configured = budget
         self._bucket = Bucket(budget, now)
         self._not_before = 0.0
-        self._is_probing_key = False
+        self._is_careful = False
+        self._is_trying = False
 
     def __repr__(self) -> str:
         return f"<Lane {self.fingerprint} {self._bucket} {self.breaker}{' paused' if self.pause else ''}>"
@@ -152,7 +155,7 @@ class Lane:
     def ready_at(self, now: float) -> float | None:
         """When a request may be sent under this key; None: not before one that is under way has ended."""
         ready = self.breaker.ready_at(now)
-        if ready is None or (self.pause is not None and self._is_probing_key):
+        if ready is None or self._is_trying:
             return None
         paused_until = 0.0 if self.pause is None else self.pause.probe_at
         return max(ready, paused_until, self._not_before, self._bucket.ready_at(now))
@@ -168,19 +171,20 @@ class Lane:
         if ready is None or ready > now or not self._bucket.take(now):
             return False
         self.breaker.begun()
-        self._is_probing_key = self.pause is not None
+        # After a refusal of the key, and after "too many", one request finds out whether others may follow.
+        self._is_trying = self._is_careful
         return True
 
     def unused(self) -> None:
         """The request that was begun is not sent after all."""
         self._bucket.give_back()
         self.breaker.unused()
-        self._is_probing_key = False
+        self._is_trying = False
 
     def worked(self, allowance: Allowance | None) -> bool:
         """Helicone took a request. Gives whether that is news, after failures or a pause."""
         was_paused, self.pause = self.pause is not None, None
-        self._is_probing_key = False
+        self._is_trying = self._is_careful = False
         if was_paused:
             self.may_look = True  # The key may be another one's by now, in what it is allowed.
         if allowance is not None:
@@ -194,19 +198,19 @@ class Lane:
     def busy(self, now: float, wait_seconds: float) -> None:
         """Helicone's limit is reached."""
         self.breaker.answered()
-        self._is_probing_key = False
+        self._is_trying, self._is_careful = False, True
         self._not_before = max(self._not_before, now + wait_seconds)
 
     def broke(self, now: float, reason: str, wait_seconds: float) -> None:
         """Helicone's API failed, and may have said for how long to leave it alone."""
-        self._is_probing_key = False
+        self._is_trying = False
         self._not_before = max(self._not_before, now + wait_seconds)
         self.breaker.failed(now, reason)
 
     def key_refused(self, now: float, reason: str) -> bool:
         """Helicone does not accept the key. Gives whether that is news."""
         self.breaker.answered()
-        self._is_probing_key = False
+        self._is_trying, self._is_careful = False, True
         is_news = self.pause is None
         since = now if self.pause is None else self.pause.since
         self.pause = Pause(since, reason, now + _PROBE_KEY_SECONDS)

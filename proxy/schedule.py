@@ -135,7 +135,7 @@ def looked(entry: Entry, stored: Stored | None, pace: Pace, now: float) -> Progr
 def _unknown_call(progress: Progress, pace: Pace, now: float) -> Progress:
     if progress.state is RatingState.VERIFIED:
         return replace(progress, due_at=None)
-    if now - (progress.accepted_at or progress.since) > _NEVER_LOGGED_SECONDS:
+    if now - max(progress.accepted_at or 0.0, progress.since) > _NEVER_LOGGED_SECONDS:
         return refused(progress, NEVER_LOGGED, now)
     factor = _LOOKS[progress.looks + 1] if progress.looks + 1 < len(_LOOKS) else _RARELY
     state = RatingState.QUEUED if progress.state is RatingState.HELD else progress.state

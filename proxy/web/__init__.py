@@ -15,4 +15,5 @@ withdraw     DELETE: a rating is taken back
 outbox       GET: the ratings that are kept. POST: what was refused goes out again
 health       GET: how the sidecar is
 metrics      GET: what is counted, for Prometheus
+protocol     a connection that the front door hands over: aiohttp's protocol, in our words
 """
