@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,7 @@ from proxy.commands.options import config_option
 from proxy.model import duration_in_words
 
 _PIPE = 200
-_ID_COLUMNS = 36
+_COLUMNS: Mapping[str, int] = MappingProxyType({"rating": 6, "state": 8, "posts": 5, "next": 6, "id": 36})
 _EXPORT_PAGE = 100
 _STATES = ("held", "queued", "paused", "accepted", "verified", "refused")
 
@@ -94,9 +95,10 @@ def _all(config_file: Path | None) -> Iterator[dict[str, Any]]:
 def table(ratings: list[Mapping[str, Any]]) -> Table:
     """The ratings for a terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rating", "state", "posts", "next"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("posts", "next") else "left")
-    table.add_column("id", no_wrap=True, min_width=_ID_COLUMNS)
+    for name, columns in _COLUMNS.items():
+        # With a width, or a long reason would take it all.
+        justify: JustifyMethod = "right" if name in ("posts", "next") else "left"
+        table.add_column(name, no_wrap=True, min_width=columns, justify=justify)
     table.add_column("why", overflow="ellipsis", no_wrap=True)
     for rating in ratings:
         table.add_row(
