@@ -813,10 +813,11 @@ def test_no_terminal_is_too_narrow_for_the_id_of_a_rating(columns: int) -> None:
         "id": "4b6c1021-247e-4868-a78a-f71c0b03992e", "reason": "[red]Helicone's API answered 503. " * 5,
     }  # fmt: skip
     console = Console(width=columns, file=io.StringIO())
-    console.print(outbox.table([rating]))
+    console.print(outbox.table([rating], columns=columns))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert rating["id"] in shown
     assert "accepted" in shown
     assert "3 min" in shown
     assert "[red]" in shown
+    assert "ne…" not in shown
     assert len(shown.splitlines()) == 2
