@@ -103,8 +103,10 @@ def test_a_changed_rating_is_looked_at_again_after_a_self_hosted_api_has_replaye
     rate(bench, request_id, {"rating": False}, "?wait=accepted")
     wait_until(lambda: len([e for e in bench.events if e.rating is True]) >= 2, "the first was replayed")
     wait_until(
-        lambda: bench.standin.ledger.rating_of(request_id) is False
-        and shown(bench, request_id)["state"] == "verified",
+        lambda: (
+            bench.standin.ledger.rating_of(request_id) is False
+            and shown(bench, request_id)["state"] == "verified"
+        ),
         "the second stands again",
     )
 

@@ -326,9 +326,7 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
     ]
 
 
-TASK_OWNERS = frozenset(
-    {"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"}
-)
+TASK_OWNERS = frozenset({"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"})
 """A lookup of a name outlives whoever asked for it first: others wait for it, too. So does what a courier does."""
 
 
