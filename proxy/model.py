@@ -107,8 +107,10 @@ class Progress:
     """When something is to be done for it next."""
     posts: int = 0
     """How often it has left, also when nobody knows whether it arrived."""
+    accepts: int = 0
+    """How often Helicone has accepted it."""
     looks: int = 0
-    """How often it was looked for since it last left, and not found."""
+    """How often Helicone did not know the call yet."""
     failures: int = 0
     """How many attempts have failed in a row."""
     posted_at: float | None = None
