@@ -3,18 +3,20 @@
 cli         which commands there are
 commands/   each of them: parse, call, print, exit code
 app         composition root: builds everything, owns what runs in the background
-listeners   the listening sockets
+listeners   the listening sockets (open_files: how many connections fit)
 relay/      the data plane: moves bytes, knows nothing of what they mean
 web/        the control plane: everything under /feedback, on aiohttp
-calls       remembers what the relay reports
+calls       remembers what the relay reports (bodies: what a body says of its model)
+journal     calls that are over, in batches: to logs (one line each) and to metrics (numbers)
 ratings     what a person sent, as a thumb
 delivery    takes ratings to Helicone
 helicone    the vendor: header names, hosts, id rules, its API
 guard       who may speak to us
 keys        Helicone keys, in memory, by fingerprint
 stores/     where things are kept
-config      settings, declared once (config_kinds, config_sources: what they may be, where they come from)
-logs        one line for each call
+config      settings, declared once (config_kinds: what they may be; config_sources: where they come from;
+            config_loading: all together; config_problems: what is wrong with them, in words)
+outbound    proxies of the environment, trusted authorities
 remote      speaks to a running sidecar, for the commands
 model       the words of the domain, as data
 errors      what can go wrong

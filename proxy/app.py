@@ -3,54 +3,55 @@
 import asyncio
 import contextlib
 import logging
+import random
 import secrets
-import signal
 import socket
-import ssl
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
-from urllib.parse import urlsplit
 
-import aiohttp
+import platformdirs
 from aiohttp import web
 
-from proxy import __version__, guard, helicone, open_files
+from proxy import helicone, open_files
+from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
+from proxy.clock import Clock
 from proxy.config import Settings
+from proxy.config_problems import IN_MEMORY
+from proxy.courier import Courier
 from proxy.delivery import Delivery
-from proxy.errors import CannotStart
+from proxy.errands import Errands, Manner
 from proxy.guard import Guard
-from proxy.helicone import HeliconeApi
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
+from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.outbound import proxy_for, trusting
-from proxy.relay.destination import Upstream
-from proxy.relay.dialing import Dialer
-from proxy.relay.forward_proxy import ForwardProxy
+from proxy.outgoing import Outgoing, key_lines
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
-from proxy.relay.pool import Limits, Pool
 from proxy.relay.refusals import Refusal
 from proxy.relay.writes import Gatherer
+from proxy.schedule import Pace
+from proxy.stores.contract import Outbox
 from proxy.stores.memory import MemoryCalls
+from proxy.stores.sqlite import SqliteOutbox
 from proxy.web.application import PREFIX, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
 
 logger = logging.getLogger(__name__)
 
-_API_CONNECTIONS = 8
-"""To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
-
 _LAST_MOMENT_SECONDS = 0.1
+_LAST_RATINGS_SECONDS = 5.0
+"""How long ratings that could leave at once may hold up a stop; what is left goes on at the next start."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -59,15 +60,21 @@ class Sidecar:
     """A running sidecar: `async with Sidecar(settings) as sidecar`.
 
     Leaving finishes running calls within the grace period, then cuts them. Raises CannotStart on the way in.
-    `environ` may name a proxy, which is used if the settings say so.
+    `environ` may name a proxy, which is used if the settings say so. `clock` is that of delivery.
     """
 
     def __init__(
-        self, settings: Settings, *, environ: Mapping[str, str] = _NOTHING, log: TextIO = sys.stderr
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str] = _NOTHING,
+        log: TextIO = sys.stderr,
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self._environ = environ
         self._log_stream = log
+        self._clock = clock or Clock(time.time, _steady_time)
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
         self._servers: list[asyncio.Server] = []
@@ -77,6 +84,7 @@ class Sidecar:
 
     async def __aenter__(self) -> Self:
         sockets = listen(self.settings.server.host, self.settings.server.port)
+        self.port: int = sockets[0].getsockname()[1]
         try:
             await self._build()
             await self._open(sockets)
@@ -99,32 +107,32 @@ class Sidecar:
     async def _build(self) -> None:
         settings = self.settings
         log = settings.log
+        key = settings.helicone.api_key
+        keys = Keyring(None if key is None else key.text, helicone.fingerprint)
+        outgoing = Outgoing(settings, self._environ)
+        self._delivery = await self._make_delivery(keys, outgoing)
         self._call_metrics = CallMetrics()
-        readers: list[Reader] = [self._call_metrics.count]
+        readers: list[Reader] = [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, log.format).write)
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
-        key = settings.helicone.api_key
-        keys = Keyring(None if key is None else key.text, helicone.fingerprint)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
-        tls = self._trust()
-        self._pool = self._make_pool(tls)
+        names = NameCache(system_resolve, time.monotonic)
+        self._resources.push_async_callback(names.close)
+        self._pool = outgoing.pool(names, self._gatherer, time.perf_counter)
+        self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            key_lines=self._key_lines(),
+            key_lines=key_lines(settings, self._pool.upstream),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
         )
-        session = await self._resources.enter_async_context(self._api_session(tls))
-        api = HeliconeApi(
-            session, settings.helicone.resolved_api_url, timeout_seconds=settings.helicone.timeout_seconds
-        )
-        local = await self._make_local(Delivery(api, keys, time.time), keys)
+        local = await self._make_local(keys)
         self._door = FrontDoor(
             gatherer=self._gatherer,
             admit=_admission(self._guard),
@@ -138,6 +146,44 @@ class Sidecar:
             patience=_patience(settings),
             max_connections=self._max_connections(),
         )
+
+    async def _make_delivery(self, keys: Keyring, outgoing: Outgoing) -> Delivery:
+        """Open the outbox, and have a courier work on it from now on."""
+        settings, chance = self.settings.delivery, random.random
+        outbox = await self._open_outbox()
+        session = await self._resources.enter_async_context(outgoing.api_session())
+        api = HeliconeApi(
+            session,
+            self.settings.helicone.url_for,
+            timeout_seconds=self.settings.helicone.timeout_seconds,
+            wall_clock=time.time,
+        )
+        lanes = Lanes(Budget(settings.burst, settings.per_second), self.settings.helicone.url_for, chance)
+        manner = Manner(Pace(settings.first_look_seconds), chance)
+        errands = Errands(outbox, api, lanes, self._clock, manner)
+        self._courier = courier = Courier(outbox, errands, keys, lanes, self._clock)
+        keys.on_new = courier.key_known
+        await courier.load()
+        self._resources.push_async_callback(courier.close)
+        running = asyncio.create_task(courier.run(), name="courier")
+        running.add_done_callback(_say_why_stopped)
+        self._resources.callback(running.cancel)
+        return Delivery(outbox, courier, lanes, keys, self._clock)
+
+    async def _open_outbox(self) -> Outbox:
+        settings = self.settings.outbox
+        folder = settings.state_dir or platformdirs.user_state_path(
+            "helicone-feedback-proxy", appauthor=False
+        )
+        # The port is in the name, so that two sidecars do not meet.
+        path = settings.path or str(Path(folder) / f"outbox-{self.port}.db")
+        outbox = await SqliteOutbox.open(
+            path if path == IN_MEMORY else Path(path),
+            max_bytes=settings.max_size_mib * 1024 * 1024,
+            stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
+        )
+        self._resources.push_async_callback(outbox.close)
+        return outbox
 
     def _max_connections(self) -> int:
         """As configured, or as many as this process may have open files for."""
@@ -153,68 +199,16 @@ class Sidecar:
         )  # fmt: skip
         return possible
 
-    def _trust(self) -> ssl.SSLContext | None:
-        """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
-        ca_file, gateway = self.settings.upstream.ca_file, self.settings.routes.default.url
-        urls = [gateway] if ca_file is None else [gateway, self.settings.helicone.resolved_api_url]
-        if not any(urlsplit(url).scheme == "https" for url in urls):
-            return None
-        try:
-            return trusting(ca_file)
-        except OSError as error:
-            raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
-
-    def _proxy_for(self, url: str) -> str | None:
-        """The proxy through which `url` is reached, if any: it may hold a password."""
-        return proxy_for(url, self._environ) if self.settings.upstream.trust_env else None
-
-    def _make_pool(self, tls: ssl.SSLContext | None) -> Pool:
-        limits, url = self.settings.upstream, self.settings.routes.default.url
-        names = NameCache(system_resolve, time.monotonic)
-        self._resources.push_async_callback(names.close)
-        proxy = self._proxy_for(url)
-        pool = Pool(
-            upstream=Upstream.from_url(
-                url, tls=tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
-            ),
-            dialer=Dialer(names),
-            gatherer=self._gatherer,
-            clock=time.perf_counter,
-            limits=Limits(
-                connect_timeout_seconds=limits.connect_timeout_seconds,
-                idle_timeout_seconds=limits.idle_timeout_seconds,
-                max_connections=limits.max_connections,
-                max_idle_connections=limits.max_idle_connections,
-            ),
-        )
-        self._resources.push_async_callback(pool.close)
-        return pool
-
-    def _key_lines(self) -> dict[bytes, bytes]:
-        """The header line with our key, for each upstream that may see it."""
-        key, route = self.settings.helicone.api_key, self.settings.routes.default
-        if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
-            return {}
-        return {self._pool.upstream.authority: helicone.auth_line(key.text)}
-
-    def _api_session(self, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-        """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS, ssl=tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
-            # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
-            proxy=self._proxy_for(self.settings.helicone.resolved_api_url),
-        )
-
-    async def _make_local(self, delivery: Delivery, keys: Keyring) -> MakeLocal:
+    async def _make_local(self, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
         context = Context(
             store=self._store,
-            delivery=delivery,
+            delivery=self._delivery,
             keys=keys,
             guard=self._guard,
             clock=time.perf_counter,
+            wall_clock=self._clock.now,
+            feedback=self.settings.feedback,
             metrics=Metrics(
                 calls=self._call_metrics,
                 refusals=self._recorder.refusals,
@@ -244,7 +238,6 @@ class Sidecar:
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        self.port: int = sockets[0].getsockname()[1]
         self.listening_on = [sock.getsockname()[0] for sock in sockets]
         for sock in sockets:
             self._servers.append(await loop.create_server(self._door, sock=sock, backlog=ACCEPTS_IN_A_ROW))
@@ -284,6 +277,8 @@ class Sidecar:
             drained.cancel()
             cut.cancel()
             self._door.stop()
+            self._journal.flush()
+            await self._courier.finish(0.0 if self._cut_now.is_set() else _LAST_RATINGS_SECONDS)
             await self._resources.aclose()
 
     async def _drained(self, grace_seconds: float) -> None:
@@ -314,37 +309,14 @@ def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
     return admit
 
 
-def _is_trusted_with_key(url: str) -> bool:
-    """Whether the Helicone key may go to that upstream without anybody having said so."""
-    host = urlsplit(url).hostname or ""
-    return helicone.is_gateway_host(host) or guard.is_always_allowed(host)
+def _steady_time() -> float:
+    """Seconds that pass steadily, also while the machine sleeps where it can tell."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Run `main` on uvloop, or on asyncio's own loop where uvloop cannot be installed."""
-    try:
-        import uvloop  # noqa: PLC0415  # it is not to be had everywhere
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main())
-
-
-def stop_signals(sidecar: Sidecar) -> asyncio.Event:
-    """From now on SIGINT and SIGTERM set the event. A second one cuts what the first lets finish."""
-    told = asyncio.Event()
-
-    def tell() -> None:
-        if told.is_set():
-            sidecar.cut_now()
-        told.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, tell)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
-    return told
+def _say_why_stopped(courier: "asyncio.Task[None]") -> None:
+    if not courier.cancelled() and (error := courier.exception()) is not None:
+        logger.error(
+            "Delivery has stopped, which is a bug of the sidecar's. Ratings are kept; they leave after a restart.",
+            exc_info=error,
+        )

@@ -18,7 +18,7 @@ def model_of(body: bytes) -> str | None:
     """The `model` of a request's body, if it is JSON and has one that can be shown."""
     try:
         model = _read_request(body).model
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # Not for us to judge: the gateway will say what it thinks of the body.
     # Printable, because it is shown on terminals.
     return model if model and len(model) <= _LONGEST_MODEL and model.isprintable() else None

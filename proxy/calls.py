@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from proxy import bodies, helicone
 from proxy.keys import Keyring
-from proxy.model import Call, CallState, Receipt
+from proxy.model import Call, CallState
 from proxy.relay.contract import Ending, Trace
 from proxy.relay.destination import Upstream
 from proxy.relay.messages import AnswerHead, RequestHead
@@ -111,7 +111,11 @@ class LiveCall(Trace):
     route = "default"
     key_fingerprint: str | None = None
     model: str | None = None
-    receipt: Receipt | None = None
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether its answer has begun and not ended."""
+        return self.answered is not None and self.ended is None
 
     def look(self, body: bytes) -> None:
         """Take the model from a request's body, if that is what it looks like."""
@@ -134,7 +138,6 @@ class LiveCall(Trace):
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
             unratable=self._unratable(),
-            receipt=self.receipt,
         )
 
     def _unratable(self) -> str | None:
@@ -299,7 +302,9 @@ class CallRecorder:
         if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
             self._refusals_said[refusal.code] = now
             path = shown_path(head.path).decode("ascii", "replace")
-            logger.warning("Refused %s %s: %s", head.method.decode("ascii"), path, refusal.message)
+            # Without a path it is the head that stands for one which could not be read: it has no method either.
+            what = f"{head.method.decode('ascii')} {path}" if path else "a request"
+            logger.warning("Refused %s: %s", what, refusal.message)
 
     def _remember(self, call: LiveCall) -> None:
         call.remembered = True

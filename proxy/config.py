@@ -17,11 +17,14 @@ from proxy.config_kinds import (
     whole,
 )
 from proxy.config_problems import (
+    IN_MEMORY,
     LOOPBACKS,
     allowed_host,
     base_url,
     ca_bundle,
+    database_path,
     each_once,
+    folder,
     listen_host,
     listen_hosts,
     usable_key,
@@ -34,6 +37,7 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
         "server.host": "--host",
         "server.port": "--port",
         "routes.default.url": "--upstream",
+        "outbox.state_dir": "--state-dir",
         "helicone.api_url": "--api-url",
         "log.format": "--log-format",
     }
@@ -109,8 +113,12 @@ class Helicone:
 
     @property
     def resolved_api_url(self) -> str:
-        """The API to post to: as set, else the one of the key's region."""
-        return self.api_url or api_url_for(self.api_key.text if self.api_key else None)
+        """The API to post to under our own key: as set, else the one of the key's region."""
+        return self.url_for(self.api_key.text if self.api_key else None)
+
+    def url_for(self, key: str | None) -> str:
+        """The API to post to under a key: as set, else the one of the key's region."""
+        return self.api_url or api_url_for(key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +170,66 @@ class Calls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """How ratings are taken."""
+
+    wait: Literal["queued", "accepted", "verified"] = setting(
+        choice("queued", "accepted", "verified"),
+        "accepted",
+        "What the answer to a rating waits for: that it is kept, that Helicone has accepted it, "
+        "or that Helicone has stored it; ?wait= says otherwise for one rating.",
+    )
+    timeout_seconds: float = setting(
+        seconds(or_zero=True, most=60), 2, "How long it waits for that at most; ?timeout= says otherwise."
+    )
+    hold_seconds: float = setting(
+        seconds(or_zero=True, most=3600),
+        0,
+        "How long a rating is kept back before it leaves, so that it can still be taken back; "
+        "?hold= says otherwise.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxSettings:
+    """Where ratings are kept until they have arrived."""
+
+    path: str | None = setting(
+        text(database_path, "path"),
+        None,
+        "The outbox's file; unset means outbox-<port>.db in the state folder. "
+        f'"{IN_MEMORY}" keeps ratings in memory, where a restart loses them.',
+    )
+    state_dir: str | None = setting(
+        text(folder, "path"),
+        None,
+        "The state folder; unset means the system's own for programs, such as "
+        "~/.local/state/helicone-feedback-proxy.",
+    )
+    max_size_mib: int = setting(
+        whole(least=1, most=1_048_576), 256, "How large the file may become; above that, ratings get 507."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliverySettings:
+    """How ratings are taken to Helicone."""
+
+    burst: int = setting(
+        _AT_LEAST_ONE, 30, "How many requests to Helicone's API may leave at once under one key."
+    )
+    per_second: float = setting(
+        seconds(), 1, "How many a second after that; the whole organisation shares Helicone's limit."
+    )
+    first_look_seconds: float = setting(
+        _SECONDS,
+        20,
+        "How long after a rating has left Helicone is asked whether it is stored; later looks wait "
+        "longer and longer.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class GuardSettings:
     """Who may speak to the sidecar."""
 
@@ -202,6 +270,9 @@ class Settings:
     helicone: Helicone = Helicone()
     upstream: Upstream = Upstream()
     calls: Calls = Calls()
+    feedback: Feedback = Feedback()
+    outbox: OutboxSettings = OutboxSettings()
+    delivery: DeliverySettings = DeliverySettings()
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
     log: Log = Log()

@@ -105,7 +105,7 @@ def whole(*, least: int, most: float = sys.maxsize) -> Kind[int]:
     return Kind("whole number", accept, int)
 
 
-def seconds(*, or_zero: bool = False) -> Kind[float]:
+def seconds(*, or_zero: bool = False, most: float = sys.float_info.max) -> Kind[float]:
     """Time spans."""
 
     def accept(value: object) -> float:
@@ -114,6 +114,8 @@ def seconds(*, or_zero: bool = False) -> Kind[float]:
             raise ValueError("must be a finite number")
         if number < 0 or (number == 0 and not or_zero):
             raise ValueError("must be 0 or more" if or_zero else "must be more than 0")
+        if number > most:
+            raise ValueError(f"must be {most:g} or less")
         return float(number)
 
     return Kind("number", accept, float)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from proxy.config import FLAGS, Server, Settings
 from proxy.config_kinds import declared_settings, filled
+from proxy.config_problems import IN_MEMORY
 from proxy.config_sources import checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_host, is_always_allowed
@@ -59,6 +60,11 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             f"{proxy.name} is set, and is not used: calls go to {host} directly. If they have to go through "
             "that proxy, set trust_env = true in [upstream]."
         )
+    if settings.outbox.path == IN_MEMORY:
+        said.append(
+            "Ratings are kept in memory only: those that have not arrived are lost when the sidecar ends. Leave "
+            "path in [outbox] out to have them on disk."
+        )
     return said
 
 
@@ -69,6 +75,8 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
     if route.helicone is not None and (is_gateway_host(host) or is_always_allowed(host)):
         name = names["routes.default.helicone"]
         yield f"{name}: has no effect: the Helicone key may go to that host anyway"
+    if "outbox.state_dir" in names and settings.outbox.path is not None:
+        yield f"{names['outbox.state_dir']}: has no effect beside path, which names the file itself"
     limits, idle = settings.upstream, "upstream.max_idle_connections"
     if idle in names and limits.max_idle_connections > limits.max_connections:
         yield f"{names[idle]}: has no effect above max_connections: no more than those are open"

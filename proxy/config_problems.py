@@ -19,6 +19,8 @@ from proxy.guard import canonical_address, canonical_host, is_always_allowed, is
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?", re.IGNORECASE)
 LOOPBACKS = ("127.0.0.1", "::1")
+IN_MEMORY = ":memory:"
+"""In place of a path: SQLite's word for a database that no file holds."""
 _NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
 
 
@@ -73,6 +75,26 @@ def ca_bundle(text: str) -> str:
     if not context.cert_store_stats()["x509"]:
         raise ValueError(_NO_CERTIFICATES)
     return str(path)
+
+
+def database_path(text: str) -> str:
+    """Accept a path that a file can have, or the word for none."""
+    if text == IN_MEMORY:
+        return text
+    path = folder(text)
+    if Path(path).is_dir():
+        raise ValueError("must name a file, not a folder")
+    return path
+
+
+def folder(text: str) -> str:
+    """Accept a path; what it leads to is made when it is needed."""
+    if not text.strip() or "\0" in text:
+        raise ValueError("must be a path")
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        raise ValueError("must be a path; the home folder in it is not known") from None
 
 
 def usable_key(text: str) -> Secret:

@@ -1,12 +1,30 @@
-"""Takes ratings, and takes them to Helicone: posts, looks whether they are stored, posts again where they are not."""
+"""Takes ratings into the outbox, from which a courier takes them to Helicone, and tells how they stand."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
+from proxy.clock import Clock
+from proxy.courier import Courier
+from proxy.errors import AlreadySent, MissingKey, UnknownRating
+from proxy.keys import Keyring
+from proxy.lanes import Lanes
 from proxy.model import Entry, Rating, RatingState
-from proxy.stores.contract import OnceOnly
+from proxy.stores.contract import NewRating, OnceOnly, Outbox
+
+_KEY_FORGOTTEN = (
+    "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
+    "The rating leaves as soon as a call is made with that key, or it is configured again."
+)
+
+
+class HasId(Protocol):
+    """A call, as far as it matters here."""
+
+    request_id: str
 
 
 class Until(StrEnum):
@@ -43,50 +61,211 @@ class Standing:
 
 
 class Delivery:
-    """What the local application works with."""
+    """What the local application works with: takes ratings, tells how they stand, and has a courier run."""
+
+    def __init__(self, outbox: Outbox, courier: Courier, lanes: Lanes, keys: Keyring, clock: Clock) -> None:
+        self._outbox = outbox
+        self._courier = courier
+        self._lanes = lanes
+        self._keys = keys
+        self._clock = clock
+        self._streaming: dict[str, float] = {}
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        courier.errands.changed = self._tell
+
+    def __repr__(self) -> str:
+        return f"<Delivery {self._courier}>"
+
+    # -- taking
 
     async def take(self, submissions: Sequence[Submission], once: OnceOnly | None = None) -> list[Entry]:
         """Commit ratings to the outbox, all or none.
 
         Raises MissingKey (nothing is known under which one could leave), OutboxFull, OutboxFailed, KeyReused.
         """
-        raise NotImplementedError
+        now = self._clock.now()
+        new = [self._new_rating(each, now) for each in submissions]
+        streaming = {each.request_id: each.hold_seconds for each in submissions if each.is_streaming}
+        self._streaming |= streaming
+        entries = await self._outbox.append(new, now, once)
+        for entry in entries:
+            if entry.progress.due_at is not None:
+                self._courier.expect(entry.key_fingerprint, entry.progress.due_at)
+            self._tell(entry.request_id)
+        for request_id, hold_seconds in streaming.items():
+            if request_id not in self._streaming:  # It has ended in the meantime.
+                self._courier.insist(partial(self._let_go, request_id, hold_seconds))
+        return entries
+
+    def _new_rating(self, submission: Submission, now: float) -> NewRating:
+        fingerprint = submission.key_fingerprint
+        if fingerprint is None:
+            raise MissingKey(self._why_no_key())
+        is_held = submission.is_streaming or submission.hold_seconds > 0
+        return NewRating(
+            request_id=submission.request_id,
+            key_fingerprint=fingerprint,
+            rating=submission.rating,
+            state=RatingState.HELD if is_held else RatingState.QUEUED,
+            due_at=None if submission.is_streaming else now + submission.hold_seconds,
+        )
+
+    def calls_ended(self, calls: Iterable[HasId]) -> None:
+        """These answers are over: ratings that waited for that may leave."""
+        if not self._streaming:
+            return
+        for call in calls:
+            hold_seconds = self._streaming.pop(call.request_id, None)
+            if hold_seconds is not None:
+                self._courier.insist(partial(self._let_go, call.request_id, hold_seconds))
+
+    async def _let_go(self, request_id: str, hold_seconds: float) -> None:
+        due_at = self._clock.now() + hold_seconds
+        await self._outbox.let_go(request_id, due_at)
+        for entry in (await self._outbox.current([request_id])).values():
+            self._courier.expect(entry.key_fingerprint, due_at)
 
     async def recall(self, once: OnceOnly) -> list[Entry] | None:
         """The entries of an earlier request with the same `Idempotency-Key`. Raises KeyReused."""
-        raise NotImplementedError
+        return await self._outbox.recall(once, self._clock.now())
+
+    async def withdraw(self, request_id: str) -> Entry:
+        """Take a call's rating back. Raises AlreadySent when it has left, UnknownRating when there is none."""
+        withdrawn = await self._outbox.withdraw(request_id, self._clock.now())
+        if withdrawn is None:
+            current = (await self._outbox.current([request_id])).get(request_id)
+            if current is None:
+                raise UnknownRating(f"There is no rating of {request_id} to take back.")
+            raise AlreadySent(
+                "This rating has left already, and Helicone cannot remove a rating, only change it: rate the call "
+                "again. With ?hold=5s a rating can be taken back for so long."
+            )
+        self._courier.expect(withdrawn.key_fingerprint, 0.0)
+        self._tell(request_id)
+        return withdrawn
+
+    async def retry(self, request_id: str | None) -> int:
+        """Send refused ratings (of one call, or all) on their way again; gives how many. Raises UnknownRating."""
+        number = await self._outbox.retry(request_id, self._clock.now())
+        if request_id is not None and not number:
+            raise UnknownRating(f"There is no refused rating of {request_id}.")
+        for fingerprint in await self._outbox.keys():
+            self._courier.expect(fingerprint, 0.0)
+        self._tell(None)
+        return number
+
+    # -- looking
+
+    def standing(self, entry: Entry) -> Standing:
+        """How an entry stands, as people see it."""
+        state, reason = entry.progress.state, entry.progress.reason
+        if state is RatingState.HELD:
+            waits = entry.progress.due_at is None
+            return Standing(entry, state, "It waits for the end of the answer." if waits else reason)
+        if state is not RatingState.QUEUED:
+            return Standing(entry, state, reason)
+        if self._keys.get(entry.key_fingerprint) is None:
+            return Standing(entry, RatingState.PAUSED, _KEY_FORGOTTEN)
+        lane = self._lanes.get(entry.key_fingerprint)
+        if lane is not None and lane.pause is not None:
+            return Standing(entry, RatingState.PAUSED, lane.pause.reason)
+        if lane is not None and lane.breaker.is_down:
+            return Standing(entry, state, lane.breaker.reason)
+        return Standing(entry, state, reason)
+
+    async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
+        """The current ratings of these calls."""
+        return await self._outbox.current(request_ids)
+
+    async def history(self, request_id: str) -> list[Entry]:
+        """All ratings of a call that are kept, the newest first."""
+        return await self._outbox.history(request_id)
+
+    async def listing(self, states: Sequence[RatingState], before: int | None, limit: int) -> list[Entry]:
+        """Current ratings in one of these states, PAUSED included (none given: all), the newest first."""
+        kept = {RatingState.QUEUED if state is RatingState.PAUSED else state for state in states}
+        entries: list[Entry] = []
+        while len(entries) < limit:
+            page = await self._outbox.listing(tuple(kept), before=before, limit=limit)
+            entries += [entry for entry in page if not states or self.standing(entry).state in states]
+            if len(page) < limit:
+                break
+            before = page[-1].seq
+        return entries[:limit]
 
     async def wait(self, entry: Entry, until: Until, timeout_seconds: float) -> Standing:
         """Wait until an entry has come so far, cannot get there, or that time is over; gives how it stands then.
 
         It does not wait at all while its key is paused, Helicone is known to be down, or it is held.
         """
-        raise NotImplementedError
+        changed = asyncio.Event()
+        self._watchers.setdefault(entry.request_id, set()).add(changed)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while not self._is_done_waiting(entry, until):
+                    await changed.wait()
+                    changed.clear()
+                    kept = await self._outbox.history(entry.request_id)
+                    entry = next((each for each in kept if each.seq == entry.seq), entry)
+        except TimeoutError:
+            pass
+        finally:
+            watching = self._watchers[entry.request_id]
+            watching.discard(changed)
+            if not watching:
+                del self._watchers[entry.request_id]
+        return self.standing(entry)
 
-    def standing(self, entry: Entry) -> Standing:
-        """How an entry stands, as people see it."""
-        raise NotImplementedError
+    def _is_done_waiting(self, entry: Entry, until: Until) -> bool:
+        state = self.standing(entry).state
+        lane = self._lanes.get(entry.key_fingerprint)
+        is_stuck = lane is not None and (
+            lane.breaker.is_down or (until is Until.VERIFIED and not lane.may_look)
+        )
+        if until is Until.QUEUED or is_stuck:
+            return True
+        if state is RatingState.ACCEPTED:
+            return until is Until.ACCEPTED
+        return state is not RatingState.QUEUED
 
-    async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
-        """The current ratings of these calls."""
-        raise NotImplementedError
-
-    async def history(self, request_id: str) -> list[Entry]:
-        """All ratings of a call that are kept, the newest first."""
-        raise NotImplementedError
-
-    async def listing(self, states: Sequence[RatingState], before: int | None, limit: int) -> list[Entry]:
-        """Current ratings in one of these states, PAUSED included (none given: all), the newest first."""
-        raise NotImplementedError
-
-    async def withdraw(self, request_id: str) -> Entry:
-        """Take a call's rating back. Raises AlreadySent when it has left, UnknownRating when there is none."""
-        raise NotImplementedError
-
-    async def retry(self, request_id: str | None) -> int:
-        """Send refused ratings (of one call, or all) on their way again; gives how many. Raises UnknownRating."""
-        raise NotImplementedError
+    def _tell(self, request_id: str | None) -> None:
+        """Wake those who wait for a call's rating, or all of them."""
+        if request_id is not None:
+            woken: Iterable[set[asyncio.Event]] = (self._watchers.get(request_id, set()),)
+        else:
+            woken = self._watchers.values()
+        for events in woken:
+            for event in events:
+                event.set()
 
     async def report(self) -> Mapping[str, Any]:
         """How delivery and outbox are, for the health answer: depth by state, oldest age, last success, pauses."""
-        raise NotImplementedError
+        depth, now, tally = await self._outbox.depth(), self._clock.now(), self._courier.errands.tally
+        return {
+            "ratings": {state.value: number for state, number in depth.by_state.items()},
+            "open": sum(number for state, number in depth.by_state.items() if state.is_open),
+            "refused": depth.by_state.get(RatingState.REFUSED, 0),
+            "oldest_age_seconds": None if depth.oldest_since is None else max(0.0, now - depth.oldest_since),
+            "last_success_at": tally.last_success_at,
+            "api_down": next((lane.breaker.reason for lane in self._lanes if lane.breaker.is_down), None),
+            "paused_keys": [
+                {"key": lane.fingerprint, "since": lane.pause.since, "reason": lane.pause.reason}
+                for lane in self._lanes
+                if lane.pause is not None
+            ],
+            "keys_not_known": sorted(self._courier.without_key),
+            "keys_that_may_not_look": [lane.fingerprint for lane in self._lanes if not lane.may_look],
+            **self._outbox.description,
+        }
+
+    def _why_no_key(self) -> str:
+        if self._keys.own_fingerprint is not None:
+            return (
+                "This call went up without a key that Helicone reads, so Helicone did not log it and there is "
+                "nothing to rate. If the gateway is a Helicone of your own, set helicone = true in "
+                "[routes.default]."
+            )
+        return (
+            "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "
+            "HELICONE_API_KEY=..., or have the app send its own as Helicone-Auth. Relaying works without one."
+        )

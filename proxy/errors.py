@@ -3,7 +3,23 @@
 Every message is a sentence for the person who reads it; none ever holds a key, a prompt or a body.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Remedy(StrEnum):
+    """What helps a rating on when Helicone's API did not take it."""
+
+    AGAIN = "again"
+    """Send it again, later and later."""
+    WAIT = "wait"
+    """Send nothing under that key for a while."""
+    PAUSE = "pause"
+    """Send nothing under that key until it, or the API's address, is another one."""
+    INGESTION = "ingestion"
+    """Send it again when Helicone knows the call."""
+    NONE = "none"
+    """It can never arrive."""
 
 
 class SidecarError(Exception):
@@ -122,29 +138,13 @@ class MissingKey(SidecarError):
 
 
 class HeliconeError(SidecarError):
-    """Helicone's API did not take what we sent."""
+    """Helicone's API did not take what we sent. `remedy`: what helps; `retry_after_seconds` is theirs."""
 
     status = 502
     code = "helicone_error"
-
-
-class HeliconeUnauthorized(HeliconeError):
-    """Helicone refused the key (400 `Invalid token.`, 401, 403)."""
-
-    code = "helicone_unauthorized"
-
-
-class HeliconeRejected(HeliconeError):
-    """Helicone refused what we sent as malformed (422): our bug, never the caller's."""
-
-    code = "helicone_rejected"
-
-
-class HeliconeBusy(HeliconeError):
-    """Helicone's rate limit (429); `retry_after_seconds` is theirs."""
-
-    status = 429
-    code = "helicone_rate_limited"
+    remedy: ClassVar[Remedy] = Remedy.AGAIN
+    may_have_arrived: ClassVar[bool] = True
+    """Whether what was sent may have had its effect all the same."""
 
     def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -156,8 +156,44 @@ class HeliconeBusy(HeliconeError):
         return self._retry_after_seconds
 
 
+class HeliconeUnauthorized(HeliconeError):
+    """Helicone refused the key (400 `Invalid token.`, 401, 403)."""
+
+    code = "helicone_unauthorized"
+    remedy = Remedy.PAUSE
+
+
+class HeliconeRejected(HeliconeError):
+    """Helicone refused what we sent as malformed (422): our bug, never the caller's."""
+
+    code = "helicone_rejected"
+    remedy = Remedy.NONE
+
+
+class NotIngested(HeliconeError):
+    """Helicone does not know the call, or not yet. Only a property is refused for that."""
+
+    code = "helicone_not_ingested"
+    remedy = Remedy.INGESTION
+
+
+class HeliconeBusy(HeliconeError):
+    """Helicone's rate limit (429)."""
+
+    status = 429
+    code = "helicone_rate_limited"
+    remedy = Remedy.WAIT
+
+
 class HeliconeUnreachable(HeliconeError):
-    """No connection to Helicone's API, or it broke before an answer."""
+    """No connection to Helicone's API."""
+
+    code = "helicone_unreachable"
+    may_have_arrived = False
+
+
+class HeliconeBroke(HeliconeError):
+    """The connection to Helicone's API broke while a request was under way."""
 
     code = "helicone_unreachable"
 

@@ -1,29 +1,12 @@
-"""The vendor. Only this module spells a Helicone header, host, path or payload.
+"""The vendor as the gateway: its headers, hosts, and what it takes for a key and an id. Pure.
 
-Facts come from Helicone's public source; each is named where it is used. What the relay and the memory of
-calls need are plain functions on bytes and text; `HeliconeApi` is the one client of Helicone's own API.
+Only this module and `helicone_api.py` spell a Helicone header, host, path or payload. Facts come from Helicone's
+public source; each is named where it is used.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
-from types import MappingProxyType
-from typing import Any
-
-import aiohttp
-from multidict import CIMultiDictProxy
-from yarl import URL
-
-from proxy.errors import (
-    HeliconeBusy,
-    HeliconeError,
-    HeliconeRejected,
-    HeliconeTimeout,
-    HeliconeUnauthorized,
-    HeliconeUnreachable,
-)
-from proxy.relay.reasons import of_failure
 
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
 
@@ -115,124 +98,3 @@ def valid_request_id(text: str) -> str | None:
     """
     lowered = text.lower()
     return lowered if _UUID.fullmatch(lowered) else None
-
-
-# --- the API (valhalla/jawn requestController.ts, middleware/auth.ts, middleware/ratelimitter.ts) ---------
-
-NOT_RECORDED = "The rating is not recorded: send it again."
-NOT_KNOWN = "For all we know the rating is not recorded: send it again, which does no harm."
-_HEADERS = MappingProxyType({"Accept": "application/json"})
-_LONGEST_ANSWER_BYTES = 64 * 1024
-
-
-class HeliconeApi:
-    """Helicone's API, spoken to through one shared session.
-
-    Nothing of the app's call travels along: no cookie, no `Origin` (which the API answers with 500).
-    """
-
-    def __init__(self, session: aiohttp.ClientSession, api_url: str, *, timeout_seconds: float) -> None:
-        self._session = session
-        self._base = URL(api_url.rstrip("/"), encoded=True)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-
-    def __repr__(self) -> str:
-        return f"<HeliconeApi {self._base}>"
-
-    async def rate(self, request_id: str, *, up: bool, key: str) -> int:
-        """Post one rating. Gives the status of Helicone's answer (201).
-
-        That means accepted, not stored: a rating of a request which Helicone has not ingested yet gets the
-        same answer and is dropped (ScoreStore.putScoresIntoClickhouse).
-
-        Raises `HeliconeError` or one of its kinds; none of them holds the key.
-        """
-        return await self._post(f"/v1/request/{request_id}/feedback", {"rating": up}, key)
-
-    async def _post(self, path: str, payload: Mapping[str, Any], key: str) -> int:
-        url = URL(f"{self._base}{path}", encoded=True)
-        headers = {**_HEADERS, "Authorization": f"Bearer {key}"}
-        try:
-            async with self._session.post(
-                url, json=payload, headers=headers, timeout=self._timeout, allow_redirects=False
-            ) as answer:
-                said = await _beginning(answer)
-                if answer.status != HTTPStatus.CREATED:
-                    raise self._refusal(answer.status, said, answer.headers, key)
-                return answer.status
-        except TimeoutError:
-            seconds = self._timeout.total
-            raise HeliconeTimeout(
-                f"Helicone's API at {self._base} did not answer within {seconds:g} s. {NOT_KNOWN}"
-            ) from None
-        except aiohttp.ClientConnectorCertificateError as error:
-            why = of_failure(error.os_error)
-            raise HeliconeUnreachable(
-                f"Helicone's API at {self._base} cannot be reached: {why}. {NOT_RECORDED}"
-            ) from None
-        except aiohttp.ClientConnectorError:
-            raise HeliconeUnreachable(
-                f"Helicone's API at {self._base} cannot be reached. {NOT_RECORDED}"
-            ) from None
-        except aiohttp.ClientHttpProxyError as error:
-            raise HeliconeUnreachable(
-                f"Helicone's API at {self._base} cannot be reached: the proxy in HTTPS_PROXY answered "
-                f"{error.status} to CONNECT. {NOT_RECORDED}"
-            ) from None
-        except aiohttp.ClientError as error:
-            # The class and nothing more: the repr of an aiohttp exception holds the request's headers.
-            raise HeliconeUnreachable(
-                f"The connection to Helicone's API at {self._base} broke ({type(error).__name__}). {NOT_KNOWN}"
-            ) from None
-
-    def _refusal(self, status: int, said: str, headers: CIMultiDictProxy[str], key: str) -> HeliconeError:
-        """Helicone's refusal as an error with a sentence: the table of requestController.ts and auth.ts."""
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or "Invalid token." in said:
-            return HeliconeUnauthorized(self._about_the_key(status, key))
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            wait = _seconds(headers.get("Retry-After"))
-            when = f"in {wait} s" if wait is not None else "in a few minutes"
-            return HeliconeBusy(
-                f"Helicone's limit on API calls is reached; the whole organisation shares it. "
-                f"The rating is not recorded: send it again {when}.",
-                wait,
-            )
-        if status == HTTPStatus.UNPROCESSABLE_ENTITY or "valid UUID" in said:
-            return HeliconeRejected(
-                f"Helicone refused the form of the rating with {status}. That is a bug of "
-                "helicone-feedback-proxy, not of your request; please report it."
-            )
-        if 200 <= status < 400:
-            what = "a redirect" if status >= 300 else "a success"
-            return HeliconeError(
-                f"{self._base} answered with {what} of a kind ({status}) that Helicone's API never sends; "
-                f"is [helicone] api_url right? {NOT_RECORDED}"
-            )
-        return HeliconeError(f"Helicone's API answered {status}. {NOT_RECORDED}")
-
-    def _about_the_key(self, status: int, key: str) -> str:
-        region = "a European key" if "helicone-eu" in key else "a key that is not European"
-        return (
-            f"Helicone refused the key with {status}: it is unknown or deleted, it may not write, or it belongs "
-            f"to the other region ({region} was sent to {self._base}). Check HELICONE_API_KEY, "
-            f"its write permission, and [helicone] api_url. {NOT_RECORDED}"
-        )
-
-
-async def _beginning(answer: aiohttp.ClientResponse) -> str:
-    """What an answer says, or as much of it as is enough for any of Helicone's refusals."""
-    body = bytearray()
-    async for piece in answer.content.iter_any():
-        body += piece
-        if len(body) >= _LONGEST_ANSWER_BYTES:
-            break
-    return body.decode("utf-8", "replace")
-
-
-def _seconds(retry_after: str | None) -> int | None:
-    """`Retry-After` in seconds; the form with a date is not one that Helicone uses."""
-    return (
-        int(retry_after)
-        if retry_after is not None and retry_after.isascii() and retry_after.isdigit()
-        else None
-    )

@@ -17,6 +17,8 @@ class Keyring:
         """Of the configured key; None when there is none."""
         self._fingerprints: OrderedDict[str, str] = OrderedDict()
         self._keys: dict[str, str] = {}
+        self.on_new: Callable[[str], None] = lambda _: None
+        """Told the fingerprint of a key that has come up."""
 
     def __repr__(self) -> str:
         return f"<Keyring {self.own_fingerprint or 'no key of its own'}, {len(self._keys)} seen>"
@@ -32,6 +34,7 @@ class Keyring:
             del self._keys[oldest]
         self._fingerprints[key] = fingerprint = self._fingerprint(key)
         self._keys[fingerprint] = key
+        self.on_new(fingerprint)
         return fingerprint
 
     def get(self, fingerprint: str | None) -> str | None:

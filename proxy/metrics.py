@@ -39,7 +39,8 @@ class Histogram:
 
 
 Kind = tuple[str, int | None, bool]
-"""What calls are counted by: route, status (None when no answer came), and whether the answer was streamed."""
+"""What calls are counted by: route, status (our own 502, too; None when nothing was answered), and whether the
+answer was streamed."""
 
 
 class CallMetrics:

@@ -24,10 +24,10 @@ class RatingState(StrEnum):
     """How far a rating has come. `accepted` is what Helicone says; only `verified` means stored."""
 
     HELD = "held"
-    """Kept back on purpose: for a while, so that it can still be taken back, or until the answer has ended."""
+    """Kept back: for a while, so that it can still be taken back, or until the answer has ended."""
     QUEUED = "queued"
     PAUSED = "paused"
-    """Queued, and its key is not known here or not accepted by Helicone. Seen, never kept: it depends on the key."""
+    """Queued, under a key that is not known here or that Helicone refuses. Seen, never kept."""
     ACCEPTED = "accepted"
     VERIFIED = "verified"
     REFUSED = "refused"

@@ -1,104 +1,185 @@
-"""What a person or a program sent, as a thumb. Pure.
+"""What a person or a program sent, as a rating. Pure.
 
 A person with curl comes first: the body is looked at, not its label, and a word will do. A browser has to label
 its body as JSON, because that is what a foreign page cannot do without asking first (CSRF).
 """
 
 import json
-import re
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from proxy.errors import InvalidRating, JsonRequired
+from proxy.model import Rating
+from proxy.rating_fields import FIELDS, Pairs, quoted, read_field
 
-_UP = frozenset({"true", "up", "good", "+1", "👍", "thumbs_up"})
-_DOWN = frozenset({"false", "down", "bad", "-1", "👎", "thumbs_down"})
-_SKIN_TONE_OR_VARIANT = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
-_KEY_LIKE = re.compile(r"\b[sp]k-")
+PLAIN_FIELDS: Final = tuple(name for name in FIELDS if name != "scores")
+"""The fields that a form or a query can hold."""
+
+LARGEST_BATCH: Final = 1000
+
 _EXAMPLE = """Try: curl -d '{"rating": true}' localhost:8747/feedback/last (or false, up, down)."""
-_LONGEST_ECHO = 40
+_BATCH_EXAMPLE = """A batch is JSON, as in [{"id": "...", "rating": true}, {"id": "...", "rating": false}]."""
 
 
-def parse_thumb(body: bytes, query: str, *, content_type: str, browser: bool) -> bool:
-    """The thumb in a request: True is up.
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One rating of a batch: the id as it was sent, and the rating, or what is wrong with either."""
+
+    request_id: str | None
+    rating: Rating | InvalidRating
+
+
+def require_json(content_type: str, *, browser: bool) -> None:
+    """A browser has to say that it sends JSON. Raises JsonRequired."""
+    if browser and content_type.partition(";")[0].strip().lower() != "application/json":
+        raise JsonRequired("A browser has to send this as JSON, with Content-Type: application/json.")
+
+
+def parse_rating(body: bytes, query: str) -> Rating:
+    """The rating in a request.
 
     It may stand in the body, as JSON or as a form, or in the query. Raises InvalidRating when it is missing,
-    unknown or said twice differently, and JsonRequired when a browser sent something else than JSON.
+    unknown or said twice differently.
     """
-    if browser and content_type.partition(";")[0].strip().lower() != "application/json":
-        raise JsonRequired("A browser has to send the rating as JSON, with Content-Type: application/json.")
-    found = [*_from_query(query), *_from_body(body)]
-    if not found:
-        raise InvalidRating(f"There is no rating in the request. {_EXAMPLE}")
-    thumbs = {_thumb(value) for value in found}
-    if len(thumbs) > 1:
-        raise InvalidRating(f"The request says both up and down. {_EXAMPLE}")
-    return thumbs.pop()
+    try:
+        return _rating([*_from_query(query), *_from_body(body)])
+    except InvalidRating as error:
+        raise InvalidRating(f"{error.message} {_EXAMPLE}") from None
+
+
+def parse_batch(body: bytes) -> list[BatchItem]:
+    """The ratings in a batch, each of them with its own mistakes. Raises InvalidRating for what is no batch."""
+    try:
+        items = _items(_json(_text(body)))
+    except InvalidRating as error:
+        raise InvalidRating(f"{error.message} {_BATCH_EXAMPLE}") from None
+    return [_item(item) for item in items]
+
+
+def parse_retry(body: bytes) -> str | None:
+    """The id whose rating is to be sent again; None means all. Raises InvalidRating."""
+    text = _text(body)
+    fields = _json(text) if text else Pairs()
+    if not isinstance(fields, Pairs) or any(
+        name != "id" or not isinstance(value, str) for name, value in fields
+    ):
+        raise InvalidRating("""The body has to be {"id": "..."} for the rating of one call, or {} for all.""")
+    ids = {value for _, value in fields}
+    if len(ids) > 1:
+        raise InvalidRating("The request names two different ids.")
+    return ids.pop() if ids else None
 
 
 def has_rating(query: str) -> bool:
     """Whether a query tries to rate."""
-    return bool(_from_query(query))
+    return any(name in PLAIN_FIELDS for name, _ in _pairs(query))
 
 
-def _from_query(query: str) -> list[str]:
-    # `?rating=+1` arrives as a space and a 1, since a plus in a query is a space.
-    return [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "rating"]
+# --- where the fields come from ---------------------------------------------------------------------------
 
 
-def _from_body(body: bytes) -> list[Any]:
-    try:
-        text = body.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise InvalidRating(f"The body is not UTF-8. {_EXAMPLE}") from None
+def _from_query(query: str) -> list[tuple[str, Any]]:
+    return [(name, _plain(name, value)) for name, value in _pairs(query) if name in PLAIN_FIELDS]
+
+
+def _from_body(body: bytes) -> list[tuple[str, Any]]:
+    text = _text(body)
     if not text:
         return []
     if text[0] in '{["':
-        return _from_json(text)
-    pairs = parse_qsl(text, keep_blank_values=True)
-    _refuse_unknown([name for name, _ in pairs])
-    return [value for _, value in pairs]
+        fields = _json(text)
+        if not isinstance(fields, Pairs):
+            raise InvalidRating("The body has to be a JSON object.")
+        _refuse_unknown((name for name, _ in fields), FIELDS)
+        return fields
+    pairs = _pairs(text)
+    _refuse_unknown((name for name, _ in pairs), PLAIN_FIELDS)
+    return [(name, _plain(name, value)) for name, value in pairs]
 
 
-def _from_json(text: str) -> list[Any]:
+def _pairs(text: str) -> list[tuple[str, str]]:
+    # `?rating=+1` arrives as a space and a 1, since a plus in a query is a space.
+    return parse_qsl(text, keep_blank_values=True)
+
+
+def _plain(name: str, value: str) -> object:
+    """A value of a form or a query as JSON would have it."""
+    return [each for each in value.split(",") if each.strip()] if name == "tags" else value
+
+
+def _text(body: bytes) -> str:
     try:
-        fields = json.loads(text, object_pairs_hook=_Pairs)
+        return body.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise InvalidRating("The body is not UTF-8.") from None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
-        raise InvalidRating(f"The body is not valid JSON. {_EXAMPLE}") from None
-    if not isinstance(fields, _Pairs):
-        raise InvalidRating(f"The body has to be a JSON object. {_EXAMPLE}")
-    _refuse_unknown([name for name, _ in fields])
-    return [value for _, value in fields]
+        raise InvalidRating("The body is not valid JSON.") from None
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as it was written, so that a key that stands twice is seen."""
+def _items(document: object) -> list[Any]:
+    if isinstance(document, Pairs):
+        if [name for name, _ in document] != ["ratings"]:
+            raise InvalidRating(
+                "The body has to be a list of ratings, or an object with nothing but ratings."
+            )
+        document = document[0][1]
+    if not isinstance(document, list) or isinstance(document, Pairs):
+        raise InvalidRating("The body has to be a list of ratings.")
+    if not 1 <= len(document) <= LARGEST_BATCH:
+        raise InvalidRating(f"A batch has 1 to {LARGEST_BATCH} ratings; this one has {len(document)}.")
+    return document
 
 
-def _refuse_unknown(names: list[str]) -> None:
-    unknown = [name for name in names if name != "rating"]
-    if unknown:
-        # Taking the rating and dropping the rest would lose what somebody meant to say.
-        raise InvalidRating(f"{_quoted(unknown[0])} is not known here; only rating is. {_EXAMPLE}")
+def _item(item: object) -> BatchItem:
+    if not isinstance(item, Pairs):
+        return BatchItem(None, InvalidRating("A rating in a batch has to be a JSON object."))
+    ids = [value for name, value in item if name == "id"]
+    if not all(isinstance(each, str) for each in ids) or len(set(ids)) != 1:
+        return BatchItem(None, InvalidRating("A rating in a batch needs one id, as text."))
+    try:
+        fields = [(name, value) for name, value in item if name != "id"]
+        _refuse_unknown((name for name, _ in fields), FIELDS)
+        return BatchItem(ids[0], _rating(fields))
+    except InvalidRating as error:
+        return BatchItem(ids[0], error)
 
 
-def _thumb(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        word = _SKIN_TONE_OR_VARIANT.sub("", value).lower()
-        word = "+1" if word == " 1" else word.strip()
-        if word in _UP:
-            return True
-        if word in _DOWN:
-            return False
-    raise InvalidRating(f"{_quoted(value)} is not a rating; nothing was recorded. {_EXAMPLE}")
+# --- what they say together -------------------------------------------------------------------------------
 
 
-def _quoted(value: object) -> str:
-    if isinstance(value, list):  # an object too: see _Pairs
-        return "A list or an object"
-    if isinstance(value, str) and _KEY_LIKE.search(value):
-        return "What was sent"
-    text = json.dumps(value, ensure_ascii=True)
-    return text if len(text) <= _LONGEST_ECHO else f"{text[:_LONGEST_ECHO]}…"
+def _refuse_unknown(names: Iterable[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            # Taking the rating and dropping the rest would lose what somebody meant to say.
+            form = "" if "scores" in known else " in a form"
+            raise InvalidRating(
+                f"{quoted(name)} is not known here; known{form} are {', '.join(known[:-1])} and {known[-1]}."
+            )
+
+
+def _rating(fields: Iterable[tuple[str, Any]]) -> Rating:
+    found = defaultdict(list)
+    for name, value in fields:
+        found[name].append(read_field(name, value))
+    for name, values in found.items():
+        if _differ(values):
+            how = "both up and down" if name == "rating" else f"{name} twice, and differently"
+            raise InvalidRating(f"The request says {how}.")
+    said = {name: values[0] for name, values in found.items()}
+    if not any(said.get(name) not in (None, {}) for name in ("rating", "scores", "comment")):
+        raise InvalidRating("There is no rating in the request, and neither scores nor a comment.")
+    up = said.pop("rating", None)
+    return Rating(up=up, **said)
+
+
+def _differ(values: Iterable[Any]) -> bool:
+    """Whether values are not all the same, as JSON: to Python, True is 1."""
+    return len({json.dumps(value, sort_keys=True) for value in values}) > 1

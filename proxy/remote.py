@@ -55,13 +55,7 @@ class RemoteSidecar:
             self._url + path, data=body, headers={"Content-Type": "application/json"}
         )
         try:
-            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                return self._document(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                said = self._document(error.read()).get("error")
-            message = said.get("message") if isinstance(said, dict) else None
-            raise RemoteError(message or f"{self._url} answered {error.code}.") from None
+            return self._answer(request)
         except http.client.HTTPException:
             raise RemoteError(self._not_ours()) from None
         except OSError:
@@ -69,6 +63,16 @@ class RemoteSidecar:
                 f"No sidecar answers at {self._url}. Start one with helicone-proxy serve, or say where it is with "
                 "HELICONE_PROXY_URL."
             ) from None
+
+    def _answer(self, request: urllib.request.Request) -> dict[str, Any]:
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+                return self._document(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                said = self._document(error.read()).get("error")
+            message = said.get("message") if isinstance(said, dict) else None
+            raise RemoteError(message or f"{self._url} answered {error.code}.") from None
 
     def _document(self, body: bytes) -> dict[str, Any]:
         try:

@@ -19,6 +19,14 @@ def loop() -> Iterator[LoopThread]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Programs under test keep their state in a folder of this run, never in that of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def scope() -> Iterator[contextlib.ExitStack]:
     """What ends with the test, in the order of opening reversed."""

@@ -140,6 +140,7 @@ FAILING: list[tuple[Rule, Tree, list[str]]] = [
     (spelled_names, {"a.py": "id = f'Helicone-Auth: Bearer {key}'"}, ["proxy/a.py:1"]),
     (spelled_names, {"a.py": "url = f'{base}/v1/request/{id}'"}, ["proxy/a.py:1"]),
     (spelled_names, {"a.py": "url = 'https://api.HELICONE.ai'"}, ["proxy/a.py:1"]),
+    (spelled_names, {"api_client.py": "url = f'{base}/v1/request/{id}/score'"}, ["proxy/api_client.py:1"]),
     (
         spelled_names,
         {"a.py": "raise X('Please look at https://helicone.ai and then try it once more.')"},
@@ -191,7 +192,7 @@ PASSING: list[tuple[Rule, Tree]] = [
         spelled_names,
         {"a.py": "raise X('The app has to send its own Helicone-Auth, or no rating can leave.')"},
     ),
-    (spelled_names, {"helicone.py": "ID = b'helicone-id'"}),
+    (spelled_names, {"helicone.py": "ID = b'helicone-id'", "helicone_api.py": "x = '/v1/request/'"}),
     (
         module_state,
         {"a.py": "A = frozenset({1})\nB = MappingProxyType({1: (2,)})\nC = Callable[[int], list[int]]"},

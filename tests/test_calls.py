@@ -426,6 +426,7 @@ def model_of(bench: Bench, body: bytes, *lines: bytes) -> object:
         (b'{"model": "gpt-4o"', None),
         (b"model=gpt-4o", None),
         (b"\xff\xfe", None),
+        (b'{"model": "a\xff"}', None),
         (b"[" * 30_000, None),
         (b'{"n": ' + b"9" * 5_000 + b"}", None),
         (b"", None),
@@ -469,6 +470,15 @@ def test_a_model_is_seen_in_a_body_that_comes_in_pieces(bench: Bench) -> None:
     client.send(chunked(raw[:10], raw[10:30], raw[30:]))
     assert client.read_answer().status == 200
     assert document(bench.get("/feedback/last"))["model"] == "gpt-4o-mini"
+
+
+def test_a_model_that_is_no_utf_8_disturbs_no_call_and_no_rating(bench: Bench) -> None:
+    client = bench.sidecar.connect()
+    # On a new connection to the gateway, then on one that is there already.
+    for _ in range(3):
+        answer = client.ask(request("POST", "/v1/chat/completions", b'{"model": "a\xff"}', JSON))
+        assert answer.value(b"feedback-id") is not None
+        assert "unratable" not in document(bench.get("/feedback"))["calls"][0]
 
 
 def test_a_compressed_body_passes_unseen(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> None:

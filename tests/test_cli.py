@@ -284,6 +284,7 @@ def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
         b'HTTP/1.1 500 X\r\nContent-Length: 13\r\n\r\n{"error":"x"}',
+        b"HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{",
         b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
     ],
 )

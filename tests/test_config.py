@@ -79,6 +79,8 @@ def test_nothing_given_means_the_defaults() -> None:
     assert (settings.upstream.max_connections, settings.upstream.max_idle_connections) == (10_000, 256)
     assert (settings.upstream.trust_env, settings.upstream.ca_file) == (False, None)
     assert settings.calls.capacity == 10_000
+    feedback = settings.feedback
+    assert (feedback.wait, feedback.timeout_seconds, feedback.hold_seconds) == ("accepted", 2, 0)
     assert settings.guard.allowed_hosts == ()
     assert (settings.hooks.id, settings.hooks.url) == (True, True)
     assert (settings.log.level, settings.log.format) == ("info", "text")
@@ -118,6 +120,9 @@ TEXTS = {
     "upstream.trust_env": ("true", True),
     "upstream.ca_file": (str(AUTHORITY_FILE), str(AUTHORITY_FILE)),
     "calls.capacity": ("1", 1),
+    "feedback.wait": ("queued", "queued"),
+    "feedback.timeout_seconds": ("60", 60),
+    "feedback.hold_seconds": ("3600", 3600),
     "guard.allowed_hosts": ("host.docker.internal, My_Box ,", ("host.docker.internal", "my_box")),
     "hooks.id": ("no", False),
     "hooks.url": ("0", False),

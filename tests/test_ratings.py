@@ -1,4 +1,4 @@
-"""What people and programs send as a thumb: every form that rates, and every one that must not."""
+"""What people and programs send as a rating: every form that rates, and every one that must not."""
 
 import json
 import re
@@ -9,7 +9,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import InvalidRating, JsonRequired
-from proxy.ratings import has_rating, parse_thumb
+from proxy.model import Rating
+from proxy.rating_fields import FIELDS
+from proxy.ratings import (
+    LARGEST_BATCH,
+    BatchItem,
+    has_rating,
+    parse_batch,
+    parse_rating,
+    parse_retry,
+    require_json,
+)
 
 UP = ["true", "up", "good", "+1", "👍", "thumbs_up"]
 DOWN = ["false", "down", "bad", "-1", "👎", "thumbs_down"]
@@ -19,16 +29,24 @@ CASES = [str.lower, str.upper, str.title, str.swapcase]
 CURLS_LABEL = "application/x-www-form-urlencoded"
 
 
-def thumb(body: bytes | str = b"", query: str = "", *, label: str = CURLS_LABEL) -> bool:
-    """The thumb in what a person sends."""
-    raw = body.encode() if isinstance(body, str) else body
-    return parse_thumb(raw, query, content_type=label, browser=False)
+def rating(body: bytes | str | dict[str, object] = b"", query: str = "") -> Rating:
+    """The rating in what a person sends; a dictionary is sent as JSON."""
+    if isinstance(body, dict):
+        body = json.dumps(body)
+    return parse_rating(body.encode() if isinstance(body, str) else body, query)
 
 
-def refused(body: bytes | str = b"", query: str = "") -> str:
+def thumb(body: bytes | str = b"", query: str = "") -> bool | None:
+    """The thumb in what a person sends, if that is all of it."""
+    found = rating(body, query)
+    assert found == Rating(up=found.up)
+    return found.up
+
+
+def refused(body: bytes | str | dict[str, object] = b"", query: str = "") -> str:
     """The sentence with which a request is refused."""
     with pytest.raises(InvalidRating) as caught:
-        thumb(body, query)
+        rating(body, query)
     assert (caught.value.status, caught.value.code) == (422, "invalid_rating")
     return caught.value.message
 
@@ -47,28 +65,15 @@ def test_every_word_rates_in_any_case_and_every_place(word: str, up: bool, case:
 
 
 @pytest.mark.parametrize(("body", "up"), [('{"rating": true}', True), ('{"rating":false}', False)])
-@pytest.mark.parametrize(
-    "label",
-    [
-        "",
-        "application/json",
-        CURLS_LABEL,
-        "text/plain",
-        "multipart/form-data; boundary=x",
-        "application/xml",
-        "?",
-    ],
-)
-def test_json_rates_under_any_label(body: str, up: bool, label: str) -> None:
-    assert thumb(body, label=label) is up
+def test_json_rates(body: str, up: bool) -> None:
+    assert thumb(body) is up
 
 
 @pytest.mark.parametrize(
     "body", ["rating=up", "rating=%F0%9F%91%8D", "rating=👍", "rating=+1", "rating=%2B1"]
 )
-@pytest.mark.parametrize("label", ["", CURLS_LABEL, "application/json", "text/plain"])
-def test_a_form_rates_under_any_label(body: str, label: str) -> None:
-    assert thumb(body, label=label)
+def test_a_form_rates(body: str) -> None:
+    assert thumb(body)
 
 
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n", b"\n\t "])
@@ -160,14 +165,23 @@ def test_nothing_at_all_is_no_rating(body: str, query: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        '{"rating": true, "comment": "good"}',
-        "rating=up&comment=good",
+        '{"rating": true, "commment": "good"}',
+        "rating=up&commment=good",
         '{"Rating": true}',
         '{"helicone-id": "x"}',
+        '{"up": true}',
+        '{"rating": true, "id": "x"}',
     ],
 )
 def test_a_name_that_is_not_known_is_refused_rather_than_dropped(body: str) -> None:
-    assert "is not known here" in refused(body)
+    sentence = refused(body)
+    assert "is not known here" in sentence
+    assert "rating, comment, " in sentence
+
+
+def test_scores_go_into_json_alone() -> None:
+    assert "known in a form are rating, comment, rater, source and tags" in refused("rating=up&scores=1")
+    assert has_rating("scores=1") is False
 
 
 @pytest.mark.parametrize("body", ["true", "up", "👍", "1", "null", "<rating>up</rating>"])
@@ -257,6 +271,290 @@ def test_a_refusal_can_be_printed_on_any_terminal() -> None:
         assert refused(body).isprintable()
 
 
+# -- more than a thumb
+
+EVERYTHING: dict[str, object] = {
+    "rating": "down",
+    "comment": "too long,\n\tand wrong",
+    "scores": {"helpful": True, "tone": 4, "low": 1 - 2**53, "high": 2**53 - 1},
+    "rater": "ada@example.com",
+    "source": "end_user",
+    "tags": ["wrong tone", "too long"],
+}
+
+
+def test_json_holds_every_field() -> None:
+    found = rating(EVERYTHING)
+    assert found == Rating(
+        up=False,
+        comment="too long,\n\tand wrong",
+        scores={"helpful": True, "tone": 4, "low": 1 - 2**53, "high": 2**53 - 1},
+        rater="ada@example.com",
+        source="end_user",
+        tags=("wrong tone", "too long"),
+    )
+    assert [type(score) for score in found.scores.values()] == [bool, int, int, int]
+    assert Rating.from_document(found.as_document()) == found
+    assert set(EVERYTHING) == set(FIELDS)
+
+
+@pytest.mark.parametrize(("body", "query"), [(True, False), (False, True)])
+def test_forms_and_queries_hold_all_but_scores(body: bool, query: bool) -> None:
+    text = "rating=up&comment=so%2C+so%0Awell&rater=ada&source=developer&tags=a,+b+c,"
+    found = rating(text if body else b"", text if query else "")
+    assert found == Rating(
+        up=True, comment="so, so\nwell", rater="ada", source="developer", tags=("a", "b c")
+    )
+
+
+def test_fields_may_come_from_both_places() -> None:
+    assert rating({"rating": True}, "comment=fine&back=1") == Rating(up=True, comment="fine")
+    assert rating("comment=fine", "rating=up&comment=fine") == Rating(up=True, comment="fine")
+
+
+@pytest.mark.parametrize("body", [{"comment": "x"}, {"scores": {"tone": 0}}, {"scores": {"tone": False}}])
+def test_scores_or_a_comment_are_enough(body: dict[str, object]) -> None:
+    assert rating(body).up is None
+
+
+@pytest.mark.parametrize(
+    "body", [{"rater": "ada"}, {"source": "x", "tags": ["a"]}, {"scores": {}}, {"tags": []}]
+)
+def test_without_rating_scores_and_comment_there_is_nothing_to_deliver(body: dict[str, object]) -> None:
+    assert "no rating in the request" in refused(body)
+
+
+def test_nothing_in_a_list_or_an_object_is_nothing_said() -> None:
+    assert rating({"rating": True, "scores": {}, "tags": []}) == Rating(up=True)
+    assert rating("rating=up&tags=") == Rating(up=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ({"rating": True, "comment": "a"}, "comment=b"),
+        ("rating=up&comment=a&comment=b", ""),
+        ('{"rating": true, "tags": ["a"], "tags": ["b"]}', ""),
+        ('{"rating": true, "scores": {"a": 1}, "scores": {"a": true}}', ""),
+        ("rating=up&rater=a", "rater=b"),
+    ],
+)
+def test_a_field_that_is_said_twice_and_differently_is_refused(
+    body: str | dict[str, object], query: str
+) -> None:
+    assert "twice, and differently" in refused(body, query)
+
+
+@pytest.mark.parametrize("values", ["1, 2", "1, true", "0, false", "true, false"])
+def test_a_score_that_is_said_twice_and_differently_is_refused(values: str) -> None:
+    first, second = values.split(", ")
+    assert "twice" in refused(f'{{"scores": {{"tone": {first}, "tone": {second}}}}}')
+    assert rating(f'{{"scores": {{"tone": {first}, "tone": {first}}}}}').scores == {"tone": json.loads(first)}
+
+
+@pytest.mark.parametrize("name", ["comment", "scores", "rater", "source", "tags"])
+@pytest.mark.parametrize("value", [None, 1, True, 1.5, [1], [None], [["a"]]])
+def test_a_field_of_another_type_is_refused(name: str, value: object) -> None:
+    refused({"rating": True, name: value})
+
+
+def test_text_is_no_list_and_no_object_and_the_other_way_round() -> None:
+    assert "list of texts" in refused({"rating": True, "tags": "a,b"})
+    assert "list of texts" in refused({"rating": True, "tags": {"a": "b"}})
+    assert "object" in refused({"rating": True, "scores": [["a", 1]]})
+    assert "has to be text" in refused({"rating": True, "comment": {"a": "b"}})
+
+
+@pytest.mark.parametrize(
+    "value", ["1.0", "4.5", "1e3", "-0.0", "NaN", "Infinity", "null", '"4"', "[1]", "{}"]
+)
+def test_a_score_is_a_whole_number_or_a_truth(value: str) -> None:
+    sentence = refused(f'{{"rating": true, "scores": {{"tone": {value}}}}}')
+    assert '"tone" is neither a whole number nor true or false' in sentence
+    assert "Helicone" in sentence
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 10**300])
+def test_a_score_is_one_that_helicone_can_keep(value: int) -> None:
+    assert "too large" in refused({"scores": {"tone": value}})
+
+
+@pytest.mark.parametrize("name", ["tone", "Tone of voice/2", "é👍", "x" * 100])
+def test_a_score_may_have_almost_any_name(name: str) -> None:
+    assert rating({"scores": {name: 1}}).scores == {name: 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "x" * 101, "a\nb", "\ud800", "helicone-score-feedback", "tone-hcone-bool", "__proto__"]
+)
+def test_names_of_scores_that_helicone_would_not_keep_are_refused(name: str) -> None:
+    sentence = refused({"scores": {name: 1}})
+    assert "cannot be the name of a score: it " in sentence
+    assert sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [
+        ("comment", "x" * 4096),
+        ("comment", "é" * 2048),
+        ("comment", "👍" * 1024),
+        ("rater", "é" * 200),
+        ("source", "é" * 100),
+    ],
+)
+def test_a_text_may_be_so_long_and_no_longer(name: str, longest: str) -> None:
+    assert getattr(rating({"rating": True, name: longest}), name) == longest
+    assert "too long" in refused({"rating": True, name: longest + "x"})
+
+
+def test_there_may_be_so_many_and_no_more() -> None:
+    scores: dict[str, object] = {f"score {number}": number for number in range(33)}
+    assert "32 are the most" in refused({"scores": scores})
+    del scores["score 32"]
+    assert rating({"scores": scores}).scores == scores
+    tags = [f"tag {number}" for number in range(17)]
+    assert "16 are the most" in refused({"rating": True, "tags": tags})
+    assert rating({"rating": True, "tags": [*tags[:16], *tags[:3]]}).tags == tuple(tags[:16])
+    assert rating({"rating": True, "tags": ["x" * 50]}).tags == ("x" * 50,)
+    assert "50 characters" in refused({"rating": True, "tags": ["x" * 51]})
+
+
+@pytest.mark.parametrize("name", ["comment", "rater", "source"])
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_an_empty_text_is_refused(name: str, value: str) -> None:
+    assert "is empty" in refused({"rating": True, name: value})
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x85", "\r", "\ud800"])
+def test_control_characters_are_refused(character: str) -> None:
+    for name in ("comment", "rater", "source"):
+        assert "control characters" in refused({"rating": True, name: f"a{character}b"})
+    assert "control characters" in refused({"rating": True, "tags": [f"a{character}b"]})
+
+
+def test_lines_stand_in_a_comment_alone() -> None:
+    assert rating({"comment": "a\r\nb\n\tc"}).comment == "a\nb\n\tc"
+    assert "control characters" in refused({"rating": True, "rater": "a\nb"})
+
+
+def test_space_around_short_texts_does_not_matter() -> None:
+    found = rating({"rating": True, "rater": " ada ", "source": "x\n", "tags": [" a "]})
+    assert (found.rater, found.source, found.tags) == ("ada", "x", ("a",))
+
+
+def test_a_comma_is_no_part_of_a_tag() -> None:
+    assert "comma" in refused({"rating": True, "tags": ["a,b"]})
+
+
+def test_no_refusal_repeats_what_somebody_wrote() -> None:
+    canary = "canary canary"
+    bodies: list[dict[str, object]] = [
+        {"comment": f"{canary}\x00"},
+        {"rating": True, "rater": canary * 100},
+        {"rating": True, "source": f"{canary}\x1b"},
+        {"rating": True, "tags": [f"{canary},"]},
+        {"scores": {"tone": canary}},
+        {"scores": {"sk-canary": 1.5}},
+        {"scores": {"sk-canary\n": 1}},
+    ]
+    for body in bodies:
+        assert "canary" not in refused(body)
+
+
+# -- batches
+
+ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
+
+
+def sentence_of(item: BatchItem) -> str:
+    """What is wrong with an item."""
+    assert isinstance(item.rating, InvalidRating)
+    return item.rating.message
+
+
+@pytest.mark.parametrize("form", ["{}", '{{"ratings": {}}}', "\n {} \n"])
+def test_a_batch_is_a_list_or_an_object_with_one(form: str) -> None:
+    listed = json.dumps([{"id": ID, **EVERYTHING}, {"rating": "up", "id": "any"}])
+    found = parse_batch(form.format(listed).encode())
+    assert found == [BatchItem(ID, rating(EVERYTHING)), BatchItem("any", Rating(up=True))]
+
+
+def test_every_item_has_its_own_mistake() -> None:
+    items: list[object] = [
+        {"id": ID, "rating": None},
+        {"id": ID, "ratign": True},
+        {"id": ID},
+        {"rating": True},
+        {"id": 1, "rating": True},
+        {"id": ID, "rating": True},
+        True,
+        [],
+    ]
+    found = parse_batch(json.dumps(items).encode())
+    assert [item.request_id for item in found] == [ID, ID, ID, None, None, ID, None, None]
+    assert found[5].rating == Rating(up=True)
+    assert "nothing was recorded" in sentence_of(found[0])
+    assert "is not known here" in sentence_of(found[1])
+    assert "no rating" in sentence_of(found[2])
+    assert "needs one id" in sentence_of(found[3])
+    assert "needs one id" in sentence_of(found[4])
+    assert "has to be a JSON object" in sentence_of(found[6])
+    assert "has to be a JSON object" in sentence_of(found[7])
+
+
+def test_an_item_with_two_ids_is_refused() -> None:
+    found = parse_batch(b'[{"id": "a", "id": "b", "rating": true}, {"id": "a", "id": "a", "rating": true}]')
+    assert "needs one id" in sentence_of(found[0])
+    assert found[1] == BatchItem("a", Rating(up=True))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"rating=up",
+        b"{}",
+        b"[]",
+        b"true",
+        b'{"ratings": []}',
+        b'{"ratings": {}}',
+        b'{"ratings": [{}], "x": 1}',
+        b'{"id": "x", "rating": true}',
+        b"[{",
+        b"\xff",
+        json.dumps([{}] * (LARGEST_BATCH + 1)).encode(),
+    ],
+)
+def test_what_is_no_batch_is_said_to_be_none(body: bytes) -> None:
+    with pytest.raises(InvalidRating) as caught:
+        parse_batch(body)
+    assert 'as in [{"id": "...", "rating": true}' in caught.value.message
+
+
+def test_a_batch_may_be_so_large() -> None:
+    assert len(parse_batch(json.dumps([{}] * LARGEST_BATCH).encode())) == LARGEST_BATCH
+
+
+# -- what is to be sent again
+
+
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [(b"", None), (b"{}", None), (b' {"id": "x"}\n', "x"), (b'{"id": "x", "id": "x"}', "x")],
+)
+def test_a_retry_names_one_call_or_means_all(body: bytes, request_id: str | None) -> None:
+    assert parse_retry(body) == request_id
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"id": null}', b'{"id": 1}', b'{"ids": "x"}', b"x", b"\xff", b'{"id": "x", "id": "y"}']
+)
+def test_a_retry_of_anything_else_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRating):
+        parse_retry(body)
+
+
 # -- browsers
 
 
@@ -265,7 +563,7 @@ def test_a_refusal_can_be_printed_on_any_terminal() -> None:
     ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=x"],
 )
 def test_a_browser_rates_with_real_json(label: str) -> None:
-    assert parse_thumb(b'{"rating": true}', "", content_type=label, browser=True)
+    require_json(label, browser=True)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +578,10 @@ def test_a_browser_rates_with_real_json(label: str) -> None:
         "x;application/json",
     ],
 )
-@pytest.mark.parametrize(
-    ("body", "query"), [(b'{"rating": true}', ""), (b"", "rating=up"), (b"rating=up", "")]
-)
-def test_a_browser_that_sends_anything_else_is_refused(label: str, body: bytes, query: str) -> None:
+def test_a_browser_that_sends_anything_else_is_refused_and_nobody_else(label: str) -> None:
+    require_json(label, browser=False)
     with pytest.raises(JsonRequired) as caught:
-        parse_thumb(body, query, content_type=label, browser=True)
+        require_json(label, browser=True)
     assert (caught.value.status, caught.value.code) == (415, "json_required")
     assert "application/json" in caught.value.message
 
@@ -300,6 +596,8 @@ def test_a_browser_that_sends_anything_else_is_refused(label: str, body: bytes, 
         ("rating", True),
         ("rating=", True),
         ("back=1&rating=x", True),
+        ("comment=x", True),
+        ("tags=", True),
         ("", False),
         ("ratings=up", False),
     ],
@@ -321,27 +619,30 @@ bodies = (
     st.binary()
     | st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
     | json_values.map(lambda value: json.dumps(value).encode())
-    | json_values.map(lambda value: json.dumps({"rating": value}).encode())
+    | st.dictionaries(st.sampled_from(FIELDS), json_values).map(lambda value: json.dumps(value).encode())
     | st.text().map(lambda text: f"rating={text}".encode("utf-8", "replace"))
 )
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    body=bodies,
-    query=st.text() | st.text().map(lambda text: f"rating={text}"),
-    label=st.text() | st.sampled_from(["application/json", CURLS_LABEL]),
-    browser=st.booleans(),
-)
-@example(b'{"rating": NaN}', "", "", False)
-@example(b'{"rating": -0}', "", "", False)
-@example(b"\x00", "&&;=%", "", False)
-def test_whatever_is_sent_is_a_thumb_or_a_sentence(
-    body: bytes, query: str, label: str, browser: bool
-) -> None:
+@given(body=bodies, query=st.text() | st.text().map(lambda text: f"rating={text}"))
+@example(b'{"rating": NaN}', "")
+@example(b'{"rating": -0}', "")
+@example(b"\x00", "&&;=%")
+def test_whatever_is_sent_is_a_rating_or_a_sentence(body: bytes, query: str) -> None:
     try:
-        found = parse_thumb(body, query, content_type=label, browser=browser)
-    except (InvalidRating, JsonRequired):
+        found = parse_rating(body, query)
+    except InvalidRating:
         return
-    assert isinstance(found, bool)
-    assert not browser or label.lower().startswith("application/json")
+    assert Rating.from_document(json.loads(json.dumps(found.as_document()))) == found
+    json.dumps(found.as_document(), ensure_ascii=False).encode()
+
+
+@settings(max_examples=100, deadline=None)
+@given(body=bodies | st.lists(json_values).map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_sent_is_a_batch_or_a_sentence(body: bytes) -> None:
+    try:
+        found = parse_batch(body)
+    except InvalidRating:
+        return
+    assert all(isinstance(item, BatchItem) for item in found)

@@ -6,12 +6,13 @@ import sys
 import click
 
 from proxy import logs
-from proxy.app import Sidecar, run, stop_signals
+from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.config_loading import load_settings
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings
+from proxy.event_loop import run, stop_signals
 
 _CHAT = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"""
 _STREAMED_CHAT = _CHAT.replace('"messages"', '"stream": true, "messages"')
@@ -52,7 +53,7 @@ async def _demo(port: str, ingestion_delay_seconds: float) -> None:
         )
         standin.ledger.listeners.append(_show_rating)
         async with Sidecar(settings) as sidecar:
-            told_to_stop = stop_signals(sidecar)
+            told_to_stop = stop_signals(sidecar.cut_now)
             click.echo(_text(sidecar.url))
             await told_to_stop.wait()
 

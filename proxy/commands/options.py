@@ -29,6 +29,7 @@ def setting_options(command: F) -> F:
     """That file, and the flags that stand for single settings."""
     for option in (
         click.option("--log-format", help="text, or json."),
+        click.option("--state-dir", help="The folder for what has to outlast a restart."),
         click.option("--api-url", help="Helicone's API; the default follows from the key."),
         click.option("--upstream", help="The gateway that calls go to."),
         click.option("--port", help="Port to listen on; 0 picks a free one."),

@@ -55,6 +55,9 @@ class ApiServer:
             reply = self._api.answer(request.method, path, request.headers, b"".join(pieces))
         if fault.reset_after_work:
             await self._break(request)
+        if fault.half_head and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 2")
+            await asyncio.Event().wait()
         return await self._send(request, received, reply, fault)
 
     async def _break(self, request: web.BaseRequest) -> None:
@@ -64,13 +67,18 @@ class ApiServer:
     async def _send(
         self, request: web.BaseRequest, received: Received, reply: Reply, fault: ApiFault
     ) -> web.StreamResponse:
-        response = web.Response(status=reply.status, body=reply.body or None)
+        response = web.StreamResponse(status=reply.status)
         if reply.body:
             response.headers["Content-Type"] = reply.content_type
         for name, value in (*reply.headers, *fault.headers):
             response.headers.add(name, value)
+        # A length that the body does not have holds the answer open.
+        response.content_length = len(reply.body) + fault.half_open
         received.status = reply.status
         await response.prepare(request)
-        await response.write_eof()
         received.head_sent_at = time.monotonic()
+        if fault.half_open:
+            await asyncio.Event().wait()
+        await response.write(reply.body)
+        await response.write_eof()
         return response

@@ -63,6 +63,10 @@ class ApiFault:
     """Resets the connection instead of answering; nothing was done."""
     reset_after_work: bool = False
     """Does the work, then resets the connection: the caller cannot know."""
+    half_open: bool = False
+    """Does the work and sends the head, and never the body."""
+    half_head: bool = False
+    """Does the work and sends half a status line, and never the rest: the caller cannot know."""
 
 
 def invalid_token(path: str = "") -> ApiFault:

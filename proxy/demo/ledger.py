@@ -9,7 +9,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 RATING = "helicone-score-feedback"
@@ -111,12 +111,14 @@ class Ledger:
         ingestion_delay_seconds: float = 0.3,
         scoring_delay_seconds: float = 0.0,
         replay_seconds: float | None = None,
+        unmerged: bool = False,
         steady: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.ingestion_delay_seconds = ingestion_delay_seconds
         self._scoring_delay_seconds = scoring_delay_seconds
         self._replay_seconds = replay_seconds
+        self._unmerged = unmerged
         self._steady = steady
         self._wall = wall
         self.listeners: list[Callable[[ScoreEvent], None]] = []
@@ -152,6 +154,7 @@ class Ledger:
         with self._lock:
             self._settle()
             row = self._rows[request_id.lower()][-1]
+            self._keep_version(row)
             row.scores = {}
             row.updated_at = self._wall()
 
@@ -175,6 +178,7 @@ class Ledger:
             row = self.find(organisation, request_id)
             if row is None:
                 return False
+            self._keep_version(row)
             row.properties[key] = value
             row.rewritten(self._wall())
             return True
@@ -205,6 +209,14 @@ class Ledger:
     def _readable(self, row: Row, organisation: str) -> bool:
         return row.organisation == organisation and row.visible_at <= self._steady()
 
+    def _keep_version(self, row: Row) -> None:
+        if self._unmerged:
+            versions = self._rows[row.request_id]
+            earlier = replace(row, properties=dict(row.properties), scores=dict(row.scores))
+            # By identity: two versions may be equal.
+            place = next(number for number, each in enumerate(versions) if each is row)
+            versions.insert(place, earlier)
+
     def _later(self, delay_seconds: float, message: _Message) -> None:
         heapq.heappush(self._due, (self._steady() + delay_seconds, next(self._numbers), message))
 
@@ -228,6 +240,7 @@ class Ledger:
     def _apply(self, message: _Message) -> None:
         row, loss = self._target(message)
         if row is not None:
+            self._keep_version(row)
             row.scores.update(message.scores)
             row.rewritten(self._wall())
         self._tell(message, loss)

@@ -40,7 +40,8 @@ def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
         "cache_reference_id": None,
         "prompt_id": row.prompt_id,
         "prompt_version": row.prompt_version,
-        "updated_at": _moment(row.updated_at),
+        # `DEFAULT now()`: no finer than a second.
+        "updated_at": _moment(row.updated_at).partition(".")[0],
         "signed_body_url": None,
         "storage_location": "s3",
     }

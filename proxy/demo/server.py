@@ -1,6 +1,7 @@
 """Both sides of the stand-in, listening."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from random import Random, SystemRandom
 from types import TracebackType
@@ -30,21 +31,32 @@ class StandIn:
     """An embedded Helicone: a gateway and an API on loopback.
 
     `async with StandIn(StandInSettings(...)) as standin`, or `start()` and `close()` on one loop. The ledger,
-    the journals and the faults may be used from any thread.
+    the journals and the faults may be used from any thread. `steady` and `wall` say how late it is at Helicone: a
+    clock that runs faster shortens its delays and windows, and nothing on the wire.
     """
 
-    def __init__(self, settings: StandInSettings | None = None, *, chance: Random | None = None) -> None:
+    def __init__(
+        self,
+        settings: StandInSettings | None = None,
+        *,
+        chance: Random | None = None,
+        steady: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.settings = settings or StandInSettings()
         self.faults = Faults()
         self.ledger = Ledger(
             ingestion_delay_seconds=self.settings.ingestion_delay_seconds,
             scoring_delay_seconds=self.settings.scoring_delay_seconds,
             replay_seconds=self.settings.replay_seconds,
+            unmerged=self.settings.unmerged,
+            steady=steady,
+            wall=wall,
         )
-        api = Api(self.settings, self.ledger)
+        api = Api(self.settings, self.ledger, steady)
         self._api = ApiServer(api, self.faults.api)
         self._gateway = Gateway(
-            self.settings, self.ledger, api, self.faults.gateway, chance or SystemRandom()
+            self.settings, self.ledger, api, self.faults.gateway, chance or SystemRandom(), wall
         )
         self._runners: list[web.ServerRunner] = []
         self._handlers: set[asyncio.Task[object]] = set()

@@ -41,5 +41,7 @@ class StandInSettings:
     api_window_seconds: float = 300.0
     scores_as_strings: bool = False
     """Older ClickHouse servers quote 64-bit integers: scores read `"1"` and `"0"`."""
+    unmerged: bool = False
+    """ClickHouse merges the versions of a row when it likes: until then a query shows the earlier ones, too."""
     cloud: bool = True
     """The cloud refuses every `Origin` but its own with a 500; a self-hosted API takes any."""

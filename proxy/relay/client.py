@@ -178,7 +178,12 @@ class ClientConnection(asyncio.Protocol):
         """The call has failed before its answer; the connection goes on if the request is out of the way."""
         request = self._requests[0]
         keep = (
-            request.complete and request.head.keep_alive and not request.head.websocket and not self.draining
+            request.complete
+            and request.head.keep_alive
+            and not request.head.websocket
+            and not self.draining
+            # No upstream can be made to wait here for a client that asks on and on and reads nothing.
+            and not self.writing_paused
         )
         self.sender.write(refusals.render(refusal, close=not keep, bodyless=request.head.method == b"HEAD"))
         self.done(keep=keep)

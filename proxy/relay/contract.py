@@ -18,11 +18,11 @@ class Ending(StrEnum):
     COMPLETE = "complete"
     """The last byte of the answer has passed."""
     CUT = "cut"
-    """The upstream broke within its answer, or we stopped it at the end of the grace period."""
+    """The upstream broke within its answer, or the rest of the request did; or the grace period was over."""
     LEFT = "left"
     """The client went away."""
     FAILED = "failed"
-    """No answer came; the client got our own 502 or 504."""
+    """No answer came; the client got one of ours: 502, 503 or 504, or 400 or 408 for the rest of its request."""
 
 
 class Trace:

@@ -69,14 +69,14 @@ class Exchange:
     _sent = False
     _upstream: UpstreamConnection | None = None
 
-    def __init__(self, client: Client, request: Request, pool: Pool, services: Door) -> None:
+    def __init__(self, client: Client, request: Request, pool: Pool, door: Door) -> None:
         self._client = client
         self._request = request
         self._head: RequestHead = request.head
         self._pool = pool
-        self._services = services
-        services.gatherer.open_calls += 1
-        self._trace = services.observer.begin(request.head, pool.upstream, services.clock())
+        self._door = door
+        door.gatherer.open_calls += 1
+        self._trace = door.observer.begin(request.head, pool.upstream, door.clock())
 
     def start(self) -> None:
         """Get a connection and send what there is."""
@@ -98,10 +98,10 @@ class Exchange:
         # Before writing: the write may ask for a pause again, and that must be the last word.
         if self._client.upload_held:
             self._client.resume_upload()
-        services, trace = self._services, self._trace
-        head = rendering.request_head(self._head, self._pool.upstream, trace.upstream_lines, services.via)
+        door, trace = self._door, self._trace
+        head = rendering.request_head(self._head, self._pool.upstream, trace.upstream_lines, door.via)
         self._send(connection, head)
-        trace.sent = services.clock()
+        trace.sent = door.clock()
 
     def unreachable(self, refusal: Refusal) -> None:
         """There is no connection to be had."""
@@ -175,9 +175,10 @@ class Exchange:
         if data:
             self._client.sender.write(data)
         if head is not None:
-            self._trace.passed_on = self._services.clock()
-            if not complete:
-                # Nobody looks at its fields any more, and a stream may be open for hours.
+            self._trace.passed_on = self._door.clock()
+            if not complete and self._request.complete:
+                # Nobody looks at its fields any more, and a stream may be open for hours. While the
+                # request still comes in, `standing` asks them whether it is waited for.
                 self._head.let_go()
         if complete:
             self._done()
@@ -187,8 +188,8 @@ class Exchange:
         head, trace = self._head, self._trace
         self._answering = True
         trace.status = answer.status
-        trace.answered = self._services.clock()
-        added = self._services.observer.answered(trace, head, answer)
+        trace.answered = self._door.clock()
+        added = self._door.observer.answered(trace, head, answer)
         self._down = down = framing.towards_client(answer.framing, http10=head.http10)
         # A client whose upload is still running reads the answer and then sees the end: what it still
         # sends could not be told from its next request otherwise.
@@ -215,11 +216,11 @@ class Exchange:
             return
         trace = self._trace
         trace.status = head.status
-        trace.answered = self._services.clock()
-        added = self._services.observer.answered(trace, self._head, head)
+        trace.answered = self._door.clock()
+        added = self._door.observer.answered(trace, self._head, head)
         self._client.sender.write(rendering.answer_head(head, added + rendering.UPGRADE))
         self._upstream = None
-        self._services.gatherer.open_calls -= 1
+        self._door.gatherer.open_calls -= 1
         self._client.switch(upstream.detach(), rest, trace)
 
     # -- backpressure: a slow reader on one side is a pause in reading on the other
@@ -310,7 +311,7 @@ class Exchange:
             return AT_WORK
         if self._answering:
             return Standing(Wait.MORE, trace.bytes_down)
-        if self._services.patience.first_byte_seconds is None:
+        if self._door.patience.first_byte_seconds is None:
             return AT_WORK  # The rest of this costs a system call.
         # An upstream that still takes the request in is not silent.
         return Standing(Wait.ANSWER, -unsent_bytes(upstream.transport))
@@ -341,8 +342,8 @@ class Exchange:
             upstream.abandon()
 
     def _end(self, ending: Ending) -> None:
-        self._services.gatherer.open_calls -= 1
+        self._door.gatherer.open_calls -= 1
         trace = self._trace
         trace.ending = ending
-        trace.ended = self._services.clock()
-        self._services.observer.ended(trace)
+        trace.ended = self._door.clock()
+        self._door.observer.ended(trace)

@@ -23,10 +23,10 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110 §7.6.1: they speak of one connection, not of the call."""
 
-KEPT_FROM_UPSTREAM = frozenset({b"cookie", b"origin", b"referer"})
+WITHHELD_FROM_UPSTREAM = frozenset({b"cookie", b"origin", b"referer"})
 """Cookies ignore ports: a browser sends those of every app on localhost. The upstream has no use for the rest."""
 
-KEPT_FROM_CLIENT = frozenset(
+WITHHELD_FROM_CLIENT = frozenset(
     {
         b"alt-svc",
         b"clear-site-data",
@@ -39,7 +39,7 @@ KEPT_FROM_CLIENT = frozenset(
 )
 """They would act on every app on localhost, not on the gateway's site."""
 
-_STOP_IN_TRAILERS = HOP_BY_HOP | KEPT_FROM_UPSTREAM | KEPT_FROM_CLIENT | {b"content-length", b"host"}
+_STOP_IN_TRAILERS = HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | {b"content-length", b"host"}
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
 _USUAL_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
@@ -69,8 +69,8 @@ class Direction:
             self.known[name] = lower, None if stops else name + b": "
 
 
-UP = Direction(HOP_BY_HOP | KEPT_FROM_UPSTREAM, b"sec-fetch-")
-DOWN = Direction(HOP_BY_HOP | KEPT_FROM_CLIENT, b"access-control-")
+UP = Direction(HOP_BY_HOP | WITHHELD_FROM_UPSTREAM, b"sec-fetch-")
+DOWN = Direction(HOP_BY_HOP | WITHHELD_FROM_CLIENT, b"access-control-")
 
 
 def read(lines: Lines, direction: Direction) -> tuple[Fields, list[bytes]]:

@@ -122,7 +122,8 @@ class _Side(asyncio.Protocol):
             self.other.write(data)
 
     def eof_received(self) -> bool:
-        if self.other.is_closing() or not self.other.can_write_eof():
+        if self.other.is_closing() or not (self.transport.can_write_eof() and self.other.can_write_eof()):
+            # No TLS of the loops' has half an end: its transport closes now, whatever is said here.
             return False
         self.other.write_eof()
         self._tunnel.half_closed()

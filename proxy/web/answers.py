@@ -11,8 +11,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from proxy.delivery import Standing
 from proxy.errors import SidecarError
-from proxy.model import Call, Receipt
+from proxy.model import Call, RatingState
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +26,23 @@ def answer(document: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> web.R
     return web.Response(text=text, status=status, content_type="application/json", headers=_HEADERS)
 
 
-def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An error, in the shape that the relay's own errors have too."""
+def refusal(
+    status: int,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> web.Response:
+    """An error, in the shape that the relay's own errors have too; `details` stand beside it."""
     document = {"error": {"message": message, "type": "sidecar_error", "code": code}}
-    response = answer(document, status=status)
+    response = answer({**document, **(details or {})}, status=status)
     response.headers["Feedback-Error"] = code
     response.headers.update(headers or {})
     return response
 
 
-def describe_call(call: Call) -> dict[str, Any]:
-    """A call as JSON. Times are in milliseconds, but for its age."""
+def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A call and its rating as JSON. Times are in milliseconds, but for its age."""
     return {
         "id": call.request_id,
         "method": call.method,
@@ -49,22 +56,44 @@ def describe_call(call: Call) -> dict[str, Any]:
         "duration_ms": _milliseconds(call.duration_seconds),
         "bytes_up": call.bytes_up,
         "bytes_down": call.bytes_down,
-        "rating": None if call.receipt is None else describe_receipt(call.receipt),
+        "rating": rating,
         **({} if call.unratable is None else {"unratable": call.unratable}),
     }
 
 
-def describe_receipt(receipt: Receipt) -> dict[str, Any]:
-    """A rating and its state as JSON."""
+def describe_standing(standing: Standing) -> dict[str, Any]:
+    """A rating as JSON: what was said, and its state."""
+    rating = standing.entry.rating
     return {
-        "rating": receipt.rating.up,
-        "thumb": receipt.rating.thumb,
-        "state": receipt.state,
-        "rated_at": _moment(receipt.rated_at),
+        "rating": rating.up,
+        "thumb": rating.thumb,
+        **rating.as_document(),
+        "state": standing.state,
+        **({} if standing.reason is None else {"reason": standing.reason}),
+        "rated_at": _moment(standing.entry.rated_at),
     }
 
 
-def _moment(unix_time: float) -> str:
+def describe_progress(standing: Standing, now: float) -> dict[str, Any]:
+    """A rating as JSON, with all that is known of its way. `now` is a Unix time."""
+    state, progress = standing.state, standing.entry.progress
+    # Nobody knows when a paused one leaves.
+    due_at = None if state is RatingState.PAUSED else progress.due_at
+    verified_at = progress.settled_at if state is RatingState.VERIFIED else None
+    return {
+        **describe_standing(standing),
+        "attempts": progress.posts,
+        "failures": progress.failures,
+        "next_attempt_at": _moment(due_at),
+        "next_attempt_in_seconds": None if due_at is None else round(max(0.0, due_at - now), 1),
+        "accepted_at": _moment(progress.accepted_at),
+        "verified_at": _moment(verified_at),
+    }
+
+
+def _moment(unix_time: float | None) -> str | None:
+    if unix_time is None:
+        return None
     return datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")
 
 
@@ -82,7 +111,9 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         headers = {} if wait is None else {"Retry-After": str(wait)}
         return refusal(error.status, error.code, error.message, headers)
     except web.HTTPRequestEntityTooLarge:
-        return refusal(413, "body_too_large", "A rating fits into 64 KiB; this body does not.")
+        return refusal(
+            413, "body_too_large", "A rating fits into 64 KiB, a batch into 4 MiB; this body does not."
+        )
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         return refusal(405, "method_not_allowed", f"This path takes {allowed}.", {"Allow": allowed})
@@ -95,7 +126,8 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         return refusal(
             404,
             "no_such_route",
-            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id> or /feedback/health.",
+            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, /feedback/outbox or "
+            "/feedback/health.",
         )
     except Exception:
         # The last net under the local API: a bug here must be a sentence there, and a trace in the log.

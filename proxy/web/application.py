@@ -2,24 +2,33 @@
 
 from aiohttp import web
 
-from proxy.web import health, metrics, rate, remembered
+from proxy.web import batch, health, metrics, outbox, rate, remembered, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
-from proxy.web.protection import expect_later, guarded, one_answer_per_connection
+from proxy.web.protection import (
+    BATCH_PATH,
+    LONGEST_BODY_BYTES,
+    expect_later,
+    guarded,
+    one_answer_per_connection,
+)
 
 PREFIX = "/feedback"
 """Everything at and below it is ours; all other paths are the gateway's."""
-
-LONGEST_BODY_BYTES = 64 * 1024
 
 ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
     ("GET", f"{PREFIX}/health", health.show_health),
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
+    ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
+    ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
+    ("POST", BATCH_PATH, batch.rate_batch),
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
+    ("DELETE", f"{PREFIX}/last", withdraw.withdraw_last),
     ("GET", f"{PREFIX}/{{id}}", remembered.show_call),
     ("POST", f"{PREFIX}/{{id}}", rate.rate_call),
+    ("DELETE", f"{PREFIX}/{{id}}", withdraw.withdraw_call),
 )
 """The whole API. What stands before `{id}` never becomes an id."""
 
@@ -49,8 +58,10 @@ def make_application(context: Context) -> web.Application:
     )
     application[CONTEXT] = context
     for method, path, handler in ROUTES:
-        add = application.router.add_get if method == "GET" else application.router.add_post
-        add(path, handler, expect_handler=expect_later)
+        if method == "GET":
+            application.router.add_get(path, handler, expect_handler=expect_later)
+        else:
+            application.router.add_route(method, path, handler, expect_handler=expect_later)
     # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
     application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
     application.on_response_prepare.append(one_answer_per_connection)

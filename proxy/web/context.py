@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from proxy.calls import LiveCall
+from proxy.config import Feedback
 from proxy.delivery import Delivery
 from proxy.guard import Guard
 from proxy.keys import Keyring
@@ -15,13 +16,15 @@ from proxy.stores.contract import RecentCalls
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that the local application is given. `clock` is the relay's, in seconds."""
+    """Everything that the local application is given. `clock` is the relay's; `wall_clock` has Unix times."""
 
     store: RecentCalls[LiveCall]
     delivery: Delivery
     keys: Keyring
     guard: Guard
     clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    feedback: Feedback
     metrics: Metrics
     open_calls: Callable[[], int]
     upstream: str

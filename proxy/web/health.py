@@ -1,8 +1,11 @@
 """GET: how the sidecar is."""
 
+from typing import Any
+
 from aiohttp import web
 
 import proxy
+from proxy.errors import OutboxFailed
 from proxy.web.answers import answer
 from proxy.web.context import CONTEXT
 
@@ -10,9 +13,17 @@ from proxy.web.context import CONTEXT
 async def show_health(request: web.Request) -> web.Response:
     """GET /feedback/health."""
     context = request.app[CONTEXT]
+    delivery: dict[str, Any]
+    try:
+        delivery = dict(await context.delivery.report())
+        status = "ok"
+    except OutboxFailed as error:
+        # Calls go on all the same.
+        delivery = {"error": {"code": error.code, "message": error.message}}
+        status = "degraded"
     return answer(
         {
-            "status": "ok",
+            "status": status,
             "version": proxy.__version__,
             "uptime_seconds": round(context.clock() - context.started, 1),
             "upstream": context.upstream,
@@ -23,5 +34,6 @@ async def show_health(request: web.Request) -> web.Response:
                 "remembered": len(context.store),
                 "capacity": context.store.capacity,
             },
+            "delivery": delivery,
         }
     )

@@ -9,6 +9,10 @@ from proxy.relay import headers, targets
 from proxy.web.answers import refusal
 from proxy.web.context import CONTEXT
 
+LONGEST_BODY_BYTES = 64 * 1024
+LONGEST_BATCH_BYTES = 4 * 1024 * 1024
+BATCH_PATH = "/feedback/batch"
+
 
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -27,6 +31,8 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             return refusal(417, "expectation_failed", "Only Expect: 100-continue is understood.")
         # Now that nobody objects, the body may come (RFC 9110 §10.1.1).
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if request.path == BATCH_PATH:
+        request = request.clone(client_max_size=LONGEST_BATCH_BYTES)
     if request.can_read_body:
         seconds = request.app[CONTEXT].body_timeout_seconds
         try:

@@ -1,32 +1,23 @@
 """GET: calls and their ratings."""
 
+from typing import Any
+
 from aiohttp import web
 
 from proxy import helicone, ratings
 from proxy.calls import LiveCall
-from proxy.errors import CallerError, ReadOnly, UnknownCall
-from proxy.web.answers import answer, describe_call
-from proxy.web.context import CONTEXT
+from proxy.errors import ReadOnly, UnknownCall
+from proxy.model import Entry
+from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
+from proxy.web.context import CONTEXT, Context
+from proxy.web.query import number, refuse_unknown_query
+
+NO_ID = (
+    "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
+    "of every answer."
+)
 
 _DEFAULT_LIMIT = 20
-
-
-def number(request: web.Request, name: str, default: int) -> int:
-    """The query's `name` as a whole number from 0. Raises CallerError."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise CallerError(f"{name} has to be a whole number from 0, as in ?{name}={default}.")
-    return int(text)
-
-
-def refuse_unknown_query(request: web.Request, *known: str) -> None:
-    """A mistyped name must not rate or show another call than the one that was meant. Raises CallerError."""
-    unknown = [name for name in request.query if name not in known]
-    if unknown:
-        takes = f"it takes {' and '.join(known)}" if known else "it takes none"
-        raise CallerError(f"This path does not know all of the query's names; {takes}.")
 
 
 def last_call(request: web.Request) -> LiveCall:
@@ -54,8 +45,7 @@ def named_call(request: web.Request) -> tuple[str, LiveCall | None]:
     request_id = helicone.valid_request_id(text)
     if request_id is None:
         raise UnknownCall(
-            "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
-            "of every answer. /feedback/last is the newest answer; GET /feedback lists what is remembered."
+            f"{NO_ID} /feedback/last is the newest answer; GET /feedback lists what is remembered."
         )
     return request_id, request.app[CONTEXT].store.find(request_id)
 
@@ -67,36 +57,63 @@ def refuse_rating_by_get(request: web.Request) -> None:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /feedback: the newest calls."""
+    """GET /feedback: the newest calls and their ratings."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, "limit")
     context = request.app[CONTEXT]
     now = context.clock()
-    calls = context.store.newest(number(request, "limit", _DEFAULT_LIMIT))
+    calls = [call.snapshot(now) for call in context.store.newest(number(request, "limit", _DEFAULT_LIMIT))]
+    current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
     return answer(
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
-            "calls": [describe_call(call.snapshot(now)) for call in calls],
+            "calls": [
+                describe_call(call, _describe_rating(context, current.get(call.request_id))) for call in calls
+            ],
         }
     )
 
 
 async def show_last(request: web.Request) -> web.Response:
-    """GET /feedback/last: the newest answer and its rating."""
+    """GET /feedback/last: the newest answer, its rating and the ratings before."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, "back")
-    return answer(describe_call(last_call(request).snapshot(request.app[CONTEXT].clock())))
+    call = last_call(request)
+    return await _show(request, call.request_id, call)
 
 
 async def show_call(request: web.Request) -> web.Response:
-    """GET /feedback/<id>: one call and its rating."""
+    """GET /feedback/<id>: one call, its rating and the ratings before; also of a call that was only rated here."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request)
-    request_id, call = named_call(request)
-    if call is None:
+    return await _show(request, *named_call(request))
+
+
+async def _show(request: web.Request, request_id: str, call: LiveCall | None) -> web.Response:
+    context = request.app[CONTEXT]
+    history = await describe_history(context, request_id)
+    if call is None and not history:
         raise UnknownCall(
             f"No call with the id {request_id} is remembered here. It may be older than what fits into memory, or "
             "have gone another way; it can be rated by POST all the same."
         )
-    return answer(describe_call(call.snapshot(request.app[CONTEXT].clock())))
+    current = (await context.delivery.current([request_id])).get(request_id)
+    rating = _describe_rating(context, current)
+    if call is None:
+        document: dict[str, Any] = {"id": request_id, "rating": rating}
+    else:
+        document = describe_call(call.snapshot(context.clock()), rating)
+    return answer({**document, "known": call is not None, "history": history})
+
+
+def _describe_rating(context: Context, entry: Entry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    return describe_progress(context.delivery.standing(entry), context.wall_clock())
+
+
+async def describe_history(context: Context, request_id: str) -> list[dict[str, Any]]:
+    """All ratings of a call that are kept, as JSON, the newest first."""
+    entries = await context.delivery.history(request_id)
+    return [{"seq": entry.seq, **describe_standing(context.delivery.standing(entry))} for entry in entries]

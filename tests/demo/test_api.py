@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 import uuid
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ import pytest
 
 from demo.conftest import StartStandIn
 from demo.wire import API_AUTH, Answer, ask, chat
+from harness.loops import LoopThread
+from harness.standins import running_standin
 from proxy.demo import DEMO_KEY, DEMO_ORGANISATION, StandIn, StandInSettings
 
 OTHER_KEY = "sk-helicone-otherke-otherke-otherke-otherke"
@@ -407,3 +410,27 @@ def test_a_connection_serves_many_calls(standin: StandIn, rated: str) -> None:
         assert connection.getresponse().read()
     connection.close()
     assert len({received.peer_port for received in standin.api.all()}) == 1
+
+
+def test_a_clock_that_runs_ahead_shortens_delays_and_windows(loop: LoopThread) -> None:
+    ahead = [0.0]
+    settings = StandInSettings(ingestion_delay_seconds=3600.0, api_budget=2, api_window_seconds=7200.0)
+    with running_standin(
+        loop,
+        settings,
+        steady=lambda: time.monotonic() + ahead[0],
+        wall=lambda: time.time() + ahead[0],
+    ) as standin:
+        request_id = chat(standin.gateway_url).request_id
+        assert query(standin, "all") == []
+        ahead[0] = 3700.0
+        assert [row["request_id"] for row in query(standin, "all")] == [request_id]
+        assert feedback(standin, request_id).status == 429
+        ahead[0] = 7300.0
+        assert feedback(standin, request_id).status == 201
+        later = query(standin, "all")[0]["updated_at"]
+        assert datetime.fromisoformat(f"{later}+00:00").timestamp() > time.time() + 7000
+
+
+def test_a_rows_version_is_no_finer_than_a_second(standin: StandIn, rated: str) -> None:
+    assert len(query(standin, leaf("request_id", "equals", rated))[0]["updated_at"]) == 19

@@ -14,7 +14,15 @@ import pytest
 from demo.conftest import StartStandIn
 from demo.wire import API_AUTH, CHAT, GATEWAY_AUTH, ask, chat
 from harness.loops import LoopThread
-from proxy.demo import ApiFault, GatewayFault, StandIn, StandInSettings, invalid_token, too_many_requests
+from proxy.demo import (
+    DEMO_KEY,
+    ApiFault,
+    GatewayFault,
+    StandIn,
+    StandInSettings,
+    invalid_token,
+    too_many_requests,
+)
 
 
 @contextmanager
@@ -241,6 +249,46 @@ def test_the_api_can_stay_silent_and_sees_its_client_leave(standin: StandIn) -> 
         wire.settimeout(0.1)
         with pytest.raises(TimeoutError):
             wire.recv(1)
+    assert standin.api.last.left.wait(5)
+
+
+def posted(standin: StandIn, request_id: str) -> bytes:
+    """A rating's request."""
+    body = b'{"rating": true}'
+    lines = (
+        f"POST /v1/request/{request_id}/feedback HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {DEMO_KEY}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    ("fault", "begin", "end"),
+    [
+        (ApiFault(half_open=True), b"HTTP/1.1 201 Created\r\n", b"\r\n\r\n"),
+        (ApiFault(half_head=True), b"HTTP/1.1 2", b"HTTP/1.1 2"),
+    ],
+)
+def test_the_api_can_do_the_work_and_stop_within_its_answer(
+    standin: StandIn, fault: ApiFault, begin: bytes, end: bytes
+) -> None:
+    request_id = chat(standin.gateway_url).request_id
+    standin.faults.api.next(fault)
+    parts = urlsplit(standin.api_url)
+    with socket.create_connection((parts.hostname, parts.port)) as wire:
+        wire.sendall(posted(standin, request_id))
+        wire.settimeout(0.2)
+        said = b""
+        with suppress(TimeoutError):
+            while piece := wire.recv(4096):
+                said += piece
+            pytest.fail("the connection was closed")
+    assert said.startswith(begin)
+    assert said.endswith(end)
+    assert standin.ledger.rating_of(request_id) is True
     assert standin.api.last.left.wait(5)
 
 

@@ -1,5 +1,7 @@
 """What Helicone keeps and what it drops, without a network."""
 
+from typing import Any
+
 import pytest
 
 from proxy.demo import RATING, Ledger, Loss, Row, ScoreEvent
@@ -23,7 +25,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def ledger_of(clock: Clock, **settings: float) -> tuple[Ledger, list[ScoreEvent]]:
+def ledger_of(clock: Clock, **settings: Any) -> tuple[Ledger, list[ScoreEvent]]:  # noqa: ANN401 - as Ledger has them
     ledger = Ledger(steady=clock, wall=clock, **settings)
     events: list[ScoreEvent] = []
     ledger.listeners.append(events.append)
@@ -173,3 +175,16 @@ def test_a_row_that_is_ingested_again_loses_its_rating(clock: Clock) -> None:
     rate(ledger, 1)
     ledger.relog(ID)
     assert ledger.rating_of(ID) is None
+
+
+def test_until_clickhouse_merges_them_the_earlier_versions_of_a_row_are_seen_too(clock: Clock) -> None:
+    ledger, _ = ledger_of(clock, ingestion_delay_seconds=0.0, unmerged=True)
+    ledger.log(row(clock))
+    rate(ledger, 1)
+    rate(ledger, 0)
+    assert ledger.put_property("org-a", ID, "comment", "nice")
+    seen = [(each.rating, each.properties) for each in ledger.ingested("org-a")]
+    assert seen == [(None, {}), (True, {}), (False, {}), (False, {"comment": "nice"})]
+    found = ledger.find("org-a", ID)
+    assert found is not None
+    assert found.properties == {"comment": "nice"}

@@ -19,11 +19,11 @@ HOP_BY_HOP = frozenset(
     b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te transfer-encoding
     upgrade""".split()
 )
-KEPT_FROM_UPSTREAM = frozenset(b"cookie origin referer".split())
-KEPT_FROM_CLIENT = frozenset(
+WITHHELD_FROM_UPSTREAM = frozenset(b"cookie origin referer".split())
+WITHHELD_FROM_CLIENT = frozenset(
     b"alt-svc clear-site-data nel report-to service-worker-allowed set-cookie strict-transport-security".split()
 )
-NO_TRAILERS = HOP_BY_HOP | KEPT_FROM_UPSTREAM | KEPT_FROM_CLIENT | {b"content-length", b"host"}
+NO_TRAILERS = HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | {b"content-length", b"host"}
 MOST_FIELDS = 256
 MINTED = b"helicone-request-id"
 """What is added where it was not sent."""
@@ -204,7 +204,8 @@ def upwards(message: Heard, authority: bytes) -> Heard:
     lines = [
         (name, authority if name.lower() == b"host" else value)
         for name, value in _unnamed(message)
-        if name.lower() not in HOP_BY_HOP | KEPT_FROM_UPSTREAM and not name.lower().startswith(b"sec-fetch-")
+        if name.lower() not in HOP_BY_HOP | WITHHELD_FROM_UPSTREAM
+        and not name.lower().startswith(b"sec-fetch-")
     ]
     if message.method == b"OPTIONS" and (hops := _hops(message)):
         lines = [(n, b"%d" % (hops - 1) if n.lower() == b"max-forwards" else v) for n, v in lines]
@@ -234,7 +235,7 @@ def downwards(message: Heard, *, to_http10: bool) -> Heard:
     lines = [
         (name, value)
         for name, value in _unnamed(message)
-        if name.lower() not in HOP_BY_HOP | KEPT_FROM_CLIENT
+        if name.lower() not in HOP_BY_HOP | WITHHELD_FROM_CLIENT
         and not name.lower().startswith(b"access-control-")
     ]
     return replace(

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from harness.clients import Client
+from harness.fast_time import FastTime
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, settings_of
 from harness.standins import running_standin
@@ -108,22 +109,28 @@ class Bench:
 
 
 class StartBench(Protocol):
-    """Starts a stand-in and a sidecar before it, with settings by dotted key."""
+    """Starts a stand-in and a sidecar before it, with settings by dotted key; `time`, if it is not the usual one."""
 
-    def __call__(self, standin: StandInSettings = ..., /, **dotted: object) -> Bench: ...
+    def __call__(
+        self, standin: StandInSettings = ..., time: FastTime | None = None, /, **dotted: object
+    ) -> Bench: ...
 
 
 def bench_starter(loop: LoopThread, enter: Callable[[AbstractContextManager[Any]], Any]) -> StartBench:
     """What starts benches, which end as `enter` says."""
 
-    def start(standin: StandInSettings = AT_ONCE, /, **dotted: object) -> Bench:
-        behind: StandIn = enter(running_standin(loop, standin))
+    def start(
+        standin: StandInSettings = AT_ONCE, time: FastTime | None = None, /, **dotted: object
+    ) -> Bench:
+        clocks = {} if time is None else {"steady": time.steady, "wall": time.wall}
+        behind: StandIn = enter(running_standin(loop, standin, **clocks))
         given: dict[str, object] = {
             "helicone.api_key": DEMO_KEY,
             "helicone.api_url": behind.api_url,
             **dotted,
         }
-        before = enter(RunningSidecar(loop, settings_of(behind.gateway_url, **given)))
+        clock = None if time is None else loop.call(time.clock)
+        before = enter(RunningSidecar(loop, settings_of(behind.gateway_url, **given), clock=clock))
         return Bench(behind, before)
 
     return start

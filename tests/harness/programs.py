@@ -15,7 +15,7 @@ from harness.loops import DEADLINE_SECONDS
 
 # -P: what is installed, not what lies in the folder from which it is started (see `make compiled`).
 COMMAND = (sys.executable, "-P", "-W", "error", "-m", "proxy")
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV", "XDG_STATE_HOME")
 """Of the environment: nothing that configures the product, and no HTTP proxy."""
 
 

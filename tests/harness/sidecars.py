@@ -11,6 +11,7 @@ from harness.clients import Client
 from harness.loops import DEADLINE_SECONDS, LoopThread
 from harness.wire import wait_until
 from proxy.app import Sidecar
+from proxy.clock import Clock
 from proxy.config import Settings
 from proxy.config_kinds import declared_settings, filled
 from proxy.relay.client import ClientConnection
@@ -28,6 +29,7 @@ def settings_of(upstream_url: str, **dotted: object) -> Settings:
         "server.grace_seconds": 0.2,
         "routes.default.url": upstream_url,
         "helicone.api_url": "http://127.0.0.1:9",
+        "outbox.path": ":memory:",
     }
     declared = declared_settings(Settings)
     given = {key: value for key, value in (values | dotted).items() if value is not None}
@@ -38,11 +40,16 @@ class RunningSidecar:
     """A sidecar that runs until the `with` block ends. Leaving closes its clients first."""
 
     def __init__(
-        self, loop: LoopThread, settings: Settings, environ: Mapping[str, str] = MappingProxyType({})
+        self,
+        loop: LoopThread,
+        settings: Settings,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self._loop = loop
         self._log = io.StringIO()
-        self.sidecar = loop.call(lambda: Sidecar(settings, environ=environ, log=self._log))
+        self.sidecar = loop.call(lambda: Sidecar(settings, environ=environ, log=self._log, clock=clock))
         self._clients: list[Client] = []
         self._stopping: Future[None] | None = None
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from harness.clients import Client
+from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import End, Message, Truncated, head, wait_until
+from proxy.relay.client import ClientConnection
 from relay.loops import on_both_loops
 
 GET = head(b"GET /v1/models HTTP/1.1", b"Host: localhost")
@@ -202,6 +204,29 @@ def test_a_refused_connection_is_a_502(start_sidecar: StartSidecar) -> None:
         assert error["code"] == "upstream_unreachable"
         assert "refused" in error["message"]
         assert "Nothing was sent" in error["message"]
+
+
+@on_both_loops
+def test_a_client_that_asks_on_and_on_and_reads_no_502_is_no_longer_heard(
+    start_sidecar: StartSidecar, loop: LoopThread
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    sidecar = start_sidecar(f"http://127.0.0.1:{port}")
+    client = sidecar.connect(receive_buffer_bytes=4096)
+    wait_until(lambda: sidecar.open_connections() == 1, "the client is there")
+    connection = next(iter(sidecar.sidecar._door._connections))
+    assert isinstance(connection, ClientConnection)
+    sock = connection._transport.get_extra_info("socket")
+    loop.call(sock.setsockopt, socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client.send(GET * 1000)
+    wait_until(lambda: sidecar.unsent_bytes() > 64 * 1024, "the client is full")
+    wait_until(lambda: sidecar.open_calls() == 0, "nothing more is tried")
+    answers = 1
+    while client.read_answer().value(b"connection") != b"close":
+        answers += 1
+    assert answers < 1000
+    assert client.read_to_end() == b""
 
 
 def test_a_name_that_does_not_resolve_is_a_502(start_sidecar: StartSidecar) -> None:

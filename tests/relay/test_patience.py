@@ -286,6 +286,19 @@ def test_one_that_was_asked_is_and_so_is_one_that_did_not_wait_for_it(
     assert client.read_answer().status == 408
 
 
+def test_one_that_waits_in_vain_gets_the_whole_answer_that_came_instead(
+    start_sidecar: StartSidecar, upstream: Upstream
+) -> None:
+    client = start_sidecar(upstream.url, **BODY).connect()
+    client.send(EXPECTING)
+    call = upstream.accept()
+    call.read_request_head()
+    call.send(STREAM)
+    time.sleep(LONG)
+    call.send(b"3\r\ntwo\r\n0\r\n\r\n")
+    assert client.read_answer().body == b"onetwo"
+
+
 def test_uploads_one_after_the_other_are_each_in_time(
     start_sidecar: StartSidecar, start_upstream: StartUpstream
 ) -> None:

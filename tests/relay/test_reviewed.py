@@ -137,6 +137,14 @@ def test_a_long_path_passes_whole_and_is_kept_short(
     assert "p" * 513 not in sidecar.log
 
 
+def test_a_refused_head_that_could_not_be_read_is_given_no_method_that_it_did_not_have(
+    sidecar: RunningSidecar, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sidecar.connect().ask(head(b"TRACE / HTTP/1.1", b"Host: localhost")).status == 405
+    said = [record.getMessage() for record in caplog.records if "Refused" in record.getMessage()]
+    assert said == ["Refused a request: TRACE is not relayed."]
+
+
 def test_a_refusal_is_said_in_the_log_once_a_minute(
     sidecar: RunningSidecar, caplog: pytest.LogCaptureFixture
 ) -> None:

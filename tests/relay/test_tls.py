@@ -1,6 +1,7 @@
 """TLS to the upstream: the system's trust store decides, and the name is checked."""
 
 import contextlib
+import logging
 import ssl
 import time
 from collections.abc import Callable, Sized
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from harness.authorities import Authority
+from harness.handshakes import HANDSHAKE, SWITCH
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import Script, ScriptedUpstream, UpstreamWire, answering
-from harness.wire import Truncated, head, wait_until
+from harness.wire import End, Truncated, head, wait_until
 from proxy.errors import CannotStart
 from relay.loops import needs_openssl, on_both_loops
 
@@ -178,6 +180,30 @@ def test_an_answer_that_ends_with_a_close_notify_is_whole(
     sidecar = start_sidecar(serve(scope, ending, trusted.server("IP:127.0.0.1")).url)
     for _ in range(20):
         assert sidecar.connect().ask(GET).body == b"this is all"
+
+
+@on_both_loops
+def test_a_tunnel_that_the_upstream_closes_over_tls_ends_on_both_sides_without_a_word_in_the_log(
+    scope: contextlib.ExitStack,
+    start_sidecar: StartSidecar,
+    trusted: Authority,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def switching(wire: UpstreamWire) -> None:
+        wire.read_request()
+        wire.send(SWITCH + b"last words")
+        assert isinstance(wire.sock, ssl.SSLSocket)
+        with contextlib.suppress(OSError):
+            wire.sock.unwrap()
+
+    sidecar = start_sidecar(serve(scope, switching, trusted.server("IP:127.0.0.1")).url)
+    client = sidecar.connect()
+    client.send(HANDSHAKE)
+    assert client.read_answer().status == 101
+    assert client.read_to_end() == b"last words"
+    assert client.end is End.CLOSED
+    sidecar.wait_for_log("GET /v1/realtime 101 ")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @on_both_loops

@@ -1,0 +1,229 @@
+"""The loop over the outbox: what may leave now is started as an errand, and the rest is waited for."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from proxy import schedule
+from proxy.clock import Clock
+from proxy.errands import Errands
+from proxy.errors import OutboxFailed
+from proxy.keys import Keyring
+from proxy.lanes import NEVER, Lane, Lanes
+from proxy.model import Entry
+from proxy.stores.contract import Outbox
+
+logger = logging.getLogger(__name__)
+
+_WORKERS = 8
+"""Posts under way at a time."""
+_IDS_OF_A_LOOK = 100
+_AT_LEAST_EVERY_SECONDS = 60.0
+"""A machine that slept wakes up with ratings due, and no timer knows."""
+_OUTBOX_FAILED_SECONDS = 5.0
+"""How long a disk that failed is left alone."""
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""How long it is known what became of a rating: as long as Helicone takes one."""
+_PRUNE_EVERY_SECONDS = 3600.0
+
+
+class Courier:
+    """Works off the outbox, one request at a time for each call."""
+
+    def __init__(self, outbox: Outbox, errands: Errands, keys: Keyring, lanes: Lanes, clock: Clock) -> None:
+        self._outbox = outbox
+        self.errands = errands
+        self._keys = keys
+        self._lanes = lanes
+        self._clock = clock
+        errands.due = self.expect
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
+        self._prune_at = 0.0
+        self._busy: set[str] = set()
+        self._left_at: dict[str, float] = {}
+        self.without_key: set[str] = set()
+        self._outbox_failed = False
+
+    def __repr__(self) -> str:
+        return f"<Courier {len(self._tasks)} requests under way>"
+
+    # -- what it is told
+
+    def expect(self, fingerprint: str, at: float) -> None:
+        """Something is due under that key at that time."""
+        key = self._keys.get(fingerprint)
+        if key is None:
+            self.without_key.add(fingerprint)
+            return
+        lane = self._lanes.open(fingerprint, key, self._clock.now())
+        lane.work_at = min(lane.work_at, at)
+        self._woken.set()
+
+    def key_known(self, fingerprint: str) -> None:
+        """That key has come up. What waited for it may leave."""
+        if fingerprint in self.without_key:
+            self.without_key.discard(fingerprint)
+            self.expect(fingerprint, 0.0)
+
+    # -- the loop
+
+    async def load(self) -> None:
+        """Take up what an earlier process left. Raises OutboxFailed."""
+        # No answer goes on streaming over a restart.
+        await self._outbox.let_go(None, self._clock.now())
+        for fingerprint in await self._outbox.keys():
+            self.expect(fingerprint, 0.0)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                await self._prune()
+                at = await self._round()
+            except OutboxFailed as error:
+                self._say_outbox_failed(error)
+                at = self._clock.now() + _OUTBOX_FAILED_SECONDS
+            else:
+                self._outbox_failed = False
+            await self._clock.pause(min(at - self._clock.now(), _AT_LEAST_EVERY_SECONDS), unless=self._woken)
+
+    async def finish(self, seconds: float) -> None:
+        """Let what is under way end, and what may leave at once leave, for at most so long."""
+        deadline = self._clock.now() + seconds
+        while (now := self._clock.now()) < deadline:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=deadline - now, return_when=asyncio.FIRST_COMPLETED)
+            elif any(lane.next_at(now) <= now and self._keys.get(lane.fingerprint) for lane in self._lanes):
+                await self._clock.pause(0.02, unless=asyncio.Event())
+            else:
+                return
+
+    async def close(self) -> None:
+        """Stop what is under way; the outbox knows that it has left."""
+        tasks = self._tasks | self._chores
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        if now >= self._prune_at:
+            await self._outbox.prune(now - KEPT_SECONDS)
+            self._prune_at = now + _PRUNE_EVERY_SECONDS
+
+    async def _round(self) -> float:
+        """Start all that may leave now. Gives when there may be more."""
+        soonest = NEVER
+        for lane in self._lanes:
+            soonest = min(soonest, await self._serve(lane))
+        self._forget_old_posts()
+        return soonest
+
+    async def _serve(self, lane: Lane) -> float:
+        key = self._keys.get(lane.fingerprint)
+        if key is None:
+            self.without_key.add(lane.fingerprint)
+            return NEVER
+        now = self._clock.now()
+        at = lane.next_at(now)
+        if at > now:
+            return at
+        lane.work_at = NEVER
+        try:
+            due = await self._outbox.due(lane.fingerprint, now, _IDS_OF_A_LOOK + len(self._busy))
+        except OutboxFailed:
+            lane.work_at = now
+            raise
+        free = [entry for entry in due.entries if entry.request_id not in self._busy]
+        posts = [entry for entry in free if schedule.wants_post(entry)]
+        again_at = min(
+            NEVER if due.next_at is None else due.next_at,
+            self._start_look(lane, [entry for entry in free if not schedule.wants_post(entry)], key),
+            self._start_posts(lane, posts, key),
+        )
+        lane.work_at = min(lane.work_at, again_at)
+        return lane.next_at(self._clock.now())
+
+    def _start_look(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
+        now = self._clock.now()
+        if not entries:
+            return NEVER
+        if not lane.may_look:
+            for entry in entries:
+                self._start(self.errands.go_on_blindly(lane, entry, key), [entry])
+            return NEVER
+        if lane.look_at > now:
+            return lane.look_at
+        batch = entries[:_IDS_OF_A_LOOK]
+        if not lane.begin(now):
+            return now
+        lane.look_at = now + self.errands.look_gap_seconds
+        self._start(self.errands.look(lane, batch, key), batch)
+        return now if len(entries) > len(batch) else NEVER
+
+    def _start_posts(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
+        now, again_at = self._clock.now(), NEVER
+        for entry in entries:
+            may_leave_at = self._left_at.get(entry.request_id, 0.0) + schedule.BETWEEN_POSTS_SECONDS
+            if may_leave_at > now:
+                again_at = min(again_at, may_leave_at)
+                continue
+            if len(self._tasks) >= _WORKERS or not lane.begin(now):
+                return now
+            self._left_at.pop(entry.request_id, None)
+            self._left_at[entry.request_id] = now
+            self._start(self.errands.post(lane, entry, key), [entry])
+        return again_at
+
+    def insist(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something written into the outbox, also if that takes until the disk works again."""
+        task = asyncio.create_task(self._insist(write), name="write into the outbox")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+        task.add_done_callback(self._say_error)
+
+    async def _insist(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                return await write()
+            except OutboxFailed as error:
+                self._say_outbox_failed(error)
+                await self._clock.pause(_OUTBOX_FAILED_SECONDS, unless=asyncio.Event())
+
+    def _start(self, work: Coroutine[Any, Any, None], entries: Sequence[Entry]) -> None:
+        ids = {entry.request_id for entry in entries}
+        self._busy |= ids
+        task = asyncio.create_task(work, name=f"deliver {len(ids)} ratings")
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._busy.difference_update(ids)
+            self.expect(entries[0].key_fingerprint, 0.0)
+            self._say_error(task)
+
+        task.add_done_callback(done)
+
+    def _say_error(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OutboxFailed):
+            self._say_outbox_failed(error)
+        elif error is not None:
+            logger.error("Delivering ratings failed: a bug of the sidecar's.", exc_info=error)
+
+    def _forget_old_posts(self) -> None:
+        oldest = self._clock.now() - schedule.BETWEEN_POSTS_SECONDS
+        for request_id, left_at in tuple(self._left_at.items()):
+            if left_at > oldest:
+                break
+            del self._left_at[request_id]
+
+    def _say_outbox_failed(self, error: OutboxFailed) -> None:
+        if not self._outbox_failed:
+            self._outbox_failed = True
+            logger.error("Ratings cannot be delivered for now: %s Calls go on.", error.message)

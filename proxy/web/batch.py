@@ -1,0 +1,105 @@
+"""POST: many ratings at once."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from proxy import helicone, ratings
+from proxy.delivery import Standing, Submission, Until
+from proxy.errors import CallerError, InvalidRating, MissingKey, SidecarError
+from proxy.model import Entry, RatingState
+from proxy.web import wishes
+from proxy.web.answers import answer, describe_standing, refusal
+from proxy.web.context import CONTEXT, Context
+from proxy.web.query import refuse_unknown_query
+from proxy.web.remembered import NO_ID
+from proxy.web.submissions import REPLAYED, sent_body, submission
+
+_ARRIVED = (RatingState.ACCEPTED, RatingState.VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One item of a batch: what is to be taken, or why it cannot be. `is_form`: whatever call it is for."""
+
+    request_id: str | None
+    taken: Submission | SidecarError
+    is_form: bool = False
+
+
+async def rate_batch(request: web.Request) -> web.Response:
+    """POST /feedback/batch: rate up to 1,000 calls; one result for each, in their order."""
+    refuse_unknown_query(request, *wishes.NAMES)
+    context = request.app[CONTEXT]
+    body = await sent_body(request)
+    items = ratings.parse_batch(body)
+    wanted = wishes.wishes(request, Until.QUEUED)
+    once = wishes.once_only(request, body)
+    candidates = [_candidate(context, item, wanted.hold_seconds) for item in items]
+    entries = None if once is None else await context.delivery.recall(once)
+    is_replayed = entries is not None
+    if entries is None:
+        taken = [each.taken for each in candidates if isinstance(each.taken, Submission)]
+        entries = await context.delivery.take(taken, once) if taken else []
+    response = _answer(candidates, await _standings(context, entries, wanted))
+    if is_replayed:
+        response.headers[REPLAYED] = "true"
+    return response
+
+
+def _candidate(context: Context, item: ratings.BatchItem, hold_seconds: float) -> _Candidate:
+    request_id = None if item.request_id is None else helicone.valid_request_id(item.request_id)
+    if isinstance(item.rating, InvalidRating):
+        return _Candidate(request_id, item.rating, is_form=True)
+    if request_id is None:
+        return _Candidate(None, InvalidRating(NO_ID), is_form=True)
+    try:
+        taken = submission(context, request_id, context.store.find(request_id), item.rating, hold_seconds)
+    except CallerError as error:
+        return _Candidate(request_id, error)
+    if taken.key_fingerprint is None:
+        # One such call must not keep all the others from being rated.
+        return _Candidate(
+            request_id, MissingKey("This call was made under no Helicone key that is known here.")
+        )
+    return _Candidate(request_id, taken)
+
+
+async def _standings(context: Context, entries: Sequence[Entry], wanted: wishes.Wishes) -> list[Standing]:
+    delivery = context.delivery
+    if wanted.until is Until.QUEUED:
+        return [delivery.standing(entry) for entry in entries]
+    waiting = (delivery.wait(entry, wanted.until, wanted.timeout_seconds) for entry in entries)
+    return list(await asyncio.gather(*waiting))
+
+
+def _answer(candidates: Sequence[_Candidate], standings: Sequence[Standing]) -> web.Response:
+    """One result for each item. Ratings were taken in the order of the items, with gaps."""
+    left = deque(standings)
+    results: list[dict[str, Any]] = []
+    for index, each in enumerate(candidates):
+        result: dict[str, Any] = {"index": index, "id": each.request_id}
+        if left and not each.is_form and left[0].entry.request_id == each.request_id:
+            result |= describe_standing(left.popleft())
+        else:
+            error = each.taken
+            if isinstance(error, Submission):
+                error = CallerError("It could not be taken when this batch first came.")
+            result["error"] = {"code": error.code, "message": error.message}
+        results.append(result)
+    return _told(results, len(standings))
+
+
+def _told(results: list[dict[str, Any]], taken: int) -> web.Response:
+    if not taken:
+        message = "There is nothing in the batch that could be taken; each result says why."
+        return refusal(InvalidRating.status, InvalidRating.code, message, details={"results": results})
+    states = Counter(result["state"] for result in results if "state" in result)
+    said = ", ".join(f"{count} {state}" for state, count in states.items())
+    message = f"{taken} of {len(results)} ratings were taken: {said}."
+    arrived = sum(states[state] for state in _ARRIVED) == len(results)
+    return answer({"message": message, "taken": taken, "results": results}, status=200 if arrived else 202)

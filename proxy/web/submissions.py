@@ -1,0 +1,64 @@
+"""What is common to taking one rating and taking many: what a call is rated under, and what the answer says."""
+
+from typing import Any
+
+from aiohttp import web
+
+from proxy import guard, ratings
+from proxy.calls import LiveCall
+from proxy.delivery import Submission
+from proxy.errors import NotRatable
+from proxy.model import Call, Rating
+from proxy.relay import headers
+from proxy.web.context import Context
+
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that tells of an earlier request with the same `Idempotency-Key`."""
+
+
+async def sent_body(request: web.Request) -> bytes:
+    """A request's body. Raises JsonRequired when a browser labels it as anything else."""
+    is_browser = guard.is_browser(headers.index(list(request.raw_headers)))
+    ratings.require_json(request.headers.get("Content-Type", ""), browser=is_browser)
+    return await request.read()
+
+
+def submission(
+    context: Context, request_id: str, call: LiveCall | None, rating: Rating, hold_seconds: float
+) -> Submission:
+    """A rating as Delivery takes it. Raises NotRatable."""
+    if call is None:
+        # Helicone has it under some key; ours is the best guess.
+        fingerprint, is_streaming = context.keys.own_fingerprint, False
+    else:
+        unratable = call.snapshot(context.clock()).unratable
+        if unratable is not None:
+            raise NotRatable(f"This call cannot be rated: {unratable}")
+        fingerprint, is_streaming = call.key_fingerprint, call.is_streaming
+    return Submission(
+        request_id=request_id,
+        key_fingerprint=fingerprint,
+        rating=rating,
+        hold_seconds=hold_seconds,
+        is_streaming=is_streaming,
+    )
+
+
+def seen_call(context: Context, request_id: str) -> Call | None:
+    """How the call stands, if it is remembered."""
+    call = context.store.find(request_id)
+    return None if call is None else call.snapshot(context.clock())
+
+
+def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
+    """Which call was rated, as JSON."""
+    if call is None:
+        return {"id": request_id, "known": False}
+    return {
+        "id": request_id,
+        "known": True,
+        "model": call.model,
+        "path": call.path,
+        "status": call.status,
+        "age_seconds": round(call.age_seconds, 1),
+    }

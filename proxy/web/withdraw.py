@@ -1,0 +1,42 @@
+"""DELETE: take a rating back."""
+
+from aiohttp import web
+
+from proxy.web.answers import answer, describe_standing
+from proxy.web.context import CONTEXT
+from proxy.web.query import refuse_unknown_query
+from proxy.web.remembered import last_call, named_call
+from proxy.web.submissions import describe_rated, seen_call
+from proxy.web.words import rating_in_words
+
+
+async def withdraw_last(request: web.Request) -> web.Response:
+    """DELETE /feedback/last: take back the rating of the newest answer."""
+    refuse_unknown_query(request, "back")
+    return await _withdraw(request, last_call(request).request_id)
+
+
+async def withdraw_call(request: web.Request) -> web.Response:
+    """DELETE /feedback/<id>: take back the rating of one call."""
+    refuse_unknown_query(request)
+    return await _withdraw(request, named_call(request)[0])
+
+
+async def _withdraw(request: web.Request, request_id: str) -> web.Response:
+    """Take back what has not left. `stands` is the rating that stands now: an earlier one that has left."""
+    context = request.app[CONTEXT]
+    entry = await context.delivery.withdraw(request_id)
+    current = (await context.delivery.current([request_id])).get(request_id)
+    call = seen_call(context, request_id)
+    if current is None:
+        stands = "No rating of the call is left."
+    else:
+        stands = f"What stands is {current.rating.thumb}, which had left before."
+    return answer(
+        {
+            "message": f"Taken back: {rating_in_words(entry, call)} {stands}",
+            "rated": describe_rated(request_id, call),
+            **describe_standing(context.delivery.standing(entry)),
+            "stands": None if current is None else describe_standing(context.delivery.standing(current)),
+        }
+    )

@@ -1,0 +1,73 @@
+"""Ratings as people read them: which call was meant, and how far the rating has come."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from proxy.delivery import Standing
+from proxy.model import Call, Entry, RatingState, duration_in_words
+
+_SENTENCES: Mapping[RatingState, str] = MappingProxyType(
+    {
+        RatingState.HELD: "",
+        RatingState.QUEUED: "It is queued.",
+        RatingState.PAUSED: "It is queued, and waits for its key.",
+        RatingState.ACCEPTED: "Helicone accepted it.",
+        RatingState.VERIFIED: "Helicone has stored it.",
+        RatingState.REFUSED: "It can never arrive.",
+        RatingState.SUPERSEDED: "A newer rating of the call has taken its place.",
+        RatingState.WITHDRAWN: "It was taken back.",
+    }
+)
+
+
+def rating_in_words(entry: Entry, call: Call | None) -> str:
+    """What was rated: `👍 for the answer of gpt-4o, just now.`"""
+    thumb = entry.rating.thumb
+    if call is None:
+        return f"{thumb} for {entry.request_id}, which is not remembered here."
+    return f"{thumb} for the answer of {call.model or call.path}, {age_in_words(call.age_seconds)}."
+
+
+def state_in_words(standing: Standing, now: float) -> str:
+    """How far a rating has come, why no further, and what happens next. `now` is a Unix time."""
+    entry = standing.entry
+    due_at = entry.progress.due_at
+    wait = None if due_at is None else max(0.0, due_at - now)
+    # What a held one waits for is said below.
+    reason = None if standing.state is RatingState.HELD else standing.reason
+    parts = (_SENTENCES[standing.state], reason, _next(standing.state, entry, wait))
+    return " ".join(part for part in parts if part)
+
+
+def _next(state: RatingState, entry: Entry, wait: float | None) -> str:
+    """What happens next, and when."""
+    taken_back = f"; until then DELETE /feedback/{entry.request_id} takes it back."
+    match state:
+        case RatingState.HELD if wait is None:
+            return f"It is kept until the answer has ended, then it leaves{taken_back}"
+        case RatingState.HELD if wait is not None:
+            return f"It leaves {_in_words(wait)}{taken_back}"
+        case RatingState.QUEUED if wait is not None:
+            what = (
+                "The next attempt comes" if entry.progress.posts or entry.progress.failures else "It leaves"
+            )
+            return f"{what} {_in_words(wait)}."
+        case RatingState.PAUSED:
+            return "It leaves as soon as that key works."
+        case RatingState.ACCEPTED if wait is not None:
+            return (
+                f"The sidecar looks whether it is stored {_in_words(wait)}, and sends it again if it is not."
+            )
+        case RatingState.REFUSED:
+            return "It is kept and shown; helicone-proxy outbox retry sends it again."
+        case _:
+            return ""
+
+
+def _in_words(seconds: float) -> str:
+    return "at once" if seconds < 1 else f"in {duration_in_words(seconds)}"
+
+
+def age_in_words(seconds: float) -> str:
+    """How long ago."""
+    return "just now" if seconds < 1 else f"{duration_in_words(seconds)} ago"
