@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -135,7 +136,7 @@ def test_two_ratings_of_a_call_never_leave_within_two_seconds(start_bench: Start
         rate(bench, request_id, {"rating": turn % 2 == 0}, "?wait=accepted")
     wait_for_state(bench, request_id, "verified")
     assert len(moments) >= 2
-    assert all(later - earlier > 1.5 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(later - earlier > 1.5 for earlier, later in pairwise(moments))
 
 
 # -- what may go wrong
@@ -186,7 +187,6 @@ def test_a_key_that_is_refused_pauses_its_ratings_says_so_and_goes_on_by_itself(
         (pause,) = health(bench)["paused_keys"]
         assert "refused the key" in pause["reason"]
         assert DEMO_KEY not in json.dumps(pause)
-        assert "refused the key" in bench.sidecar.log or True
     for each in (request_id, other):
         wait_for_state(bench, each, "verified")
     assert health(bench)["paused_keys"] == []

@@ -1,5 +1,7 @@
 """When ratings under one key may ask something of Helicone's API."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,7 +107,7 @@ def test_an_outage_is_probed_at_most_once_a_second_and_at_least_every_fifteen(ch
         if lane.begin(now):
             probes.append(now)
             lane.broke(now, "It broke.", 0.0)
-    gaps = [later - earlier for earlier, later in zip(probes, probes[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(probes)]
     assert min(gaps) >= 0.99
     assert max(gaps) <= 15.2
 

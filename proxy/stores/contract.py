@@ -75,9 +75,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much there is: current ratings by state (none of them PAUSED), and since when the oldest open one waits."""
+    """How much there is, and since when the oldest open rating waits."""
 
     by_state: Mapping[RatingState, int]
+    """Current ratings by every state but PAUSED."""
     oldest_since: float | None
 
 
@@ -90,10 +91,14 @@ class Outbox(Protocol):
 
     Each method raises OutboxFull when there is no room for what it writes, and OutboxFailed when the disk fails;
     then nothing of it has happened, and a later call finds the store working again as soon as the disk does.
+    Only where the disk fails in the middle of a commit may the rating be found to be there all the same, once it
+    works again: whoever repeats it adds the same again, and the last one stands.
+
+    A rating has left when it was posted or accepted (words alone are put onto a call, which is no post).
     """
 
     description: Mapping[str, object]
-    """What it is and how safe, for the health answer: where, which engine, how it synchronises, what was salvaged."""
+    """What it is and how safe, for the health answer: where, which engine, how it synchronises, what was saved."""
 
     async def append(
         self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None
@@ -101,8 +106,9 @@ class Outbox(Protocol):
         """Take ratings, all of them or none, in this order.
 
         Each lies `over` the current rating of its call, unless that was refused. Entries of its call that are
-        open become SUPERSEDED, and those that are verified are not due any more. With `once`, the same key and
-        digest within a day give the entries of the first time, as they stand now. Raises KeyReused for another digest.
+        open become SUPERSEDED, and those that are verified are not due any more. Gives them as they stand when all
+        are taken. With `once`, the same key and digest within a day give the entries of the first time, as they
+        stand now; for so long they are not forgotten. Raises KeyReused for another digest.
         """
 
     async def recall(self, once: OnceOnly, now: float) -> list[Entry] | None:
@@ -130,29 +136,40 @@ class Outbox(Protocol):
         """The current entries of these calls, as far as there are any."""
 
     async def history(self, request_id: str) -> list[Entry]:
-        """All entries of a call, withdrawn ones too, the newest first."""
+        """The newest 20 entries of a call, withdrawn ones too, the newest first."""
 
     async def listing(
         self, states: Sequence[RatingState] = (), *, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
-        """Current entries in one of these states (none given: in any), the newest first, with a `seq` below `before`."""
+        """Current entries in one of these states (none given: in any) with a `seq` below `before`, the newest first.
+
+        None is PAUSED, since that is no state of the store's.
+        """
 
     async def withdraw(self, request_id: str, now: float) -> Entry | None:
         """Take the current rating back if it has never left; the entry as it is then, or None if there is no such.
 
-        Older ratings of the call that never left are gone with it; the newest that did leave is the current one
-        again: ACCEPTED and due now, if it had been superseded.
+        Older ratings of the call that never left, back to the newest that did, are gone with it: it contains them.
+        The newest that did leave is the current one again: ACCEPTED and due now, if it had been superseded. A
+        refused one that never left can be taken back, too.
         """
 
     async def retry(self, request_id: str | None, now: float) -> int:
-        """The current entry of that call (None: of all calls) if REFUSED is QUEUED again, due now, as if just
-        taken. Gives how many."""
+        """The current entry of that call (None: of all calls) if REFUSED is QUEUED again, due now. Gives how many.
+
+        It has as much time as one just taken (`since`, looks and failures). What has happened stays: how often it
+        left and was accepted, and when.
+        """
 
     async def depth(self) -> Depth:
         """How much there is."""
 
     async def prune(self, before: float) -> int:
-        """Forget what was settled before then; refused ones stay while they are current. Gives how many."""
+        """Forget what was settled before then, some at a time. Gives how many.
+
+        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for, and
+        what would be current again if the current one were taken back.
+        """
 
     async def close(self) -> None:
         """Finish what was asked for, and let go of the file."""

@@ -223,7 +223,7 @@ def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (most,) = connection.execute("PRAGMA max_page_count").fetchone()
     if pages - free > most - most // RESERVED_SHARE:
-        raise OutboxFull("The outbox has reached the size that it may have. Raise [outbox] max_size.")
+        raise OutboxFull("The outbox has reached the size that it may have. Raise [outbox] max_size_mib.")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ PROGRESS_COLUMNS = (
     "since",
     "due_at",
     "posts",
+    "accepts",
     "looks",
     "failures",
     "posted_at",
@@ -78,12 +79,13 @@ def progress_values(progress: Progress) -> Row:
 
 
 def _progress_of(values: Sequence[Any]) -> Progress:
-    state, since, due_at, posts, looks, failures, posted_at, accepted_at, settled_at, reason = values
+    state, since, due_at, posts, accepts, looks, failures, posted_at, accepted_at, settled_at, reason = values
     return Progress(
         state=RatingState(state),
         since=float(since),
         due_at=_time(due_at),
         posts=int(posts),
+        accepts=int(accepts),
         looks=int(looks),
         failures=int(failures),
         posted_at=_time(posted_at),

@@ -1,7 +1,7 @@
 """What is in the database file, and how an older one becomes a newer one.
 
-A file's `user_version` is the number of migrations that it has been through. One that was released is never changed:
-what is to be different is another migration, at the end.
+A file's `user_version` is the number of migrations that it has been through. One that was released is never
+changed: what is to be different is another migration, at the end.
 """
 
 import sqlite3
@@ -28,6 +28,7 @@ RATINGS: Migration = (
         since REAL NOT NULL,
         due_at REAL,
         posts INTEGER NOT NULL,
+        accepts INTEGER NOT NULL,
         looks INTEGER NOT NULL,
         failures INTEGER NOT NULL,
         posted_at REAL,

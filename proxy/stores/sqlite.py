@@ -44,9 +44,10 @@ DELETE FROM rating WHERE seq IN (
     WHERE settled_at IS NOT NULL AND (is_current = 0 OR state != 'refused')
         AND settled_at < :before AND due_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM once_rating WHERE once_rating.seq = old.seq)
-        AND NOT (is_current = 0 AND posts > 0 AND EXISTS (
+        AND NOT (is_current = 0 AND EXISTS (
             SELECT 1 FROM rating AS newer
-            WHERE newer.request_id = old.request_id AND newer.is_current = 1 AND newer.posts = 0
+            WHERE newer.request_id = old.request_id AND newer.is_current = 1
+                AND newer.posts = 0 AND newer.accepted_at IS NULL
         ))
     ORDER BY settled_at LIMIT :at_once
 )
@@ -107,14 +108,15 @@ class SqliteOutbox:
     async def advance(self, seq: int, before: Progress, after: Progress) -> bool:
         """Move on an entry that still is where the caller believes it to be."""
         values = (*progress_values(after), seq, before.state, before.posts)
-        return await self._change(ADVANCE, values) > 0
+        changed = await self._database.run(lambda connection: connection.execute(ADVANCE, values).rowcount)
+        return changed > 0
 
     async def let_go(self, request_id: str | None, due_at: float) -> int:
         """HELD entries without a time get one."""
         return await self._change(
-            "UPDATE rating SET due_at = :due_at WHERE is_current = 1 AND state = 'held' AND due_at IS NULL"
-            + of_call(request_id),
-            {"due_at": due_at, "request_id": request_id},
+            "UPDATE rating SET due_at = :due_at WHERE is_current = 1 AND state = 'held' AND due_at IS NULL",
+            {"due_at": due_at},
+            of=request_id,
         )
 
     async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
@@ -183,16 +185,18 @@ class SqliteOutbox:
         """REFUSED entries are QUEUED again. What has happened to them stays: how often they left, and when."""
         return await self._change(
             "UPDATE rating SET state = 'queued', since = :now, due_at = :now, looks = 0, failures = 0, "
-            "settled_at = NULL, reason = NULL WHERE is_current = 1 AND state = 'refused'"
-            + of_call(request_id),
-            {"now": now, "request_id": request_id},
+            "settled_at = NULL, reason = NULL WHERE is_current = 1 AND state = 'refused'",
+            {"now": now},
+            of=request_id,
         )
 
     async def depth(self) -> Depth:
         """How much there is."""
 
         def job(connection: sqlite3.Connection) -> Depth:
-            by_state = {state: 0 for state in RatingState if state is not RatingState.PAUSED}
+            by_state: dict[RatingState, int] = {
+                state: 0 for state in RatingState if state is not RatingState.PAUSED
+            }
             for state, ratings in connection.execute("SELECT state, ratings FROM tally"):
                 by_state[RatingState(state)] = ratings
             (oldest_since,) = connection.execute(
@@ -214,8 +218,10 @@ class SqliteOutbox:
         """Finish what was asked for, and let go of the file."""
         await self._database.close()
 
-    async def _change(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> int:
-        """Run one statement; how many rows it changed."""
+    async def _change(self, statement: str, values: Mapping[str, object], of: str | None = None) -> int:
+        """Run one statement, for the rows of one call if it is `of` one; how many it changed."""
+        if of is not None:
+            statement, values = f"{statement} AND request_id = :request_id", {**values, "request_id": of}
         return await self._database.run(lambda connection: connection.execute(statement, values).rowcount)
 
     async def _entries(self, statement: str, values: Sequence[object]) -> list[Entry]:
@@ -223,8 +229,3 @@ class SqliteOutbox:
         return await self._database.run(
             lambda connection: [entry_of(row) for row in connection.execute(statement, values).fetchall()]
         )
-
-
-def of_call(request_id: str | None) -> str:
-    """The end of a condition, where one call is meant and not all."""
-    return "" if request_id is None else " AND request_id = :request_id"

@@ -12,6 +12,9 @@ KEPT = 20
 """Entries of one call."""
 DAY_SECONDS = 86_400.0
 
+HAS_LEFT = "(posts > 0 OR accepted_at IS NOT NULL)"
+"""Words alone are put onto a call without a post."""
+
 SUPERSEDE = """
 UPDATE rating SET
     is_current = 0,
@@ -23,13 +26,18 @@ WHERE request_id = :request_id AND is_current = 1
 
 # The newest that has left stays: it is the current one again when those after it are taken back. What an
 # Idempotency-Key still stands for stays, too.
-TRIM = """
+TRIM = f"""
 DELETE FROM rating
 WHERE request_id = :request_id AND is_current = 0
     AND seq <= (SELECT seq FROM rating WHERE request_id = :request_id ORDER BY seq DESC LIMIT 1 OFFSET :kept)
-    AND seq != ifnull((SELECT max(seq) FROM rating WHERE request_id = :request_id AND posts > 0), 0)
+    AND seq != ifnull((SELECT max(seq) FROM rating WHERE request_id = :request_id AND {HAS_LEFT}), 0)
     AND NOT EXISTS (SELECT 1 FROM once_rating WHERE once_rating.seq = rating.seq)
-"""
+"""  # noqa: S608  # our own words
+
+LEFT_BEFORE = f"SELECT max({HAS_LEFT} OR changes_another) FROM rating WHERE request_id = ?"  # noqa: S608
+NEWEST_THAT_LEFT = f"""
+SELECT ifnull(max(seq), 0) FROM rating WHERE request_id = ? AND {HAS_LEFT} AND state != 'withdrawn'
+"""  # noqa: S608
 
 WITHDRAW = """
 UPDATE rating SET is_current = 0, state = 'withdrawn', due_at = NULL, settled_at = :now
@@ -49,8 +57,7 @@ WHERE seq = :left
 def take(connection: sqlite3.Connection, ratings: Sequence[NewRating], now: float) -> list[Entry]:
     """Append ratings; the entries as they stand when all have been."""
     taken = [_append(connection, each, now) for each in ratings]
-    entries = [entry for seq in taken if (entry := find(connection, seq)) is not None]
-    return entries
+    return [entry for seq in taken if (entry := find(connection, seq)) is not None]
 
 
 def trim(connection: sqlite3.Connection, request_ids: set[str]) -> None:
@@ -64,9 +71,7 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float) -> int:
     rating = new.rating
     if current is not None and current.progress.state is not RatingState.REFUSED:
         rating = rating.over(current.rating)
-    (has_left,) = connection.execute(
-        "SELECT max(posts > 0 OR changes_another) FROM rating WHERE request_id = ?", (new.request_id,)
-    ).fetchone()
+    (left_before,) = connection.execute(LEFT_BEFORE, (new.request_id,)).fetchone()
     if current is not None:
         connection.execute(SUPERSEDE, {"request_id": new.request_id, "now": now})
     entry = Entry(
@@ -75,7 +80,7 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float) -> int:
         key_fingerprint=new.key_fingerprint,
         rating=rating,
         rated_at=now,
-        changes_another=bool(has_left),
+        changes_another=bool(left_before),
         progress=Progress(state=new.state, since=now, due_at=new.due_at),
     )
     seq = connection.execute(INSERT, (1, *values_of(entry))).lastrowid
@@ -84,15 +89,17 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float) -> int:
     return seq
 
 
+def has_left(progress: Progress) -> bool:
+    """Whether Helicone may have something of it: then nobody can take it back."""
+    return progress.posts > 0 or progress.accepted_at is not None
+
+
 def take_back(connection: sqlite3.Connection, request_id: str, now: float) -> Entry | None:
     """Withdraw the current rating of a call if it has never left."""
     current = find_current(connection, request_id)
-    if current is None or current.progress.posts:
+    if current is None or has_left(current.progress):
         return None
-    (left,) = connection.execute(
-        "SELECT ifnull(max(seq), 0) FROM rating WHERE request_id = ? AND posts > 0 AND state != 'withdrawn'",
-        (request_id,),
-    ).fetchone()
+    (left,) = connection.execute(NEWEST_THAT_LEFT, (request_id,)).fetchone()
     named = {"request_id": request_id, "now": now, "left": left}
     connection.execute(WITHDRAW, named)
     connection.execute(RESTORE, named)

@@ -109,7 +109,7 @@ class Bench:
 
 
 class StartBench(Protocol):
-    """Starts a stand-in and a sidecar before it, with settings by dotted key; `time`, if it is not the usual one."""
+    """Starts a stand-in and a sidecar before it, with settings by dotted key; `time`, if not the usual one."""
 
     def __call__(
         self, standin: StandInSettings = ..., time: FastTime | None = None, /, **dotted: object
