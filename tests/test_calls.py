@@ -522,7 +522,7 @@ def test_a_rating_leaves_under_the_apps_own_key(
     # Ours does not go beside the app's own.
     assert DEMO_KEY not in str(called.headers)
     for where in ("/feedback/last", f"/feedback/{request_id}"):
-        assert bench.rate(where).status == 200
+        assert bench.rate(f"{where}?timeout=10").status == 200
         assert bench.standin.api.last.values("Authorization") == [f"Bearer {APPS_KEY}"]
     assert [(event.organisation, event.loss) for event in bench.events] == [("org-of-the-app", None)] * 2
 
@@ -575,7 +575,7 @@ def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
 ) -> None:
     # No call is made: where the lines go that this gives is what tests/relay looks at on the wire.
     sidecar = start_sidecar(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
-    lines = sidecar.sidecar._key_lines()
+    lines = sidecar.sidecar._recorder._key_lines
     assert list(lines.values()) == ([b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()] if goes else [])
 
 
