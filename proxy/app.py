@@ -43,6 +43,7 @@ from proxy.schedule import Pace
 from proxy.stores.contract import Outbox
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.sqlite import SqliteOutbox
+from proxy.volumes import volatile_kind
 from proxy.web.application import PREFIX, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
@@ -176,13 +177,18 @@ class Sidecar:
             "helicone-feedback-proxy", appauthor=False
         )
         # The port is in the name, so that two sidecars do not meet.
-        path = settings.path or str(Path(folder) / f"outbox-{self.port}.db")
+        path = Path(settings.path or Path(folder) / f"outbox-{self.port}.db")
         outbox = await SqliteOutbox.open(
-            path if path == IN_MEMORY else Path(path),
+            ":memory:" if settings.path == IN_MEMORY else path,
             max_bytes=settings.max_size_mib * 1024 * 1024,
             stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
+        if settings.path != IN_MEMORY and (kind := volatile_kind(path.parent)) is not None:
+            logger.warning(
+                "The outbox %s lies on %s, which may not outlast a restart of the machine or container. Put it "
+                "onto a disk with --state-dir, or [outbox] path.", path, kind,
+            )  # fmt: skip
         return outbox
 
     def _max_connections(self) -> int:
@@ -279,6 +285,7 @@ class Sidecar:
             self._door.stop()
             self._journal.flush()
             await self._courier.finish(0.0 if self._cut_now.is_set() else _LAST_RATINGS_SECONDS)
+            await self._delivery.say_what_is_left()
             await self._resources.aclose()
 
     async def _drained(self, grace_seconds: float) -> None:

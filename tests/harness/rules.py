@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.outbound",
         "proxy.remote",
         "proxy.stores.*",
+        "proxy.volumes",
     ),
     (
         "proxy.relay.*",
