@@ -82,7 +82,11 @@ def database_path(text: str) -> str:
     if text == IN_MEMORY:
         return text
     path = folder(text)
-    if Path(path).is_dir():
+    try:
+        is_folder = Path(path).is_dir()
+    except OSError:  # A name that is too long, say.
+        raise ValueError("must be a path that a file can have") from None
+    if is_folder:
         raise ValueError("must name a file, not a folder")
     return path
 

@@ -81,6 +81,9 @@ def test_nothing_given_means_the_defaults() -> None:
     assert settings.calls.capacity == 10_000
     feedback = settings.feedback
     assert (feedback.wait, feedback.timeout_seconds, feedback.hold_seconds) == ("accepted", 2, 0)
+    outbox, delivery = settings.outbox, settings.delivery
+    assert (outbox.path, outbox.state_dir, outbox.max_size_mib) == (None, None, 256)
+    assert (delivery.burst, delivery.per_second, delivery.first_look_seconds) == (30, 1, 20)
     assert settings.guard.allowed_hosts == ()
     assert (settings.hooks.id, settings.hooks.url) == (True, True)
     assert (settings.log.level, settings.log.format) == ("info", "text")
@@ -123,6 +126,12 @@ TEXTS = {
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
+    "outbox.path": (":memory:", ":memory:"),
+    "outbox.state_dir": ("/var/lib/proxy", "/var/lib/proxy"),
+    "outbox.max_size_mib": ("64", 64),
+    "delivery.burst": ("5", 5),
+    "delivery.per_second": ("0.5", 0.5),
+    "delivery.first_look_seconds": ("60", 60),
     "guard.allowed_hosts": ("host.docker.internal, My_Box ,", ("host.docker.internal", "my_box")),
     "hooks.id": ("no", False),
     "hooks.url": ("0", False),
@@ -387,6 +396,14 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
         ("upstream.via = 'true'", "must be true or false"),
         ("upstream.connect_timeout_seconds = 0", "must be more than 0"),
         ("upstream.idle_timeout_seconds = inf", "must be a finite number"),
+        ("feedback.timeout_seconds = 60.5", "must be 60 or less"),
+        ("feedback.hold_seconds = 3601", "must be 3600 or less"),
+        ("feedback.hold_seconds = -1", "must be 0 or more"),
+        ("feedback.wait = 'stored'", "must be 'queued', 'accepted' or 'verified'"),
+        ("outbox.path = '.'", "must name a file, not a folder"),
+        ("outbox.path = ' '", "must be a path"),
+        ("outbox.path = '" + "x" * 5000 + "'", "must be a path that a file can have"),
+        ("outbox.state_dir = ''", "must be a path"),
         ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
         ("calls.capacity = 0", "must be 1 or more"),
         ("hooks.id = 'yes'", "must be true or false"),
@@ -407,9 +424,11 @@ def test_a_wrong_value_is_told_in_a_users_words(config: Path, setting: str, expe
     assert problems(setting, config) == [f"config.toml: {key}: {expected}"]
 
 
-@pytest.mark.parametrize(
-    "key", [key for key in SETTINGS if key != "helicone.api_key"]
-)  # A key may be any of it.
+ALMOST_ANYTHING = {"helicone.api_key", "outbox.path", "outbox.state_dir"}
+"""A key and a path may be almost any text."""
+
+
+@pytest.mark.parametrize("key", [key for key in SETTINGS if key not in ALMOST_ANYTHING])
 @pytest.mark.parametrize(
     "text",
     [
@@ -584,7 +603,7 @@ def test_another_port_or_address_of_this_machine_is_not_the_sidecar() -> None:
 def test_a_key_in_any_wrong_place_is_never_shown(config: Path, key: str) -> None:
     files = [f'{key}x = "{SECRET}"', f'{key} = {{ "{SECRET}" = "{SECRET}" }}', f'{key} = [["{SECRET}"]]']
     environment = [SETTINGS[key].environment + "X"]
-    if key not in {"helicone.api_key", "guard.allowed_hosts"}:  # It is a key, and could be a host's name.
+    if key not in {"guard.allowed_hosts", *ALMOST_ANYTHING}:  # It could be a host's name.
         files.append(f'{key} = "{SECRET}"')
         environment.append(SETTINGS[key].environment)
 
@@ -746,6 +765,8 @@ def test_the_example_file_shows_an_example_of_every_setting_without_default(conf
     text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
 
     assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
+    # Beside a path the folder has no effect.
+    text = re.sub(r"^path = .*$", "", text, flags=re.MULTILINE)
     load(text, config, flags={"routes.default.url": "https://llm.example.test"})
 
 
