@@ -524,7 +524,7 @@ def test_a_rating_leaves_under_the_apps_own_key(
     # Ours does not go beside the app's own.
     assert DEMO_KEY not in str(called.headers)
     for where in ("/feedback/last", f"/feedback/{request_id}"):
-        assert bench.rate(where).status == 200
+        assert bench.rate(f"{where}?timeout=10").status == 200
         assert bench.standin.api.last.values("Authorization") == [f"Bearer {APPS_KEY}"]
     assert [(event.organisation, event.loss) for event in bench.events] == [("org-of-the-app", None)] * 2
 
