@@ -32,7 +32,7 @@ from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.outgoing import Outgoing, key_lines
+from proxy.network import Network, key_lines
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
@@ -110,8 +110,8 @@ class Sidecar:
         log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
-        outgoing = Outgoing(settings, self._environ)
-        self._delivery = await self._make_delivery(keys, outgoing)
+        network = Network(settings, self._environ)
+        self._delivery = await self._make_delivery(keys, network)
         self._call_metrics = CallMetrics()
         readers: list[Reader] = [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
@@ -121,7 +121,7 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         names = NameCache(system_resolve, time.monotonic)
         self._resources.push_async_callback(names.close)
-        self._pool = outgoing.pool(names, self._gatherer, time.perf_counter)
+        self._pool = network.pool(names, self._gatherer, time.perf_counter)
         self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
@@ -148,11 +148,11 @@ class Sidecar:
             max_connections=self._max_connections(),
         )
 
-    async def _make_delivery(self, keys: Keyring, outgoing: Outgoing) -> Delivery:
+    async def _make_delivery(self, keys: Keyring, network: Network) -> Delivery:
         """Open the outbox, and have a courier work on it from now on."""
         settings, chance = self.settings.delivery, random.random
         outbox = await self._open_outbox()
-        session = await self._resources.enter_async_context(outgoing.api_session())
+        session = await self._resources.enter_async_context(network.api_session())
         api = HeliconeApi(
             session,
             self.settings.helicone.url_for,

@@ -18,7 +18,7 @@ from proxy import helicone
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids, makes_content, without_keys
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
-from proxy.outgoing import key_lines
+from proxy.network import key_lines
 from proxy.relay.contract import Ending
 from proxy.relay.destination import Upstream as Destination
 

@@ -55,7 +55,7 @@ LAYERS = (
         "proxy.rating_fields",
         "proxy.ratings",
     ),
-    ("proxy.outgoing", "proxy.web.*"),
+    ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
