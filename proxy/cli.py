@@ -15,9 +15,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "check": "Check the configuration, and start nothing.",
         "demo": "Try everything here: no account, no key, no network.",
+        "outbox": "Show the ratings that are kept, and send refused ones again.",
         "rate": "Rate the newest answer, or the call with that ID.",
         "recent": "Show the newest calls and their ratings.",
         "serve": "Start the sidecar.",
+        "withdraw": "Take back the rating of the newest answer, or of that ID.",
     }
 )
 """Each is a module of `proxy/commands/` with a click command of the same name, whose help begins like this."""

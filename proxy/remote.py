@@ -39,20 +39,24 @@ class RemoteSidecar:
 
     def get(self, path: str, *, having: str) -> dict[str, Any]:
         """The JSON at `path`, which has to have a field `having`. Raises RemoteError."""
-        return self._having(having, self._ask(path, None))
+        return self._having(having, self._ask("GET", path))
 
     def post(self, path: str, document: Mapping[str, Any], *, having: str) -> dict[str, Any]:
         """Post `document`; gives the answer's JSON, which has to have a field `having`. Raises RemoteError."""
-        return self._having(having, self._ask(path, json.dumps(document).encode()))
+        return self._having(having, self._ask("POST", path, json.dumps(document).encode()))
+
+    def delete(self, path: str, *, having: str) -> dict[str, Any]:
+        """Delete what is at `path`; the answer's JSON has to have a field `having`. Raises RemoteError."""
+        return self._having(having, self._ask("DELETE", path))
 
     def _having(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
         if name not in document:
             raise RemoteError(self._not_ours())
         return document
 
-    def _ask(self, path: str, body: bytes | None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  # the scheme has been looked at
-            self._url + path, data=body, headers={"Content-Type": "application/json"}
+            self._url + path, data=body, headers={"Content-Type": "application/json"}, method=method
         )
         try:
             return self._answer(request)

@@ -33,6 +33,7 @@ from proxy.demo import (
     too_many_requests,
 )
 from proxy.errors import (
+    HeliconeBroke,
     HeliconeBusy,
     HeliconeError,
     HeliconeRejected,
@@ -307,8 +308,8 @@ FAULTS: list[tuple[ApiFault, type[HeliconeError]]] = [
     (ApiFault(status=204, body=""), HeliconeError),
     (ApiFault(status=302, headers=(("Location", "http://127.0.0.1:9/elsewhere"),)), HeliconeError),
     (ApiFault(status=401, half_open=True), HeliconeUnauthorized),
-    (ApiFault(reset=True), HeliconeUnreachable),
-    (ApiFault(reset_after_work=True), HeliconeUnreachable),
+    (ApiFault(reset=True), HeliconeBroke),
+    (ApiFault(reset_after_work=True), HeliconeBroke),
     (ApiFault(silent=True), HeliconeTimeout),
     (ApiFault(half_head=True), HeliconeTimeout),
 ]
@@ -376,7 +377,7 @@ def test_a_put_on_a_connection_that_has_died_since_is_not_repeated(
 
     async def twice(api: HeliconeApi) -> None:
         await api.put_property(ID, "a", "b", DEMO_KEY)
-        with pytest.raises(HeliconeUnreachable, match="ServerDisconnectedError"):
+        with pytest.raises(HeliconeBroke, match="ServerDisconnectedError"):
             await api.put_property(ID, "a", "b", DEMO_KEY)
 
     api_at = start_upstream(script)
@@ -431,13 +432,15 @@ def test_a_look_needs_all_of_its_answer(loop: LoopThread, standin: StandIn) -> N
     assert standin.api_url in error.message
 
 
-def test_a_look_that_is_cut_is_helicone_unreachable(loop: LoopThread, start_upstream: StartUpstream) -> None:
+def test_a_look_that_is_cut_is_a_connection_that_broke(
+    loop: LoopThread, start_upstream: StartUpstream
+) -> None:
     def script(connection: UpstreamWire) -> None:
         connection.read_request()
         connection.send(OPEN_HEAD + b'{"data":[]')
 
     url = start_upstream(script).url
-    assert type(failing(loop, url, lambda api: api.look([ID], DEMO_KEY))) is HeliconeUnreachable
+    assert type(failing(loop, url, lambda api: api.look([ID], DEMO_KEY))) is HeliconeBroke
 
 
 def test_a_yes_counts_although_it_is_cut(loop: LoopThread, start_upstream: StartUpstream) -> None:
@@ -542,7 +545,7 @@ def test_an_api_whose_name_is_unknown_is_unreachable(loop: LoopThread) -> None:
 @pytest.mark.parametrize(
     "said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 2", b"\x15\x03\x01\x00\x02\x02\x46"]
 )
-def test_an_answer_that_is_no_http_is_unreachable(
+def test_an_answer_that_is_no_http_is_a_connection_that_broke(
     loop: LoopThread, start_upstream: StartUpstream, said: bytes
 ) -> None:
     def script(connection: UpstreamWire) -> None:
@@ -550,7 +553,7 @@ def test_an_answer_that_is_no_http_is_unreachable(
         connection.send(said)
 
     error = failing(loop, start_upstream(script).url)
-    assert type(error) is HeliconeUnreachable
+    assert type(error) is HeliconeBroke
     assert "broke" in error.message
 
 

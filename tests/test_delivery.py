@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -103,8 +104,10 @@ def test_a_changed_rating_is_looked_at_again_after_a_self_hosted_api_has_replaye
     rate(bench, request_id, {"rating": False}, "?wait=accepted")
     wait_until(lambda: len([e for e in bench.events if e.rating is True]) >= 2, "the first was replayed")
     wait_until(
-        lambda: bench.standin.ledger.rating_of(request_id) is False
-        and shown(bench, request_id)["state"] == "verified",
+        lambda: (
+            bench.standin.ledger.rating_of(request_id) is False
+            and shown(bench, request_id)["state"] == "verified"
+        ),
         "the second stands again",
     )
 
@@ -133,7 +136,7 @@ def test_two_ratings_of_a_call_never_leave_within_two_seconds(start_bench: Start
         rate(bench, request_id, {"rating": turn % 2 == 0}, "?wait=accepted")
     wait_for_state(bench, request_id, "verified")
     assert len(moments) >= 2
-    assert all(later - earlier > 1.5 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all(later - earlier > 1.5 for earlier, later in pairwise(moments))
 
 
 # -- what may go wrong
@@ -184,7 +187,6 @@ def test_a_key_that_is_refused_pauses_its_ratings_says_so_and_goes_on_by_itself(
         (pause,) = health(bench)["paused_keys"]
         assert "refused the key" in pause["reason"]
         assert DEMO_KEY not in json.dumps(pause)
-        assert "refused the key" in bench.sidecar.log or True
     for each in (request_id, other):
         wait_for_state(bench, each, "verified")
     assert health(bench)["paused_keys"] == []

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from proxy import helicone_api
 from proxy.errors import (
+    HeliconeBroke,
     HeliconeBusy,
     HeliconeError,
     HeliconeRejected,
@@ -408,6 +409,7 @@ def test_every_error_says_what_helps() -> None:
     assert {kind: kind.remedy for kind in kinds} == {
         HeliconeError: Remedy.AGAIN,
         HeliconeUnreachable: Remedy.AGAIN,
+        HeliconeBroke: Remedy.AGAIN,
         HeliconeTimeout: Remedy.AGAIN,
         HeliconeBusy: Remedy.WAIT,
         HeliconeUnauthorized: Remedy.PAUSE,

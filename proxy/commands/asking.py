@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -30,6 +31,22 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
     server = load_settings(config_file, environ, {}).server
     host = "localhost" if "127.0.0.1" in server.host else server.host[0]
     return RemoteSidecar(f"http://{bracketed(host)}:{server.port}")
+
+
+def back_option(command: F) -> F:
+    """Which answer is meant where no id is given."""
+    return click.option(
+        "--back", type=click.IntRange(min=0), default=0, help="Mean the answer so many before the newest."
+    )(command)
+
+
+def path_of(request_id: str | None, back: int = 0) -> str:
+    """Where the call with that id is, or the newest answer, or one before it. Raises UsageError."""
+    if request_id is None:
+        return f"/feedback/last?back={back}" if back else "/feedback/last"
+    if back:
+        raise click.UsageError("--back counts from the newest answer, so it goes without an ID.")
+    return f"/feedback/{quote(request_id, safe='')}"
 
 
 def json_text(document: Mapping[str, Any]) -> str:

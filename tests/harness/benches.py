@@ -109,7 +109,7 @@ class Bench:
 
 
 class StartBench(Protocol):
-    """Starts a stand-in and a sidecar before it, with settings by dotted key; `time`, if it is not the usual one."""
+    """Starts a stand-in and a sidecar before it, with settings by dotted key; `time`, if not the usual one."""
 
     def __call__(
         self, standin: StandInSettings = ..., time: FastTime | None = None, /, **dotted: object
@@ -119,9 +119,7 @@ class StartBench(Protocol):
 def bench_starter(loop: LoopThread, enter: Callable[[AbstractContextManager[Any]], Any]) -> StartBench:
     """What starts benches, which end as `enter` says."""
 
-    def start(
-        standin: StandInSettings = AT_ONCE, time: FastTime | None = None, /, **dotted: object
-    ) -> Bench:
+    def start(standin: StandInSettings = AT_ONCE, time: FastTime | None = None, /, **dotted: object) -> Bench:
         clocks = {} if time is None else {"steady": time.steady, "wall": time.wall}
         behind: StandIn = enter(running_standin(loop, standin, **clocks))
         given: dict[str, object] = {

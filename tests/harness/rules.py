@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.outbound",
         "proxy.remote",
         "proxy.stores.*",
+        "proxy.volumes",
     ),
     (
         "proxy.relay.*",
@@ -54,7 +55,7 @@ LAYERS = (
         "proxy.rating_fields",
         "proxy.ratings",
     ),
-    ("proxy.outgoing", "proxy.web.*"),
+    ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
@@ -326,9 +327,7 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
     ]
 
 
-TASK_OWNERS = frozenset(
-    {"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"}
-)
+TASK_OWNERS = frozenset({"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"})
 """A lookup of a name outlives whoever asked for it first: others wait for it, too. So does what a courier does."""
 
 
