@@ -99,7 +99,7 @@ class Outbox(Protocol):
 
     @property
     def description(self) -> Mapping[str, object]:
-        """For the health answer: where it is, which engine, how it synchronises, what was salvaged."""
+        """What it is and how safe, for the health answer: where, which engine, how it syncs, what was salvaged."""
 
     async def append(
         self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None
@@ -142,7 +142,7 @@ class Outbox(Protocol):
     async def listing(
         self, states: Sequence[RatingState] = (), *, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
-        """Current entries in one of these states (none given: in any) with a `seq` below `before`, the newest first.
+        """Current entries in one of these states (none given: in any), `seq` below `before`, the newest first.
 
         None is PAUSED, since that is no state of the store's.
         """
@@ -168,8 +168,8 @@ class Outbox(Protocol):
     async def prune(self, before: float) -> int:
         """Forget what was settled before then, some at a time. Gives how many.
 
-        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for, and
-        what would be current again if the current one were taken back.
+        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for,
+        and what would be current again if the current one were taken back.
         """
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from proxy.errors import CannotStart, OutboxFailed, OutboxFull
-from proxy.stores.faults import Fault, fault_of, translated
+from proxy.stores.faults import Fault, fault_of, translated, words_of
 from proxy.stores.opening import Opening
 from proxy.stores.salvage import Salvage
 
@@ -54,6 +54,7 @@ class Database:
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closing = False
         self._connection: sqlite3.Connection | None = None
+        self._identity: object = None
         self._is_known_damaged = False
         self._is_new = True
         self._salvages: list[Salvage] = []
@@ -64,13 +65,13 @@ class Database:
         return f"<Database {self._opening.place}>"
 
     @classmethod
-    async def open(cls, opening: Opening) -> Self:
-        """Open the file, and start its thread. Raises CannotStart."""
+    async def open(cls, opening: Opening, first: Job[None] = lambda _: None) -> Self:
+        """Open the file, start its thread, and run the `first` job. Raises CannotStart."""
         database = cls(opening)
         database._thread.start()
         is_open = False
         try:
-            await database.run(lambda _: None)
+            await database.run(first)
             is_open = True
         except OutboxFailed as error:
             raise CannotStart(error.message) from error
@@ -148,12 +149,20 @@ class Database:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._learn_from(connection, error)
-            raise translated(error, str(self._opening.place)) from error
+            raise translated(error, str(self._opening.place)) from None
         finally:
             _roll_back(connection)
         return results
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and self._identity != self._opening.identity():
+            log.warning(
+                "The outbox %s was moved or deleted while it was in use. A new one is begun; what was waiting "
+                "in the other is no longer delivered.",
+                self._opening.place,
+            )
+            # SQLite itself leaves the log of a file that has moved where it is.
+            self._disconnect(checkpoint=True)
         if self._connection is None:
             try:
                 if self._is_known_damaged:
@@ -166,6 +175,7 @@ class Database:
             if salvaged is not None:
                 self._salvages.append(salvaged)
             self.description = self._described(connection)
+            self._identity = self._opening.identity()
             self._connection = connection
         return self._connection
 
@@ -177,7 +187,7 @@ class Database:
         fault = fault_of(error)
         if fault in (Fault.FULL, Fault.OURS):
             return
-        log.warning("The outbox %s failed: %s. It is opened anew.", self._opening.place, error)
+        log.warning("The outbox %s failed: %s. It is opened anew.", self._opening.place, words_of(error))
         _roll_back(connection)
         self._is_known_damaged = fault is Fault.DAMAGED
         self._disconnect(checkpoint=False)

@@ -61,16 +61,21 @@ def fault_of(error: sqlite3.Error) -> Fault:
     return Fault.DAMAGED if isinstance(error, sqlite3.OperationalError) else Fault.OURS
 
 
+def words_of(error: sqlite3.Error) -> str:
+    """What an error says. Python's own, of a text that is no UTF-8, quotes what somebody wrote."""
+    return str(error) if hasattr(error, "sqlite_errorcode") else "a text is not readable"
+
+
 def translated(error: sqlite3.Error, where: str) -> OutboxFailed | sqlite3.Error:
     """The error that callers see; a bug of ours stays what it is."""
     match fault_of(error):
         case Fault.OURS:
             return error
         case Fault.FULL:
-            return OutboxFull(f"There is no room for it in the outbox ({where}): {error}.")
+            return OutboxFull(f"There is no room for it in the outbox ({where}): {words_of(error)}.")
         case Fault.DAMAGED:
             return OutboxFailed(
-                f"The outbox ({where}) is damaged: {error}. It is set aside, and a new one begun."
+                f"The outbox ({where}) is damaged: {words_of(error)}. It is set aside, and a new one begun."
             )
         case Fault.IN_USE | Fault.DISK:
-            return OutboxFailed(f"The outbox ({where}) cannot be written or read: {error}.")
+            return OutboxFailed(f"The outbox ({where}) cannot be written or read: {words_of(error)}.")

@@ -8,13 +8,13 @@ import logging
 import os
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from proxy.errors import CannotStart
-from proxy.stores.faults import DamagedRow, Fault, fault_of
+from proxy.stores.faults import DamagedRow, Fault, fault_of, words_of
 from proxy.stores.salvage import Salvage, salvage
 from proxy.stores.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, version_of
 
@@ -66,8 +66,18 @@ class Opening:
         with self._in_words():
             return self._replaced(self.place)
 
+    def identity(self) -> object:
+        """Which file stands under the name now, None if none does."""
+        if not isinstance(self.place, Path):
+            return None
+        try:
+            found = self.place.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     @contextlib.contextmanager
-    def _in_words(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _in_words(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -80,10 +90,10 @@ class Opening:
                         f"([outbox] path) or another port, which its default file is named after."
                     )
                 case Fault.FULL:
-                    sentence = f"There is no room for the outbox {self.place}: {error}."
+                    sentence = f"There is no room for the outbox {self.place}: {words_of(error)}."
                 case _:
-                    sentence = f"The outbox {self.place} cannot be opened: {error}."
-            raise CannotStart(sentence) from error
+                    sentence = f"The outbox {self.place} cannot be opened: {words_of(error)}."
+            raise CannotStart(sentence) from None
         except OSError as error:
             raise CannotStart(
                 f"The outbox {self.place} cannot be made or opened: {error.strerror or error}. "
@@ -141,6 +151,8 @@ class Opening:
     def _salvaged(self, path: Path, target: sqlite3.Connection) -> tuple[int, int | None]:
         with contextlib.closing(self.connect(str(path), isolation_level=None, timeout=0)) as damaged:
             try:
+                # So SQLite reads what there is of a file that was cut off.
+                damaged.execute("PRAGMA writable_schema = 1")
                 _lock(damaged)
             except sqlite3.DatabaseError as error:
                 if fault_of(error) is not Fault.DAMAGED:

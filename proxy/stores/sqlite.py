@@ -44,7 +44,7 @@ DELETE FROM rating WHERE seq IN (
     WHERE settled_at IS NOT NULL AND (is_current = 0 OR state != 'refused')
         AND settled_at < :before AND due_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM once_rating WHERE once_rating.seq = old.seq)
-        AND NOT (is_current = 0 AND EXISTS (
+        AND NOT (is_current = 0 AND (posts > 0 OR accepted_at IS NOT NULL) AND EXISTS (
             SELECT 1 FROM rating AS newer
             WHERE newer.request_id = old.request_id AND newer.is_current = 1
                 AND newer.posts = 0 AND newer.accepted_at IS NULL
@@ -72,7 +72,7 @@ class SqliteOutbox:
         `stamp` gives words for the present moment: a damaged file is named after it.
         """
         opening = Opening(place=place, max_bytes=max_bytes, stamp=stamp, connect=connect)
-        return cls(await Database.open(opening))
+        return cls(await Database.open(opening, first=count_anew))
 
     @property
     def description(self) -> Mapping[str, object]:
@@ -197,8 +197,9 @@ class SqliteOutbox:
             by_state: dict[RatingState, int] = {
                 state: 0 for state in RatingState if state is not RatingState.PAUSED
             }
-            for state, ratings in connection.execute("SELECT state, ratings FROM tally"):
-                by_state[RatingState(state)] = ratings
+            for state in by_state:
+                row = connection.execute("SELECT ratings FROM tally WHERE state = ?", (state,)).fetchone()
+                by_state[state] = 0 if row is None else row[0]
             (oldest_since,) = connection.execute(
                 "SELECT min(since) FROM rating WHERE is_current = 1 AND state IN ('held', 'queued', 'accepted')"
             ).fetchone()
@@ -229,3 +230,16 @@ class SqliteOutbox:
         return await self._database.run(
             lambda connection: [entry_of(row) for row in connection.execute(statement, values).fetchall()]
         )
+
+
+def count_anew(connection: sqlite3.Connection) -> None:
+    """Put numbers right that a damaged page changed: no check would find them."""
+    counted = dict(
+        connection.execute(
+            "SELECT state, count(*) FROM rating WHERE is_current = 1 GROUP BY state"
+        ).fetchall()
+    )
+    tallied = dict(connection.execute("SELECT state, ratings FROM tally WHERE ratings != 0").fetchall())
+    if counted != tallied:
+        connection.execute("DELETE FROM tally")
+        connection.executemany("INSERT INTO tally VALUES (?, ?)", counted.items())
