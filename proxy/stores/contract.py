@@ -124,8 +124,15 @@ class Outbox(Protocol):
     async def let_go(self, request_id: str | None, due_at: float) -> int:
         """The HELD entries of that call (None: of every call) without a time get one. Gives how many."""
 
-    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
-        """At most `limit` current entries under that key whose time has come."""
+    async def due(
+        self, key_fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> Due:
+        """At most `limit` current entries under that key, in one of these states (none given: in any), whose time
+        has come."""
+
+    async def bring_forward(self, latest: float) -> int:
+        """What is due later than that is due then: a clock that was wrong may have put it off for years. Gives how
+        many."""
 
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""

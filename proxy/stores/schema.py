@@ -43,7 +43,7 @@ RATINGS: Migration = (
     "CREATE INDEX rating_by_call ON rating (request_id, seq)",
     "CREATE UNIQUE INDEX rating_current ON rating (request_id) WHERE is_current = 1",
     """
-    CREATE INDEX rating_due ON rating (key_fingerprint, due_at, seq)
+    CREATE INDEX rating_due ON rating (key_fingerprint, state, due_at, seq)
     WHERE is_current = 1 AND due_at IS NOT NULL
     """,
     "CREATE INDEX rating_by_state ON rating (state, seq) WHERE is_current = 1",

@@ -37,6 +37,11 @@ WITH RECURSIVE known(fingerprint) AS (
 SELECT fingerprint FROM known WHERE fingerprint IS NOT NULL
 """
 
+DUE = f"""
+{SELECT} WHERE is_current = 1 AND due_at IS NOT NULL AND key_fingerprint = ? AND state = ?
+ORDER BY due_at, seq LIMIT ?
+"""
+
 # A rating that has left stays as long as the one that lies over it can be taken back.
 PRUNE = """
 DELETE FROM rating WHERE seq IN (
@@ -119,17 +124,30 @@ class SqliteOutbox:
             of=request_id,
         )
 
-    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
+    async def due(
+        self, key_fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> Due:
         """What is to be done now."""
-        # One more than asked for tells when there is more.
-        entries = await self._entries(
-            f"{SELECT} WHERE is_current = 1 AND due_at IS NOT NULL AND key_fingerprint = ? "
-            "ORDER BY due_at, seq LIMIT ?",
-            (key_fingerprint, limit + 1),
+
+        def job(connection: sqlite3.Connection) -> Due:
+            # State by state: each is a short walk along an index. One more than asked for tells that there is more.
+            found = [
+                entry_of(row)
+                for state in sorted(set(states or RatingState))
+                for row in connection.execute(DUE, (key_fingerprint, state, limit + 1)).fetchall()
+            ]
+            timed = sorted((entry.progress.due_at or 0.0, entry.seq, entry) for entry in found)
+            ripe = sum(1 for time, _, _ in timed[:limit] if time <= now)
+            return Due([entry for _, _, entry in timed[:ripe]], timed[ripe][0] if ripe < len(timed) else None)
+
+        return await self._database.run(job)
+
+    async def bring_forward(self, latest: float) -> int:
+        """What is due later than that is due then."""
+        return await self._change(
+            "UPDATE rating SET due_at = :latest WHERE is_current = 1 AND due_at IS NOT NULL AND due_at > :latest",
+            {"latest": latest},
         )
-        times = [entry.progress.due_at for entry in entries]
-        ripe = sum(1 for time in times[:limit] if time is not None and time <= now)
-        return Due(entries[:ripe], times[ripe] if ripe < len(times) else None)
 
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""

@@ -77,11 +77,15 @@ class OutboxModel:
             self.move(seq, due_at=due_at)
         return len(waiting)
 
-    def due(self, fingerprint: str, now: float, limit: int) -> tuple[list[Entry], float | None]:
+    def due(
+        self, fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> tuple[list[Entry], float | None]:
         waiting = sorted(
             (each.progress.due_at, each.seq)
             for each in self.current()
-            if each.key_fingerprint == fingerprint and each.progress.due_at is not None
+            if each.key_fingerprint == fingerprint
+            and each.progress.due_at is not None
+            and (not states or each.progress.state in states)
         )
         ripe = [seq for due_at, seq in waiting if due_at <= now][:limit]
         later = [due_at for due_at, seq in waiting if seq not in ripe]

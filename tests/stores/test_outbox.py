@@ -278,6 +278,9 @@ def test_what_is_due_comes_in_the_order_of_its_times(outbox: Outbox, loop: LoopT
             due = await outbox.due("k", now, limit)
             assert ("".join(entry.request_id for entry in due.entries), due.next_at) == (ids, next_at)
         assert (await outbox.due("nobody", 99.0, 10)).next_at is None
+        assert (await outbox.due("k", 99.0, 10, (RatingState.ACCEPTED,))).entries == []
+        assert await outbox.bring_forward(5.0) == 1
+        assert (await outbox.due("k", 4.9, 10)).next_at == 5.0
         assert sorted(await outbox.keys()) == ["k", "other"]
 
     loop.run(story())
@@ -720,8 +723,9 @@ async def compare(outbox: Outbox, model: OutboxModel, now: float) -> None:
         assert await outbox.history(request_id) == model.of(request_id)[:20]
     for key in "kl":
         for limit in (1, 9):
-            due = await outbox.due(key, now, limit)
-            assert (due.entries, due.next_at) == model.due(key, now, limit)
+            for states in ((), (RatingState.HELD, RatingState.QUEUED), (RatingState.ACCEPTED,)):
+                due = await outbox.due(key, now, limit, states)
+                assert (due.entries, due.next_at) == model.due(key, now, limit, states)
     assert set(await outbox.keys()) == model.keys()
     depth = await outbox.depth()
     for state, number in depth.by_state.items():
