@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from proxy.errors import CannotStart, OutboxFailed, OutboxFull
-from proxy.stores.faults import Fault, fault_of, translated, words_of
+from proxy.stores.faults import TROUBLES, Fault, Trouble, fault_of, translated, words_of
 from proxy.stores.opening import Opening
 from proxy.stores.salvage import Salvage
 
@@ -147,7 +147,7 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             results = [job(connection) for job in jobs]
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except TROUBLES as error:
             self._learn_from(connection, error)
             raise translated(error, str(self._opening.place)) from None
         finally:
@@ -179,7 +179,7 @@ class Database:
             self._connection = connection
         return self._connection
 
-    def _learn_from(self, connection: sqlite3.Connection, error: sqlite3.Error) -> None:
+    def _learn_from(self, connection: sqlite3.Connection, error: Trouble) -> None:
         """After a failure of the disk the next job gets a new connection.
 
         A failed fsync is never repeated on the same descriptor: the second one may say yes to data that is lost.
@@ -196,10 +196,10 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*TROUBLES):
             if checkpoint:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*TROUBLES):
             connection.close()
 
     def _described(self, connection: sqlite3.Connection) -> Mapping[str, object]:
@@ -237,7 +237,7 @@ def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*TROUBLES):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 

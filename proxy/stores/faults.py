@@ -44,6 +44,11 @@ PRIMARY_CODE = 0xFF
 """The rest of an extended result code says where it happened."""
 
 
+Trouble = sqlite3.Error | UnicodeDecodeError
+"""What running a statement can raise. The second: SQLite quotes a damaged schema, and that is no UTF-8."""
+TROUBLES = (sqlite3.Error, UnicodeDecodeError)
+
+
 class DamagedRow(sqlite3.DatabaseError):
     """A row that SQLite could read and we cannot: a byte of it has changed."""
 
@@ -52,8 +57,10 @@ class DamagedRow(sqlite3.DatabaseError):
         self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
-def fault_of(error: sqlite3.Error) -> Fault:
+def fault_of(error: Trouble) -> Fault:
     """What an error means."""
+    if isinstance(error, UnicodeDecodeError):
+        return Fault.DAMAGED
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return FAULTS.get(code & PRIMARY_CODE, Fault.OURS)
@@ -61,12 +68,12 @@ def fault_of(error: sqlite3.Error) -> Fault:
     return Fault.DAMAGED if isinstance(error, sqlite3.OperationalError) else Fault.OURS
 
 
-def words_of(error: sqlite3.Error) -> str:
+def words_of(error: Trouble) -> str:
     """What an error says. Python's own, of a text that is no UTF-8, quotes what somebody wrote."""
     return str(error) if hasattr(error, "sqlite_errorcode") else "a text is not readable"
 
 
-def translated(error: sqlite3.Error, where: str) -> OutboxFailed | sqlite3.Error:
+def translated(error: Trouble, where: str) -> OutboxFailed | Trouble:
     """The error that callers see; a bug of ours stays what it is."""
     match fault_of(error):
         case Fault.OURS:

@@ -95,6 +95,11 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
+def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str, str | None]]:
+    """All that is declared in a file."""
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -> None:
     """Bring a file up to date, all of it or nothing."""
     version = version_of(connection)

@@ -218,6 +218,23 @@ def test_a_page_that_is_gone_costs_its_own_rows_and_they_are_counted(
     assert len(loop.run(outbox.listing(limit=10_000))) >= RATINGS - 2 - lost
 
 
+@pytest.mark.parametrize("changed", [b"loops INTEGER", b"l\xff\xffks INTEGER", b"looks INTEGES"])
+def test_where_what_is_declared_has_changed_all_rows_are_saved(
+    path: Path, open_outbox: OpenOutbox, changed: bytes
+) -> None:
+    content = path.read_bytes()
+    assert content.count(b"looks INTEGER") == 1
+    path.write_bytes(content.replace(b"looks INTEGER", changed))
+    outbox = open_outbox(path)
+    (salvage,) = salvaged(outbox)
+    assert (salvage["saved"], salvage["given_up"]) == (RATINGS, 0)
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "outbox.db",
+        "outbox.db-wal",
+        "outbox.db.corrupt-20300102-030405",
+    ]
+
+
 @pytest.mark.parametrize("content", [b"This is no database. " * 300, bytes(range(256)) * 64, b"short"])
 def test_what_is_no_database_at_all_is_set_aside(
     path: Path, open_outbox: OpenOutbox, loop: LoopThread, content: bytes
