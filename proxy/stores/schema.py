@@ -35,7 +35,7 @@ RATINGS: Migration = (
         accepted_at REAL,
         settled_at REAL,
         reason TEXT,
-        CHECK (state != 'paused'),
+        CHECK (state IN ('held', 'queued', 'accepted', 'verified', 'refused', 'superseded', 'withdrawn')),
         CHECK (is_current IN (0, 1)),
         CHECK (is_current = 0 OR state != 'withdrawn')
     )

@@ -130,7 +130,7 @@ class SqliteOutbox:
         """What is to be done now."""
 
         def job(connection: sqlite3.Connection) -> Due:
-            # State by state: each is a short walk along an index. One more than asked for tells that there is more.
+            # State by state: each is a short walk along an index. One more than asked for tells of more.
             found = [
                 entry_of(row)
                 for state in sorted(set(states or RatingState))
