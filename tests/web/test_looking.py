@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import proxy
-from harness.benches import JSON, Bench, StartBench, document, error_of, id_of
+from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import StartSidecar
 from harness.wire import Message
 from proxy.demo import DEMO_KEY, GatewayFault
