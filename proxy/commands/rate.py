@@ -51,7 +51,7 @@ def rate(
 
     The thumb may be left out where a comment or a score says it all.
     """
-    said = {"scores": _scores(scores), "tags": list(given.pop("tags"))}
+    said: dict[str, Any] = {"scores": _scores(scores), "tags": list(given.pop("tags"))}
     said |= {name: given.pop(name) for name in ("comment", "rater", "source")}
     target = _target(words, has_more=said["comment"] is not None or bool(scores))
     document = {

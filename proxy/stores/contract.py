@@ -97,8 +97,9 @@ class Outbox(Protocol):
     A rating has left when it was posted or accepted (words alone are put onto a call, which is no post).
     """
 
-    description: Mapping[str, object]
-    """What it is and how safe, for the health answer: where, which engine, how it synchronises, what was saved."""
+    @property
+    def description(self) -> Mapping[str, object]:
+        """For the health answer: where it is, which engine, how it synchronises, what was salvaged."""
 
     async def append(
         self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None

@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.outbound",
         "proxy.remote",
         "proxy.stores.*",
+        "proxy.volumes",
     ),
     (
         "proxy.relay.*",
@@ -54,7 +55,7 @@ LAYERS = (
         "proxy.rating_fields",
         "proxy.ratings",
     ),
-    ("proxy.outgoing", "proxy.web.*"),
+    ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
