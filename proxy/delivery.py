@@ -25,6 +25,9 @@ _KEY_FORGOTTEN = (
     "The rating leaves as soon as a call is made with that key, or it is configured again."
 )
 
+_IDS_AT_ONCE = 250
+"""Calls that are looked up in one go: ratings that come in wait no longer than that takes."""
+
 
 _FORGOTTEN_WHEN_FULL_SECONDS = (7 * 24 * 3600.0, 24 * 3600.0, 3600.0, 900.0)
 """Where there is no room, what was settled that long ago makes it. Nothing younger: what changes such a rating has
@@ -210,7 +213,10 @@ class Delivery:
 
     async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
         """The current ratings of these calls."""
-        return await self._outbox.current(request_ids)
+        current: dict[str, Entry] = {}
+        for start in range(0, len(request_ids), _IDS_AT_ONCE):
+            current |= await self._outbox.current(request_ids[start : start + _IDS_AT_ONCE])
+        return current
 
     async def history(self, request_id: str) -> list[Entry]:
         """All ratings of a call that are kept, the newest first."""
@@ -233,6 +239,8 @@ class Delivery:
 
         It does not wait at all while its key is paused, Helicone is known to be down, or it is held.
         """
+        if self._is_done_waiting(entry, until):
+            return self.standing(entry)
         changed = asyncio.Event()
         self._watchers.setdefault(entry.request_id, set()).add(changed)
         try:
