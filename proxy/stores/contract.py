@@ -25,9 +25,13 @@ class RecentCalls(Protocol[C]):
     id that is known replaces the first.
     """
 
-    capacity: int
-    forgotten: int
-    """How many have had to make room so far."""
+    @property
+    def capacity(self) -> int:
+        """How many there may be."""
+
+    @property
+    def forgotten(self) -> int:
+        """How many have had to make room so far."""
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -43,6 +47,38 @@ class RecentCalls(Protocol[C]):
 
     def newest(self, limit: int) -> list[C]:
         """At most `limit` calls, the newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCall:
+    """A call as it is kept on disk.
+
+    `arrived` and `used` are places in one order of events, which only grows: when it was remembered, and when it
+    was last remembered or asked for. `document` is JSON text; what it says is for those who save and load.
+    """
+
+    request_id: str
+    arrived: int
+    used: int
+    document: str
+
+
+class SavedCalls(Protocol):
+    """Calls that outlast the process, one for each id, at most as many as the store was made for. Those whose last
+    use is the longest ago go first.
+
+    What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
+    it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
+    """
+
+    async def save(self, calls: Sequence[SavedCall]) -> None:
+        """Keep these, each in the place of the one with its id, unless that arrived later."""
+
+    async def load(self) -> list[SavedCall]:
+        """All that are kept, in the order of their arrival. Those above the capacity are forgotten before."""
+
+    async def forget(self) -> int:
+        """Forget all, and leave nothing of them in the file. Gives how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

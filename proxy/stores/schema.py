@@ -86,7 +86,20 @@ RATINGS: Migration = (
     "CREATE INDEX once_rating_by_seq ON once_rating (seq)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (RATINGS,)
+CALLS: Migration = (
+    """
+    CREATE TABLE call (
+        place INTEGER PRIMARY KEY,
+        request_id TEXT NOT NULL UNIQUE,
+        arrived INTEGER NOT NULL,
+        used INTEGER NOT NULL,
+        document TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX call_by_use ON call (used)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (RATINGS, CALLS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
