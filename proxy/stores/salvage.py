@@ -125,7 +125,8 @@ def _copy_the_rest(damaged: sqlite3.Connection, target: sqlite3.Connection) -> N
     """Calls, and what repeated requests are known by: losing that costs a second, equal rating."""
     for statement, insert in (
         (
-            "SELECT request_id, arrived, used, document FROM call",
+            # The newest first, as far as it gets.
+            "SELECT request_id, arrived, used, document FROM call ORDER BY place DESC",
             "INSERT OR IGNORE INTO call (request_id, arrived, used, document) VALUES (?, ?, ?, ?)",
         ),
         ("SELECT key, digest, taken_at FROM once", "INSERT OR IGNORE INTO once VALUES (?, ?, ?)"),
