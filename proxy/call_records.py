@@ -63,12 +63,7 @@ def saved(call: LiveCall) -> SavedCall:
         streamed=call.streamed,
         route=call.route,
     )
-    return SavedCall(
-        request_id=call.request_id,
-        arrived=call.arrived,
-        used=call.used,
-        document=_encode(document).decode(),
-    )
+    return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
 
 def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
@@ -87,7 +82,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     started = now - max(0.0, wall_now - document.started_at)
     call = LiveCall(method, path, started)
     call.request_id = record.request_id
-    call.arrived, call.used = record.arrived, record.used
+    call.place, call.arrived, call.used = record.place, record.arrived, record.used
     call.remembered = True
     call.started_at = document.started_at
     call.sent = _moment(started, document.sent_after)

@@ -111,9 +111,10 @@ class LiveCall(Trace):
     route = "default"
     key_fingerprint: str | None = None
     model: str | None = None
+    place = 0
     arrived = 0
     used = 0
-    """Where calls are saved: the places of its arrival and of its last use (see `stores.contract.SavedCall`)."""
+    """Where calls are saved, these three are as in `stores.contract.SavedCall`."""
 
     @property
     def is_streaming(self) -> bool:

@@ -33,7 +33,7 @@ class SavingCalls:
         self._calls = calls
         self._disk = disk
         self._clock = clock
-        self._places = itertools.count(1)
+        self._moments = itertools.count(1)
         self._changed: dict[str, LiveCall] = {}
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
@@ -67,8 +67,8 @@ class SavingCalls:
             self._calls.find(record.request_id)
         if unreadable:
             logger.warning("%d of %d saved calls could not be read.", unreadable, len(records))
-        highest = max((max(record.arrived, record.used) for record in records), default=0)
-        self._places = itertools.count(highest + 1)
+        highest = max((max(record[:3]) for record in records), default=0)
+        self._moments = itertools.count(highest + 1)
 
     def calls_ended(self, calls: Sequence[LiveCall]) -> None:
         """Calls are over: how they ended is to be saved, too (`journal.Reader`)."""
@@ -92,15 +92,18 @@ class SavingCalls:
 
     def remember(self, call: LiveCall) -> None:
         """Remember a call now, and save it soon."""
+        # Whatever it finds is about to be replaced, so that asking for it changes no order.
+        earlier = self._calls.find(call.request_id)
         self._calls.remember(call)
-        call.arrived = call.used = next(self._places)
+        call.arrived = call.used = moment = next(self._moments)
+        call.place = moment if earlier is None else earlier.place
         self._note(call)
 
     def find(self, request_id: str) -> LiveCall | None:
         """The call with that id; asking for it counts as use, also after a restart."""
         call = self._calls.find(request_id)
         if call is not None:
-            call.used = next(self._places)
+            call.used = next(self._moments)
             self._note(call)
         return call
 

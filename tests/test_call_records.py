@@ -1,7 +1,6 @@
 """A call as it is kept on disk, and back."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -32,7 +31,7 @@ def whole_call() -> LiveCall:
     call.id_is_known = False
     call.counts_as_last = call.makes_content = call.passed_raw = call.streamed = True
     call.route = "other"
-    call.arrived, call.used = 4, 7
+    call.place, call.arrived, call.used = 3, 4, 7
     return call
 
 
@@ -125,15 +124,15 @@ RIGHT = '{"method":"GET","path":"/","started_at":1.0}'
     ],
 )
 def test_what_is_no_record_is_refused_without_its_words(document: str) -> None:
-    record = SavedCall(request_id=ID, arrived=1, used=1, document=document)
+    record = SavedCall(place=1, arrived=1, used=1, request_id=ID, document=document)
     with pytest.raises(UnreadableRecord) as raised:
         remembered(record, now=0.0, wall_now=1.0)
 
     assert "can" not in str(raised.value)
-    remembered(replace(record, document=RIGHT), now=0.0, wall_now=1.0)
+    remembered(record._replace(document=RIGHT), now=0.0, wall_now=1.0)
 
 
 def test_what_a_later_version_adds_is_passed_over() -> None:
-    record = SavedCall(request_id=ID, arrived=1, used=1, document=RIGHT[:-1] + ',"news":[1]}')
+    record = SavedCall(place=1, arrived=1, used=1, request_id=ID, document=RIGHT[:-1] + ',"news":[1]}')
 
     assert remembered(record, now=0.0, wall_now=1.0).path == b"/"

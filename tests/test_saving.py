@@ -206,7 +206,7 @@ def test_a_record_that_cannot_be_read_costs_one_call(
         place = bench.sidecar.sidecar._store
         assert isinstance(place, SavingCalls)
         wait_until(lambda: not place._changed, "they are saved")
-        broken = SavedCall(request_id=second, arrived=99, used=99, document="{")
+        broken = SavedCall(place=2, arrived=99, used=99, request_id=second, document="{")
         sound_loop.run(place._disk.save([broken]))
     with caplog.at_level(logging.WARNING), running() as bench:
         assert [call["id"] for call in calls_of(bench)] == [first]

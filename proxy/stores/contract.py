@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from proxy.model import Entry, Progress, Rating, RatingState
 
@@ -49,30 +49,31 @@ class RecentCalls(Protocol[C]):
         """At most `limit` calls, the newest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedCall:
-    """A call as it is kept on disk.
+class SavedCall(NamedTuple):
+    """A call as it is kept on disk; a tuple, since thousands a second may be made.
 
-    `arrived` and `used` are places in one order of events, which only grows: when it was remembered, and when it
+    `place`: where it is kept. Whoever saves gives each id a place of its own, from numbers that only grow.
+    `arrived` and `used` are moments in one order of events, which only grows: when it was remembered, and when it
     was last remembered or asked for. `document` is JSON text; what it says is for those who save and load.
     """
 
-    request_id: str
+    place: int
     arrived: int
     used: int
+    request_id: str
     document: str
 
 
 class SavedCalls(Protocol):
-    """Calls that outlast the process, one for each id, at most as many as the store was made for. Those whose last
-    use is the longest ago go first.
+    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for, and
+    few more are kept meanwhile: those whose last use is the longest ago go first.
 
     What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
     it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
     """
 
     async def save(self, calls: Sequence[SavedCall]) -> None:
-        """Keep these, each in the place of the one with its id, unless that arrived later."""
+        """Keep these, each instead of what is in its place, unless that arrived later."""
 
     async def load(self) -> list[SavedCall]:
         """All that are kept, in the order of their arrival. Those above the capacity are forgotten before."""

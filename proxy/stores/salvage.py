@@ -126,8 +126,8 @@ def _copy_the_rest(damaged: sqlite3.Connection, target: sqlite3.Connection) -> N
     for statement, insert in (
         (
             # The newest first, as far as it gets.
-            "SELECT request_id, arrived, used, document FROM call ORDER BY place DESC",
-            "INSERT OR IGNORE INTO call (request_id, arrived, used, document) VALUES (?, ?, ?, ?)",
+            "SELECT place, arrived, used, request_id, document FROM call ORDER BY place DESC",
+            "INSERT OR IGNORE INTO call (place, arrived, used, request_id, document) VALUES (?, ?, ?, ?, ?)",
         ),
         ("SELECT key, digest, taken_at FROM once", "INSERT OR IGNORE INTO once VALUES (?, ?, ?)"),
         (

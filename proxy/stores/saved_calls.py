@@ -9,10 +9,12 @@ from proxy.stores.database import Database, is_nearly_full
 
 RATINGS_SHARE = 2
 """One part in so many of the file's bound is what calls leave to ratings."""
+TRIMS = 16
+"""So many times calls above the capacity are forgotten while as many come as there may be."""
 
 SAVE = """
-INSERT INTO call (request_id, arrived, used, document) VALUES (?, ?, ?, ?)
-ON CONFLICT (request_id) DO UPDATE SET
+INSERT INTO call (place, arrived, used, request_id, document) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (place) DO UPDATE SET
     arrived = excluded.arrived, used = max(used, excluded.used), document = excluded.document
 WHERE excluded.arrived >= arrived
 """
@@ -26,21 +28,27 @@ class SqliteSavedCalls:
     def __init__(self, database: Database, capacity: int) -> None:
         self._database = database
         self._capacity = capacity
+        self._saved_since_trim = 0
 
     def __repr__(self) -> str:
         return f"<SqliteSavedCalls, at most {self._capacity}, in {self._database!r}>"
 
     async def save(self, calls: Sequence[SavedCall]) -> None:
         """Keep these; the longest unused make room."""
-        rows = [(call.request_id, call.arrived, call.used, call.document) for call in calls]
+        self._saved_since_trim += len(calls)
+        # To look for the one in whose place they are takes a walk past all: not each time.
+        is_trimmed = self._saved_since_trim > self._capacity // TRIMS
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.executemany(SAVE, rows)
-            connection.execute(TRIM, (self._capacity,))
+            connection.executemany(SAVE, calls)
+            if is_trimmed:
+                connection.execute(TRIM, (self._capacity,))
             if is_nearly_full(connection, RATINGS_SHARE):
                 _halve(connection)
 
         await self._database.run(job)
+        if is_trimmed:
+            self._saved_since_trim = 0
 
     async def load(self) -> list[SavedCall]:
         """All that are kept, in the order of their arrival."""
@@ -49,13 +57,10 @@ class SqliteSavedCalls:
             connection.execute(TRIM, (self._capacity,))
             rows = connection.execute(
                 # As they should be, whatever stands in a file that was damaged.
-                "SELECT CAST(request_id AS TEXT), CAST(arrived AS INTEGER), CAST(used AS INTEGER), "
-                "CAST(document AS TEXT) FROM call ORDER BY arrived, place"
+                "SELECT place, CAST(arrived AS INTEGER), CAST(used AS INTEGER), "
+                "CAST(request_id AS TEXT), CAST(document AS TEXT) FROM call ORDER BY arrived, place"
             ).fetchall()
-            return [
-                SavedCall(request_id=request_id, arrived=arrived, used=used, document=document)
-                for request_id, arrived, used, document in rows
-            ]
+            return [SavedCall(*row) for row in rows]
 
         return await self._database.run(job)
 

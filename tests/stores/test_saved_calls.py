@@ -1,6 +1,7 @@
 """What every store of saved calls does. A new store joins by a line in PLACES."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -48,9 +49,15 @@ def with_store(place: Place, work: Work[T], *, capacity: int = 10, max_bytes: in
     return asyncio.run(run())
 
 
-def call(name: str, arrived: int, used: int | None = None, document: str = "{}") -> SavedCall:
+def call(
+    name: str, arrived: int, used: int | None = None, document: str = "{}", place: int | None = None
+) -> SavedCall:
     return SavedCall(
-        request_id=name, arrived=arrived, used=arrived if used is None else used, document=document
+        place=arrived if place is None else place,
+        arrived=arrived,
+        used=arrived if used is None else used,
+        request_id=name,
+        document=document,
     )
 
 
@@ -80,14 +87,14 @@ def test_a_call_is_saved_again_in_its_place(place: Place) -> None:
     assert with_store(place, work) == [call("a", 1, 3, '{"ended": 1}'), call("b", 2)]
 
 
-def test_another_call_under_an_id_takes_the_place_of_the_first(place: Place) -> None:
+def test_another_call_in_the_same_place_is_kept_instead_of_the_first(place: Place) -> None:
     async def work(store: SavedCalls) -> list[SavedCall]:
-        await store.save([call("a", 1), call("b", 2), call("a", 3, 3, '"second"')])
+        await store.save([call("a", 1), call("b", 2), call("a", 3, 3, '"second"', place=1)])
         # The first one's end is told late.
         await store.save([call("a", 1, 1, '"first"')])
         return await store.load()
 
-    assert with_store(place, work) == [call("b", 2), call("a", 3, 3, '"second"')]
+    assert with_store(place, work) == [call("b", 2), call("a", 3, 3, '"second"', place=1)]
 
 
 def test_the_longest_unused_make_room(place: Place) -> None:
@@ -107,6 +114,25 @@ def test_the_capacity_holds_within_one_save(place: Place, capacity: int) -> None
         return await store.load()
 
     assert names(with_store(place, work, capacity=capacity)) == "abcdefgh"[-capacity:]
+
+
+def test_few_more_are_kept_than_are_loaded(place: Place) -> None:
+    async def run() -> None:
+        outbox = await opened(place)
+        store = SqliteSavedCalls(outbox.database, 160)
+        try:
+            for number in range(1_000):
+                await store.save([call(f"{number}", number)])
+                kept = await outbox.database.run(count)
+                assert kept <= 171
+            assert len(await store.load()) == 160 == await outbox.database.run(count)
+        finally:
+            await outbox.close()
+
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT count(*) FROM call").fetchone()[0])
+
+    asyncio.run(run())
 
 
 def test_all_are_forgotten(place: Place) -> None:
