@@ -52,7 +52,7 @@ class RecentCalls(Protocol[C]):
 class SavedCall(NamedTuple):
     """A call as it is kept on disk; a tuple, since thousands a second may be made.
 
-    `place`: where it is kept. Whoever saves gives each id a place of its own, from numbers that only grow.
+    `place`: where it is kept. Whoever saves gives each id a place of its own, by a number.
     `arrived` and `used` are moments in one order of events, which only grows: when it was remembered, and when it
     was last remembered or asked for. `document` is JSON text; what it says is for those who save and load.
     """
@@ -66,7 +66,7 @@ class SavedCall(NamedTuple):
 
 class SavedCalls(Protocol):
     """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for, and
-    few more are kept meanwhile: those whose last use is the longest ago go first.
+    few more are kept meanwhile. Those whose last use is the longest ago go first.
 
     What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
     it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
