@@ -39,9 +39,11 @@ from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
 from proxy.relay.refusals import Refusal
 from proxy.relay.writes import Gatherer
+from proxy.saving import SavingCalls
 from proxy.schedule import Pace
-from proxy.stores.contract import Outbox
+from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
+from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
 from proxy.volumes import volatile_kind
 from proxy.web.application import PREFIX, make_application
@@ -111,9 +113,11 @@ class Sidecar:
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
         network = Network(settings, self._environ)
-        self._delivery = await self._make_delivery(keys, network)
+        outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
-        readers: list[Reader] = [self._call_metrics.count, self._delivery.calls_ended]
+        self._store, readers = await self._make_store(outbox)
+        self._delivery = await self._make_delivery(outbox, keys, network)
+        readers += [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, log.format).write)
         self._journal = Journal(readers)
@@ -124,7 +128,6 @@ class Sidecar:
         self._pool = network.pool(names, self._gatherer, time.perf_counter)
         self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
-        self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
@@ -148,10 +151,22 @@ class Sidecar:
             max_connections=self._max_connections(),
         )
 
-    async def _make_delivery(self, keys: Keyring, network: Network) -> Delivery:
-        """Open the outbox, and have a courier work on it from now on."""
+    async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
+        """What remembers calls, and whether it wants to know of their ends."""
+        settings = self.settings.calls
+        memory: MemoryCalls[LiveCall] = MemoryCalls(settings.capacity)
+        disk = SqliteSavedCalls(outbox.database, settings.capacity)
+        if not settings.persist:
+            # What was saved when it was on is not wanted on disk any more.
+            await disk.forget()
+            return memory, []
+        saving = SavingCalls(memory, disk, self._clock)
+        await saving.read_back(now=time.perf_counter(), wall_now=time.time())
+        return await self._resources.enter_async_context(saving), [saving.calls_ended]
+
+    async def _make_delivery(self, outbox: Outbox, keys: Keyring, network: Network) -> Delivery:
+        """Have a courier work on the outbox from now on."""
         settings, chance = self.settings.delivery, random.random
-        outbox = await self._open_outbox()
         session = await self._resources.enter_async_context(network.api_session())
         api = HeliconeApi(
             session,
@@ -171,7 +186,7 @@ class Sidecar:
         self._resources.callback(running.cancel)
         return Delivery(outbox, courier, lanes, keys, self._clock)
 
-    async def _open_outbox(self) -> Outbox:
+    async def _open_outbox(self) -> SqliteOutbox:
         settings = self.settings.outbox
         folder = settings.state_dir or platformdirs.user_state_path(
             "helicone-feedback-proxy", appauthor=False

@@ -111,11 +111,15 @@ class LiveCall(Trace):
     route = "default"
     key_fingerprint: str | None = None
     model: str | None = None
+    place = 0
+    arrived = 0
+    used = 0
+    """Where calls are saved, these three are as in `stores.contract.SavedCall`."""
 
     @property
     def is_streaming(self) -> bool:
         """Whether its answer has begun and not ended."""
-        return self.answered is not None and self.ended is None
+        return self.answered is not None and self.ending is None
 
     def look(self, body: bytes) -> None:
         """Take the model from a request's body, if that is what it looks like."""

@@ -167,6 +167,11 @@ class Calls:
     capacity: int = setting(
         _AT_LEAST_ONE, 10_000, "How many calls are remembered; the least recently used one makes room."
     )
+    persist: bool = setting(
+        truth(),
+        False,
+        "Keep them on disk, too (ids, paths, models, times), so that they can be rated after a restart.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

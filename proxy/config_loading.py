@@ -77,6 +77,8 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
         yield f"{name}: has no effect: the Helicone key may go to that host anyway"
     if "outbox.state_dir" in names and settings.outbox.path is not None:
         yield f"{names['outbox.state_dir']}: has no effect beside path, which names the file itself"
+    if settings.calls.persist and settings.outbox.path == IN_MEMORY:
+        yield f"{names['calls.persist']}: has no effect beside outbox.path {IN_MEMORY}, where no file is"
     limits, idle = settings.upstream, "upstream.max_idle_connections"
     if idle in names and limits.max_idle_connections > limits.max_connections:
         yield f"{names[idle]}: has no effect above max_connections: no more than those are open"

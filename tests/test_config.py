@@ -127,6 +127,7 @@ TEXTS = {
     "upstream.trust_env": ("true", True),
     "upstream.ca_file": (str(AUTHORITY_FILE), str(AUTHORITY_FILE)),
     "calls.capacity": ("1", 1),
+    "calls.persist": ("true", True),
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
@@ -748,6 +749,14 @@ def test_keeping_more_connections_than_may_be_open_has_no_effect() -> None:
 
     assert said.startswith("upstream.max_idle_connections: has no effect above max_connections")
     assert load(flags={"upstream.max_connections": "10"}).upstream.max_idle_connections == 256
+
+
+def test_keeping_calls_where_there_is_no_file_has_no_effect() -> None:
+    [said] = problems(flags={"calls.persist": "true", "outbox.path": ":memory:"})
+
+    assert said == "calls.persist: has no effect beside outbox.path :memory:, where no file is"
+    assert load(flags={"calls.persist": "true"}).calls.persist
+    assert not load(flags={"calls.persist": "false", "outbox.path": ":memory:"}).calls.persist
 
 
 # --- documents --------------------------------------------------------------------------------------------

@@ -10,4 +10,5 @@ sqlite      the outbox, in one SQLite file; with
   taking      what a new rating does to the older ones of its call
   salvage     what can be read of a damaged file
   faults      what SQLite's errors mean
+saved_calls recent calls, in the same file
 """

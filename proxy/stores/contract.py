@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from proxy.model import Entry, Progress, Rating, RatingState
 
@@ -25,9 +25,13 @@ class RecentCalls(Protocol[C]):
     id that is known replaces the first.
     """
 
-    capacity: int
-    forgotten: int
-    """How many have had to make room so far."""
+    @property
+    def capacity(self) -> int:
+        """How many there may be."""
+
+    @property
+    def forgotten(self) -> int:
+        """How many have had to make room so far."""
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -43,6 +47,39 @@ class RecentCalls(Protocol[C]):
 
     def newest(self, limit: int) -> list[C]:
         """At most `limit` calls, the newest first."""
+
+
+class SavedCall(NamedTuple):
+    """A call as it is kept on disk; a tuple, since thousands a second may be made.
+
+    `place`: where it is kept. Whoever saves gives each id a place of its own, by a number.
+    `arrived` and `used` are moments in one order of events, which only grows: when it was remembered, and when it
+    was last remembered or asked for. `document` is JSON text; what it says is for those who save and load.
+    """
+
+    place: int
+    arrived: int
+    used: int
+    request_id: str
+    document: str
+
+
+class SavedCalls(Protocol):
+    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for, and
+    few more are kept meanwhile. Those whose last use is the longest ago go first.
+
+    What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
+    it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
+    """
+
+    async def save(self, calls: Sequence[SavedCall]) -> None:
+        """Keep these, each instead of what is in its place, unless that arrived later."""
+
+    async def load(self) -> list[SavedCall]:
+        """All that are kept, in the order of their arrival. Those above the capacity are forgotten before."""
+
+    async def forget(self) -> int:
+        """Forget all, and leave nothing of them in the file. Gives how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

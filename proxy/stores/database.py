@@ -227,12 +227,17 @@ def is_for_all(error: Exception) -> bool:
     return isinstance(error, OutboxFailed) and not isinstance(error, OutboxFull)
 
 
-def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:
-    """Raises OutboxFull when what is left of the bound is needed for what is there already."""
+def is_nearly_full(connection: sqlite3.Connection, reserved_share: int = RESERVED_SHARE) -> bool:
+    """Whether what is left of the bound is less than one part in so many."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (most,) = connection.execute("PRAGMA max_page_count").fetchone()
-    if pages - free > most - most // RESERVED_SHARE:
+    return bool(pages - free > most - most // reserved_share)
+
+
+def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:
+    """Raises OutboxFull when what is left of the bound is needed for what is there already."""
+    if is_nearly_full(connection):
         raise OutboxFull("The outbox has reached the size that it may have. Raise [outbox] max_size_mib.")
 
 

@@ -35,7 +35,7 @@ def salvage(damaged: sqlite3.Connection, target: sqlite3.Connection) -> tuple[in
             target.execute(INSERT, (0, *row))
             saved.add(seq)
     _make_current(target)
-    _copy_keys(damaged, target)
+    _copy_the_rest(damaged, target)
     highest = max((rescue.highest, *saved), default=0)
     target.execute("DELETE FROM sqlite_sequence WHERE name = 'rating'")
     target.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('rating', ?)", (highest,))
@@ -140,9 +140,14 @@ def _make_current(target: sqlite3.Connection) -> None:
     )
 
 
-def _copy_keys(damaged: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """What repeated requests are known by. Losing one costs a second, equal rating."""
+def _copy_the_rest(damaged: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Calls, and what repeated requests are known by: losing that costs a second, equal rating."""
     for statement, insert in (
+        (
+            # The newest first, as far as it gets.
+            "SELECT place, arrived, used, request_id, document FROM call ORDER BY place DESC",
+            "INSERT OR IGNORE INTO call (place, arrived, used, request_id, document) VALUES (?, ?, ?, ?, ?)",
+        ),
         ("SELECT key, digest, taken_at FROM once", "INSERT OR IGNORE INTO once VALUES (?, ?, ?)"),
         (
             "SELECT key, place, seq FROM once_rating",

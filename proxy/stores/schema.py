@@ -86,7 +86,21 @@ RATINGS: Migration = (
     "CREATE INDEX once_rating_by_seq ON once_rating (seq)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (RATINGS,)
+# No index by id: ids are random, so that a commit of many would write most of its pages.
+CALLS: Migration = (
+    """
+    CREATE TABLE call (
+        place INTEGER PRIMARY KEY,
+        arrived INTEGER NOT NULL,
+        used INTEGER NOT NULL,
+        request_id TEXT NOT NULL,
+        document TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX call_by_use ON call (used)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (RATINGS, CALLS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -42,6 +42,7 @@ LAYERS = (
     (
         "proxy.relay.*",
         "proxy.api_client",
+        "proxy.call_records",
         "proxy.calls",
         "proxy.courier",
         "proxy.delivery",
@@ -54,6 +55,7 @@ LAYERS = (
         "proxy.metrics",
         "proxy.rating_fields",
         "proxy.ratings",
+        "proxy.saving",
     ),
     ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
@@ -327,7 +329,9 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
     ]
 
 
-TASK_OWNERS = frozenset({"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py"})
+TASK_OWNERS = frozenset(
+    {"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py", "proxy/saving.py"}
+)
 """A lookup of a name outlives whoever asked for it first: others wait for it, too. So does what a courier does."""
 
 
