@@ -39,7 +39,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it, without the warm-up. `failed`: ratings that were not answered with 202."""
+    """What came of it, without the warm-up. `failed`: ratings that were not answered with 202.
+
+    `late_p99_seconds`: how much later than due a rating was sent, for which the machine and this program answer.
+    """
 
     ratings: int
     failed: int
@@ -47,6 +50,7 @@ class Report:
     p50_seconds: float
     p99_seconds: float
     max_seconds: float
+    late_p99_seconds: float
     calls: int
     calls_p50_seconds: float
     calls_p99_seconds: float
@@ -73,6 +77,7 @@ class Line:
         self._lock = threading.Lock()
         self._next = 0
         self.latencies: list[float] = []
+        self.late: list[float] = []
         self.failed = 0
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
 
@@ -84,17 +89,20 @@ class Line:
         for thread in self._threads:
             thread.join()
         self.latencies.sort()
+        self.late.sort()
 
     def _work(self) -> None:
         table, request = self._timetable, self._make()
         while (number := self._take()) is not None:
             due = table.start + number * table.interval
             time.sleep(max(0.0, due - time.perf_counter()))
+            late = time.perf_counter() - due
             is_fine = request(number)
             took = time.perf_counter() - due
             if due >= table.counted_from:
                 with self._lock:
                     self.latencies.append(took)
+                    self.late.append(late)
                     self.failed += not is_fine
 
     def _take(self) -> int | None:
@@ -183,6 +191,7 @@ def carry_out(order: Order) -> Report:
         ratings.failed,
         ended - begin,
         *_spread(ratings.latencies),
+        _spread(ratings.late)[1],
         len(calls.latencies),
         *_spread(calls.latencies),
     )

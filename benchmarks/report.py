@@ -187,11 +187,13 @@ def _about_ratings(results: Results, targets: Sequence[TargetInfo]) -> str:
     bare = [median(getattr(it, f"{what}_seconds") for it in results.disk) for what in ("p50", "p99")]
     longest = max((it.max_seconds for it in results.disk), default=None)
     alone = f"p50 {_milliseconds(bare[0])}, p99 {_milliseconds(bare[1])}, longest {_milliseconds(longest)}"
+    late = median(it.late_p99_seconds for it in results.ratings)
     note = (
         f"{PER_SECOND} ratings a second with `?wait=queued`, a connection each, from the moment at which each was "
         "due until its answer has ended; the outbox is a file, delivery is on as by default. Meanwhile "
         f"{CALLS_PER_SECOND} relayed calls a second, measured the same way; their CPU is in that of the ratings. "
-        f"A bare commit on that disk, with nothing around it: {alone}."
+        f"A bare commit on that disk, with nothing around it: {alone}. "
+        f"Ratings were sent later than due by {_milliseconds(late)}, p99, which is the load's doing."
     )
     for target in targets:
         ratio = beside_ratio(results, target.name)

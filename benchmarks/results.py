@@ -96,7 +96,7 @@ class RatingSample(_Frozen):
     """Ratings on a schedule, each answered when it is on disk, and relayed calls meanwhile, whose CPU is included.
 
     `api`: how Helicone's is. Latencies count from the moment at which the request was due, whether or not it could
-    be sent then.
+    be sent then; `late_p99_seconds` is how much later it was sent.
     """
 
     round: int
@@ -108,6 +108,7 @@ class RatingSample(_Frozen):
     p50_seconds: float
     p99_seconds: float
     max_seconds: float
+    late_p99_seconds: float
     calls: int
     calls_p50_seconds: float
     calls_p99_seconds: float

@@ -9,13 +9,32 @@ from pathlib import Path
 
 import pytest
 from benchmarks.bench import Plan, Run
-from benchmarks.figures import call_figures, median_ratio, percentile, stream_figures
+from benchmarks.figures import (
+    beside_ratio,
+    call_figures,
+    median_ratio,
+    percentile,
+    rating_figures,
+    stream_figures,
+)
 from benchmarks.goals import verdicts
 from benchmarks.peers import PEERS_KNOWN
 from benchmarks.processes import Cores, Program, ProgramFailed, free_port
 from benchmarks.programs import find_program
+from benchmarks.rater import Line, Timetable
+from benchmarks.ratings import Api
 from benchmarks.report import markdown, summary, table
-from benchmarks.results import CallSample, Interpreter, Machine, Results, StreamSample, TargetInfo
+from benchmarks.results import (
+    BesideSample,
+    CallSample,
+    DiskSample,
+    Interpreter,
+    Machine,
+    RatingSample,
+    Results,
+    StreamSample,
+    TargetInfo,
+)
 from benchmarks.sdk_call import HEADERS, chat_body, request_bytes
 from benchmarks.sidecar import sidecar
 
@@ -67,7 +86,27 @@ def chunks(target: str, number: int, relayed: int) -> StreamSample:
     )
 
 
-def results(*samples: CallSample | StreamSample, ours: TargetInfo = OURS) -> Results:
+def ratings(number: int, p99_milliseconds: float, api: str = Api.WORKS) -> RatingSample:
+    """A thousand ratings."""
+    return RatingSample(
+        round=number,
+        target="sidecar",
+        api=api,
+        ratings=1000,
+        seconds=5.0,
+        cpu_seconds=1.0,
+        p50_seconds=0.001,
+        p99_seconds=p99_milliseconds / 1000,
+        max_seconds=2 * p99_milliseconds / 1000,
+        late_p99_seconds=0.0001,
+        calls=500,
+        calls_p50_seconds=0.0005,
+        calls_p99_seconds=0.001,
+        calls_max_seconds=0.002,
+    )
+
+
+def results(*samples: CallSample | StreamSample | RatingSample, ours: TargetInfo = OURS) -> Results:
     """A run with those samples."""
     return Results(
         taken_at="2026-11-23T00:00:00+00:00",
@@ -77,6 +116,7 @@ def results(*samples: CallSample | StreamSample, ours: TargetInfo = OURS) -> Res
         targets=[DIRECT, ours, NGINX],
         calls=[sample for sample in samples if isinstance(sample, CallSample)],
         streams=[sample for sample in samples if isinstance(sample, StreamSample)],
+        ratings=[sample for sample in samples if isinstance(sample, RatingSample)],
     )
 
 
@@ -125,6 +165,42 @@ def test_who_does_not_keep_up_with_the_chunks_has_no_delay() -> None:
     assert stream_figures(run, "nginx", 50).added_p50 == 0.0
 
 
+def test_ratings_are_medians_of_the_rounds_but_for_the_longest_of_all() -> None:
+    run = results(ratings(0, 2), ratings(1, 3), ratings(2, 9), ratings(0, 70, Api.SILENT))
+    figures = rating_figures(run, "sidecar", Api.WORKS)
+    assert (figures.p99, figures.longest) == (0.003, 0.018)
+    assert figures.cpu_seconds == pytest.approx(0.001)
+
+
+def test_calls_beside_ratings_are_compared_within_a_round() -> None:
+    def beside(number: int, per_second: float, cpu_seconds: float) -> BesideSample:
+        return BesideSample(
+            round=number, target="sidecar", ratings_per_second=per_second, calls=1000, cpu_seconds=cpu_seconds
+        )
+
+    samples = [beside(0, 0, 0.1), beside(0, 20, 0.11), beside(1, 0, 0.3), beside(1, 20, 0.36)]
+    run = results().model_copy(update={"beside": samples})
+    assert beside_ratio(run, "sidecar") == pytest.approx(1.15)
+    assert beside_ratio(results(), "sidecar") is None
+
+
+def test_a_request_that_holds_up_others_makes_them_late_and_not_fewer() -> None:
+    start = time.perf_counter()
+    timetable = Timetable(start, interval=0.001, count=100, counted_from=start + 0.0505)
+    slow_at = 60
+
+    def request(number: int) -> bool:
+        time.sleep(0.2 if number == slow_at else 0.0)
+        return number != slow_at
+
+    line = Line(timetable, 1, lambda: request)
+    line.start()
+    line.join()
+    assert len(line.latencies) == 49
+    assert line.failed == 1
+    assert sum(latency > 0.15 for latency in line.latencies) == 100 - slow_at
+
+
 # --- goals and report ---------------------------------------------------------------------------------------
 
 
@@ -141,6 +217,21 @@ def test_a_goal_that_needs_an_absent_peer_is_neither_reached_nor_missed() -> Non
     run = results(calls("sidecar", 0, 80, 1, 32), calls("nginx", 0, 40, 1, 32))
     verdict = next(verdict for verdict in verdicts(run, OURS) if "Envoy" in verdict.goal)
     assert verdict.reached is None
+
+
+@pytest.mark.parametrize(("p99", "reached"), [(4.9, True), (5.1, False)])
+def test_the_goal_for_ratings_holds_however_the_api_is(p99: float, reached: bool) -> None:
+    run = results(ratings(0, 1), ratings(0, p99, Api.SILENT))
+    judged = {verdict.goal: verdict.reached for verdict in verdicts(run, OURS) if "on disk" in verdict.goal}
+    assert list(judged.values()) == [True, reached]
+    assert "silent" in list(judged)[1]
+
+
+def test_ratings_are_reported_beside_what_the_disk_itself_takes() -> None:
+    disk = DiskSample(round=0, commits=9, p50_seconds=0.0002, p99_seconds=0.0004, max_seconds=0.003)
+    report = markdown(results(ratings(0, 2)).model_copy(update={"disk": [disk]}))
+    assert "| **this sidecar** | works | 1.00 ms | 2.00 ms | 4.00 ms | 1,000 µs |" in report
+    assert "nothing around it: p50 0.20 ms, p99 0.40 ms, longest 3.00 ms." in report
 
 
 def test_a_table_is_markdown() -> None:
@@ -238,8 +329,9 @@ def test_the_smallest_run_measures_what_it_should(tmp_path: Path) -> None:
         warm_seconds=0,
         stream_seconds=0.3,
         settle_seconds=0.1,
+        rating_seconds=1.0,
         levels=(3,),
-        parts=("calls", "streams"),
+        parts=("calls", "streams", "ratings"),
     )
     said: list[str] = []
     run = Run(plan, tmp_path, said.append)
@@ -255,4 +347,9 @@ def test_the_smallest_run_measures_what_it_should(tmp_path: Path) -> None:
     assert all(it.cpu_seconds > 0 for it in measured.calls[1:])
     assert all(it.cpu_seconds > 0 for it in measured.streams[1:])
     assert call_figures(measured, "sidecar", many=2).ratio
+    assert [it.api for it in measured.ratings] == list(Api)
+    assert all(it.ratings == 200 and 0 < it.p50_seconds <= it.p99_seconds for it in measured.ratings)
+    assert all(it.calls == 100 and it.cpu_seconds > 0 for it in measured.ratings)
+    assert [it.ratings_per_second for it in measured.beside] == [0, 20]
+    assert measured.disk[0].commits > 0
     assert "CPython" in markdown(measured)
