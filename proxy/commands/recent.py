@@ -26,7 +26,7 @@ _OTHER_COLUMNS = 34
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many calls.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many calls.")
 @asking_options
 def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
     """Show the newest calls and their ratings."""

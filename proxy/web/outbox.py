@@ -9,13 +9,12 @@ from proxy.errors import CallerError
 from proxy.model import Entry, RatingState
 from proxy.web.answers import answer, describe_progress
 from proxy.web.context import CONTEXT, Context
-from proxy.web.query import listed, number, refuse_unknown_query, word
+from proxy.web.query import limited, listed, number, refuse_unknown_query, word
 from proxy.web.remembered import NO_ID, describe_history
 from proxy.web.submissions import sent_body
 from proxy.web.turns import in_turns
 
 _DEFAULT_LIMIT = 100
-_LARGEST_LIMIT = 1000
 _CURRENT = tuple(
     state for state in RatingState if state not in (RatingState.SUPERSEDED, RatingState.WITHDRAWN)
 )
@@ -26,11 +25,7 @@ async def list_outbox(request: web.Request) -> web.Response:
     """GET /feedback/outbox: current ratings, the newest first; `?history=true` adds all of each call."""
     refuse_unknown_query(request, "state", "limit", "before", "history")
     context = request.app[CONTEXT]
-    limit = number(request, "limit", _DEFAULT_LIMIT)
-    if not 1 <= limit <= _LARGEST_LIMIT:
-        raise CallerError(
-            f"limit has to be from 1 to {_LARGEST_LIMIT}; ?before= leads to what comes after that."
-        )
+    limit = limited(request, _DEFAULT_LIMIT)
     before = number(request, "before", 0) if "before" in request.query else None
     with_history = word(request, "history", "false", ("true", "false")) == "true"
     entries = await context.delivery.listing(_states(request), before, limit)

@@ -9,6 +9,7 @@ from proxy.errors import CallerError
 
 W = TypeVar("W", bound=str)
 
+_LARGEST_LIMIT = 1000
 _SPAN = re.compile(r"(?P<number>[0-9]{1,7}(?:\.[0-9]{1,6})?)(?P<unit>ms|s)?", re.ASCII)
 
 
@@ -28,6 +29,14 @@ def number(request: web.Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise CallerError(f"{name} has to be a whole number from 0, as in ?{name}={default}.")
     return int(text)
+
+
+def limited(request: web.Request, default: int) -> int:
+    """The query's `limit`: how many are shown at once. More would make a call wait meanwhile."""
+    limit = number(request, "limit", default)
+    if not 1 <= limit <= _LARGEST_LIMIT:
+        raise CallerError(f"limit has to be from 1 to {_LARGEST_LIMIT}.")
+    return limit
 
 
 def seconds(request: web.Request, name: str, default: float, *, most: float) -> float:

@@ -10,7 +10,7 @@ from proxy.errors import ReadOnly, UnknownCall
 from proxy.model import Entry
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
-from proxy.web.query import number, refuse_unknown_query
+from proxy.web.query import limited, number, refuse_unknown_query
 from proxy.web.turns import in_turns
 
 NO_ID = (
@@ -68,7 +68,7 @@ async def list_calls(request: web.Request) -> web.Response:
     refuse_unknown_query(request, "limit")
     context = request.app[CONTEXT]
     now = context.clock()
-    newest = context.store.newest(number(request, "limit", _DEFAULT_LIMIT))
+    newest = context.store.newest(limited(request, _DEFAULT_LIMIT))
     calls = [call.snapshot(now) async for call in in_turns(newest)]
     current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
     return answer(
