@@ -32,7 +32,7 @@ from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.outgoing import Outgoing, key_lines
+from proxy.network import Network, key_lines
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
@@ -112,11 +112,11 @@ class Sidecar:
         log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
-        outgoing = Outgoing(settings, self._environ)
+        network = Network(settings, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
         self._store, readers = await self._make_store(outbox)
-        self._delivery = await self._make_delivery(outbox, keys, outgoing)
+        self._delivery = await self._make_delivery(outbox, keys, network)
         readers += [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, log.format).write)
@@ -125,7 +125,7 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         names = NameCache(system_resolve, time.monotonic)
         self._resources.push_async_callback(names.close)
-        self._pool = outgoing.pool(names, self._gatherer, time.perf_counter)
+        self._pool = network.pool(names, self._gatherer, time.perf_counter)
         self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._recorder = recorder = CallRecorder(
@@ -164,10 +164,10 @@ class Sidecar:
         await saving.read_back(now=time.perf_counter(), wall_now=time.time())
         return await self._resources.enter_async_context(saving), [saving.calls_ended]
 
-    async def _make_delivery(self, outbox: Outbox, keys: Keyring, outgoing: Outgoing) -> Delivery:
+    async def _make_delivery(self, outbox: Outbox, keys: Keyring, network: Network) -> Delivery:
         """Have a courier work on the outbox from now on."""
         settings, chance = self.settings.delivery, random.random
-        session = await self._resources.enter_async_context(outgoing.api_session())
+        session = await self._resources.enter_async_context(network.api_session())
         api = HeliconeApi(
             session,
             self.settings.helicone.url_for,

@@ -210,16 +210,21 @@ class Delivery:
                 while not self._is_done_waiting(entry, until):
                     await changed.wait()
                     changed.clear()
-                    kept = await self._outbox.history(entry.request_id)
-                    entry = next((each for each in kept if each.seq == entry.seq), entry)
+                    entry = await self._again(entry)
         except TimeoutError:
-            pass
+            # It may have moved on between its commit and the beginning of this wait.
+            entry = await self._again(entry)
         finally:
             watching = self._watchers[entry.request_id]
             watching.discard(changed)
             if not watching:
                 del self._watchers[entry.request_id]
         return self.standing(entry)
+
+    async def _again(self, entry: Entry) -> Entry:
+        """The entry as it stands now; as it stood, if it is kept no longer."""
+        kept = await self._outbox.history(entry.request_id)
+        return next((each for each in kept if each.seq == entry.seq), entry)
 
     def _is_done_waiting(self, entry: Entry, until: Until) -> bool:
         state = self.standing(entry).state

@@ -18,7 +18,7 @@ from proxy import helicone
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids, makes_content, without_keys
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
-from proxy.outgoing import key_lines
+from proxy.network import key_lines
 from proxy.relay.contract import Ending
 from proxy.relay.destination import Upstream as Destination
 
@@ -524,7 +524,7 @@ def test_a_rating_leaves_under_the_apps_own_key(
     # Ours does not go beside the app's own.
     assert DEMO_KEY not in str(called.headers)
     for where in ("/feedback/last", f"/feedback/{request_id}"):
-        assert bench.rate(where).status == 200
+        assert bench.rate(f"{where}?timeout=10").status == 200
         assert bench.standin.api.last.values("Authorization") == [f"Bearer {APPS_KEY}"]
     assert [(event.organisation, event.loss) for event in bench.events] == [("org-of-the-app", None)] * 2
 

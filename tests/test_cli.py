@@ -489,9 +489,14 @@ def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
         outcome = command("check", "--port", port, HELICONE_API_KEY=CANARY)
     assert (outcome.status, outcome.stderr) == (0, "")
     assert outcome.stdout == (
-        f"The configuration is fine: https://oai.helicone.ai, port {port}, a Helicone key is configured; "
-        "ratings go to https://api.helicone.ai.\n"
+        f"The configuration is fine (no file was read): https://oai.helicone.ai, port {port}, a Helicone key is "
+        "configured; ratings go to https://api.helicone.ai.\n"
     )
+
+
+def test_check_says_which_file_it_has_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 9000\n")
+    assert "(read from config.toml)" in run_command("check", cwd=tmp_path).stdout
 
 
 def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:

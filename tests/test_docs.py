@@ -299,8 +299,8 @@ def test_a_block_that_fails_is_seen(
 DOCUMENT = """\
 # A title, and more
 
-`helicone-proxy serve --port 0`, `helicone-proxy fly`, `helicone-proxy outbox list --json`, `helicone-proxy outbox fly`, `--port`, `--wings`, `curl --json x`
-`make demo`, `make tea`
+`helicone-proxy serve --port 0`, `helicone-proxy fly`, `--port`, `--wings`, `curl --json x`
+`make demo`, `make tea`, `helicone-proxy outbox list --json`, `helicone-proxy outbox fly`
 [here](other.md) [gone](gone.md) [top](#a-title-and-more) [no](#nowhere) [web](https://example.com/x)
 
 <!-- tested -->
@@ -323,8 +323,8 @@ def test_what_a_document_gets_wrong_is_seen(tmp_path: Path) -> None:
     assert unknown_commands(DOCUMENT) == [
         "KEY=x helicone-proxy serve    --wheels 4",
         "helicone-proxy fly",
-        "helicone-proxy outbox fly",
         "--wings",
+        "helicone-proxy outbox fly",
     ]
     assert unknown_targets(DOCUMENT, "X := 1\ndemo: a\n") == ["PYTHON=x make coffee ARGS=y", "make tea"]
     assert broken_links(document) == ["gone.md", "#nowhere"]

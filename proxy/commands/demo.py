@@ -77,6 +77,7 @@ Type these into another terminal:
   a chat           curl {url}/v1/chat/completions {json_label} -d '{_CHAT}'
   a streamed chat  curl -N {url}/v1/chat/completions {json_label} -d '{_STREAMED_CHAT}'
   a thumb          curl -d '{{"rating": true}}' {url}/feedback/last
+  what came of it  curl {url}/feedback/last
 
 What the stand-in stores is shown here. Like Helicone, it loses a rating that comes before it has stored the
 call, which takes it a moment after the answer's last word. The sidecar looks, and sends a lost one again.

@@ -13,7 +13,10 @@ import click
 from proxy.commands.asking import asking_options, back_option, json_text, path_of, running_sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 
-_THUMBS = ("up", "down")
+_THUMBS = frozenset(
+    {"up", "down", "true", "false", "good", "bad", "+1", "👍", "👎", "thumbs_up", "thumbs_down"}
+)
+"""As the local API has them, but for -1, which looks like an option."""
 _TRUTHS = ("false", "true")
 
 

@@ -65,8 +65,8 @@ class SavedCall(NamedTuple):
 
 
 class SavedCalls(Protocol):
-    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for, and
-    few more are kept meanwhile. Those whose last use is the longest ago go first.
+    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for,
+    and few more are kept meanwhile. Those whose last use is the longest ago go first.
 
     What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
     it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
@@ -136,7 +136,7 @@ class Outbox(Protocol):
 
     @property
     def description(self) -> Mapping[str, object]:
-        """For the health answer: where it is, which engine, how it synchronises, what was salvaged."""
+        """What it is and how safe, for the health answer: where, which engine, how it syncs, what was salvaged."""
 
     async def append(
         self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None
@@ -161,8 +161,15 @@ class Outbox(Protocol):
     async def let_go(self, request_id: str | None, due_at: float) -> int:
         """The HELD entries of that call (None: of every call) without a time get one. Gives how many."""
 
-    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
-        """At most `limit` current entries under that key whose time has come."""
+    async def due(
+        self, key_fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> Due:
+        """At most `limit` current entries under that key, in one of these states (none given: in any), whose time
+        has come."""
+
+    async def bring_forward(self, latest: float) -> int:
+        """What is due later than that is due then: a clock that was wrong may have put it off for years. Gives how
+        many."""
 
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""
@@ -179,7 +186,7 @@ class Outbox(Protocol):
     async def listing(
         self, states: Sequence[RatingState] = (), *, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
-        """Current entries in one of these states (none given: in any) with a `seq` below `before`, the newest first.
+        """Current entries in one of these states (none given: in any), `seq` below `before`, the newest first.
 
         None is PAUSED, since that is no state of the store's.
         """
@@ -205,8 +212,8 @@ class Outbox(Protocol):
     async def prune(self, before: float) -> int:
         """Forget what was settled before then, some at a time. Gives how many.
 
-        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for, and
-        what would be current again if the current one were taken back.
+        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for,
+        and what would be current again if the current one were taken back.
         """
 
     async def close(self) -> None:

@@ -57,7 +57,7 @@ LAYERS = (
         "proxy.ratings",
         "proxy.saving",
     ),
-    ("proxy.outgoing", "proxy.web.*"),
+    ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
@@ -353,6 +353,7 @@ BLIND: Mapping[tuple[str, str | None], str] = {
         "__aenter__",
     ): "whatever keeps it from starting, the sockets are closed; it is raised again",
     ("proxy/calls.py", "_remember"): "whatever a store does, the call goes on",
+    ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
     (
         "proxy/web/answers.py",
         "errors_as_sentences",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import proxy
-from harness.benches import JSON, Bench, StartBench, document, error_of, id_of
+from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import StartSidecar
 from harness.wire import Message
 from proxy.demo import DEMO_KEY, GatewayFault
@@ -230,3 +230,15 @@ def test_no_answer_shows_the_key(bench: Bench) -> None:
     bench.rate()
     for target in ("/feedback", "/feedback/last", "/feedback/health"):
         assert b"demokey" not in bench.get(target).body
+
+
+def test_when_only_failed_calls_came_last_says_so_and_not_that_nothing_came(
+    start_sidecar: StartSidecar,
+) -> None:
+    sidecar = start_sidecar("http://127.0.0.1:9")
+    sidecar.connect().ask(request("POST", "/v1/chat/completions", chat_body(), JSON))
+    answer = sidecar.connect().ask(request("GET", "/feedback/last"))
+    status, _, message = error_of(answer)
+    assert status == 404
+    assert "answered with 2xx" in message
+    assert "GET /feedback" in message
