@@ -88,7 +88,13 @@ def _plan(options: Options) -> Plan:
     )
     if options.quick:
         plan = replace(
-            plan, rounds=1, call_seconds=1, stream_seconds=1.0, memory_calls=5000, memory_streams=200
+            plan,
+            rounds=1,
+            call_seconds=1,
+            stream_seconds=1.0,
+            rating_seconds=3.0,
+            memory_calls=5000,
+            memory_streams=200,
         )
     if options.rounds:
         plan = replace(plan, rounds=options.rounds)

@@ -9,16 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import small_calls, streams
+from benchmarks import rater, ratings, small_calls, streams
 from benchmarks.listener import Order
 from benchmarks.machine import this_machine
 from benchmarks.memory import destination, measure_memory
 from benchmarks.processes import Cores, Program, ProgramFailed
 from benchmarks.programs import version_of
+from benchmarks.ratings import Api, RatingsFailed
 from benchmarks.results import (
+    BesideSample,
     CallSample,
+    DiskSample,
     Machine,
     MemorySample,
+    RatingSample,
     Results,
     StartSample,
     StreamSample,
@@ -30,8 +34,8 @@ from benchmarks.streams import INTERVAL_SECONDS, ListeningFailed, Overloaded
 from benchmarks.targets import DIRECT, Running, Target, start
 from benchmarks.upstreams import StreamsKept, small_calls_upstream, streaming_upstream, wait_until_no_streams
 
-CALLS, STREAMS, MEMORY, START = PARTS = ("calls", "streams", "memory", "startup")
-FAILURES = (LoadFailed, ListeningFailed, ProgramFailed)
+CALLS, STREAMS, RATINGS, MEMORY, START = PARTS = ("calls", "streams", "ratings", "memory", "startup")
+FAILURES = (LoadFailed, ListeningFailed, ProgramFailed, RatingsFailed)
 
 _SLOW_START_SECONDS = 3.0
 """Who takes longer is started once, not in every round."""
@@ -54,6 +58,7 @@ class Plan:
     stream_seconds: float = 2.0
     settle_seconds: float = 0.5
     levels: Sequence[int] = streams.LEVELS
+    rating_seconds: float = 10.0
     memory_calls: int = 100_000
     memory_streams: int = 1000
     parts: Sequence[str] = PARTS
@@ -87,6 +92,9 @@ class Run:
     failed: dict[tuple[str, str], Exception] = field(default_factory=dict)
     calls: list[CallSample] = field(default_factory=list)
     streams: list[StreamSample] = field(default_factory=list)
+    ratings: list[RatingSample] = field(default_factory=list)
+    beside: list[BesideSample] = field(default_factory=list)
+    disk: list[DiskSample] = field(default_factory=list)
     memory: list[MemorySample] = field(default_factory=list)
     starts: list[StartSample] = field(default_factory=list)
     leaking: set[str] = field(default_factory=set)
@@ -96,6 +104,7 @@ class Run:
         parts = {
             CALLS: self._calls,
             STREAMS: self._streams,
+            RATINGS: self._ratings,
             MEMORY: self._memory,
             START: self._startup,
         }
@@ -121,6 +130,9 @@ class Run:
             targets=[TargetInfo(name=DIRECT, title="direct", version=""), *targets],
             calls=[it for it in self.calls if (it.target, CALLS) not in self.failed],
             streams=[it for it in self.streams if (it.target, _level(it.streams)) not in self.failed],
+            ratings=self.ratings,
+            beside=self.beside,
+            disk=self.disk,
             memory=self.memory,
             starts=self.starts,
             overloaded=[
@@ -244,6 +256,78 @@ class Run:
             f"{heard.cpu_seconds / max(1, report.chunks) * 1e6:.1f} µs each, "
             f"p50 {report.p50_seconds * 1e3:.2f} ms, p99 {report.p99_seconds * 1e3:.2f} ms"
         )
+
+    # -- ratings
+
+    def _ratings(self) -> None:
+        ours = [target for target in self.plan.targets if target.info.interpreter is not None]
+        if not ours:
+            return
+        with small_calls_upstream(self.folder, self.cores) as port:
+            for number in range(self.plan.rounds):
+                self._commit(number)
+                for behaves in Api:
+                    with ratings.api_that(behaves, self.folder, self.cores) as api_port:
+                        for target in _rotated(ours, number):
+                            self._rate(ratings.with_api(target, api_port), number, behaves, port)
+
+    def _commit(self, number: int) -> None:
+        commits = ratings.commit_for(self.plan.stream_seconds, self.folder)
+        self.disk.append(DiskSample(round=number, **vars(commits)))
+        self.say(
+            f"disk: {commits.commits} bare commits, p50 {commits.p50_seconds * 1e3:.2f} ms, "
+            f"p99 {commits.p99_seconds * 1e3:.2f} ms"
+        )
+
+    def _rate(self, target: Target, number: int, behaves: Api, upstream_port: int) -> None:
+        if (target.name, RATINGS) in self.failed:
+            return
+        with self._or_left_out(target.name, RATINGS), contextlib.ExitStack() as stack:
+            running = start(target, self.folder, upstream_port, self.cores)
+            stack.enter_context(running.program)
+            order = rater.Order(
+                running.site.port, ratings.PER_SECOND, ratings.CALLS_PER_SECOND, self.plan.rating_seconds
+            )
+            rated = ratings.rate_for(running, order, self.cores)
+            report = rated.report
+            self.ratings.append(
+                RatingSample(
+                    round=number,
+                    target=target.name,
+                    api=behaves,
+                    cpu_seconds=rated.cpu_seconds,
+                    **{name: value for name, value in vars(report).items() if name != "failed"},
+                )
+            )
+            self.say(
+                f"ratings, round {number + 1} of {self.plan.rounds}: {target.name}, the API {behaves}: "
+                f"{report.ratings} ratings, p50 {report.p50_seconds * 1e3:.2f} ms, "
+                f"p99 {report.p99_seconds * 1e3:.2f} ms, longest {report.max_seconds * 1e3:.2f} ms; "
+                f"calls meanwhile p99 {report.calls_p99_seconds * 1e3:.2f} ms"
+            )
+            if behaves is Api.WORKS:
+                self._call_beside(running, number)
+
+    def _call_beside(self, running: Running, number: int) -> None:
+        for per_second in (0, ratings.BESIDE_CALLS_PER_SECOND):
+            seconds, at = self.plan.call_seconds, (self.folder, self.cores)
+            if per_second:
+                load = ratings.post_while_rating(running, seconds, *at)
+            else:
+                load = small_calls.post_for(destination(running), ratings.CONNECTIONS, seconds, *at)
+            self.beside.append(
+                BesideSample(
+                    round=number,
+                    target=running.name,
+                    ratings_per_second=per_second,
+                    calls=load.calls,
+                    cpu_seconds=load.cpu_seconds,
+                )
+            )
+            self.say(
+                f"small calls beside {per_second} ratings a second: {running.name}: "
+                f"{load.cpu_seconds / load.calls * 1e6:.1f} µs each"
+            )
 
     # -- memory and start
 

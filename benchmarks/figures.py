@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from benchmarks.results import CallSample, MemorySample, Results, StartSample, StreamSample
+from benchmarks.results import CallSample, MemorySample, RatingSample, Results, StartSample, StreamSample
 from benchmarks.targets import DIRECT
 
 BASE = "nginx"
@@ -123,6 +123,50 @@ def stream_figures(results: Results, target: str, streams: int) -> StreamFigures
         relayed=relayed,
         lost=sum(sample.lost for sample in samples if sample.target == target),
     )
+
+
+@dataclass(frozen=True)
+class RatingFigures:
+    """Ratings while Helicone's API is in one way: medians of the rounds, but for the longest of all."""
+
+    cpu_seconds: float | None
+    p50: float | None
+    p99: float | None
+    longest: float | None
+    calls_p50: float | None
+    calls_p99: float | None
+    calls_longest: float | None
+
+
+def rating_figures(results: Results, target: str, api: str) -> RatingFigures:
+    """The figures of ratings taken by `target` while the API is like that."""
+    samples = [sample for sample in results.ratings if (sample.target, sample.api) == (target, api)]
+
+    def middle(value: Callable[[RatingSample], float]) -> float | None:
+        return median(map(value, samples))
+
+    return RatingFigures(
+        cpu_seconds=middle(lambda it: it.cpu_seconds / max(1, it.ratings)),
+        p50=middle(lambda it: it.p50_seconds),
+        p99=middle(lambda it: it.p99_seconds),
+        longest=max((sample.max_seconds for sample in samples), default=None),
+        calls_p50=middle(lambda it: it.calls_p50_seconds),
+        calls_p99=middle(lambda it: it.calls_p99_seconds),
+        calls_longest=max((sample.calls_max_seconds for sample in samples), default=None),
+    )
+
+
+def beside_ratio(results: Results, target: str) -> float | None:
+    """How many times the CPU per call is what it is without ratings, theirs included."""
+    spent = [
+        {
+            it.round: it.cpu_seconds / max(1, it.calls)
+            for it in results.beside
+            if it.target == target and (it.ratings_per_second > 0) is with_ratings
+        }
+        for with_ratings in (True, False)
+    ]
+    return median_ratio(*spent)
 
 
 def memory_of(results: Results, target: str) -> MemorySample | None:

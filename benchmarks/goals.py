@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.figures import call_figures, memory_of, start_seconds, stream_figures
+from benchmarks.figures import call_figures, memory_of, rating_figures, start_seconds, stream_figures
 from benchmarks.results import Results, TargetInfo
 
 _OPTIMISED_RATIO = 2.5
@@ -15,6 +15,7 @@ _ADDED_SECONDS = 0.25e-3
 _START_SECONDS = 0.6
 _IDLE_BYTES = 50_000_000
 _CADDY_SHARE = 0.5
+_RATING_SECONDS = 5e-3
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,13 @@ class Verdict:
 
 def verdicts(results: Results, ours: TargetInfo) -> list[Verdict]:
     """All goals for one of our targets."""
-    return [*_cost(results, ours), *_chunks(results, ours), *_latency(results, ours), *_frame(results, ours)]
+    return [
+        *_cost(results, ours),
+        *_chunks(results, ours),
+        *_latency(results, ours),
+        *_ratings(results, ours),
+        *_frame(results, ours),
+    ]
 
 
 def _judge(
@@ -103,6 +110,18 @@ def _latency(results: Results, ours: TargetInfo) -> list[Verdict]:
         _judge("added p50, 1 connection ≤ 0.25 ms", own, _ADDED_SECONDS, _milliseconds),
         _judge(f"added p50 below Envoy's{_of(envoy, _milliseconds)}", own, envoy, _milliseconds),
         _judge(f"added p50 below Caddy's{_of(caddy, _milliseconds)}", own, caddy, _milliseconds),
+    ]
+
+
+def _ratings(results: Results, ours: TargetInfo) -> list[Verdict]:
+    return [
+        _judge(
+            f"a rating is on disk within 5 ms, p99, while Helicone's API {api}",
+            rating_figures(results, ours.name, api).p99,
+            _RATING_SECONDS,
+            _milliseconds,
+        )
+        for api in sorted({sample.api for sample in results.ratings}, reverse=True)
     ]
 
 

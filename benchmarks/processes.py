@@ -6,8 +6,9 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ _BELOW_EPHEMERAL = range(20_000, 32_000)
 """Ports that the kernel does not hand out to connections that go out."""
 
 _POLITE_SECONDS = 5.0
+_END_SECONDS = 30
 _POLL_SECONDS = 0.001
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -159,6 +161,37 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
+
+
+def follow(
+    module: str, order: str, cores: Cores, moments: Mapping[str, Callable[[], object]], *, also: str = "{"
+) -> str:
+    """Run a load program of ours; gives the line that begins with `{` or is `also`, which ends it.
+
+    When it says the name of one of the `moments`, that is called. Raises ProgramFailed.
+    """
+    with (
+        running_on(cores.rest),
+        subprocess.Popen(
+            [sys.executable, "-m", module, order],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as program,
+    ):
+        try:
+            for said in program.stdout or ():
+                line = said.strip()
+                if line in moments:
+                    moments[line]()
+                elif line.startswith(("{", also)):
+                    return line
+            _, errors = program.communicate(timeout=_END_SECONDS)
+        finally:
+            program.kill()
+    raise ProgramFailed(errors[-1500:])
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,17 @@
 
 from collections.abc import Sequence
 
-from benchmarks.figures import call_figures, memory_of, start_seconds, stream_figures
+from benchmarks.figures import (
+    beside_ratio,
+    call_figures,
+    median,
+    memory_of,
+    rating_figures,
+    start_seconds,
+    stream_figures,
+)
 from benchmarks.goals import Verdict, verdicts
+from benchmarks.ratings import BESIDE_CALLS_PER_SECOND, CALLS_PER_SECOND, PER_SECOND
 from benchmarks.results import Results, TargetInfo
 from benchmarks.targets import DIRECT
 
@@ -22,6 +31,8 @@ def markdown(results: Results) -> str:
         parts.append(_calls(results, measured))
     if results.streams:
         parts.append(_streams(results, measured))
+    if results.ratings:
+        parts.append(_ratings(results, measured))
     if results.memory:
         parts.append(_memory(results, measured))
     if results.starts:
@@ -148,6 +159,48 @@ def _streams(results: Results, targets: Sequence[TargetInfo]) -> str:
         titles = [target.title for target in targets if target.name in results.leaking]
         note += f" Kept streams to the gateway open though their apps had left: {', '.join(titles)}."
     return f"### Event streams\n\n{table(head, rows)}\n\n{note}"
+
+
+def _ratings(results: Results, targets: Sequence[TargetInfo]) -> str:
+    head = (
+        *("proxy", "Helicone's API", "p50", "p99", "longest", "CPU per rating"),
+        *("a call meanwhile, p50", "p99", "longest"),
+    )
+    rows = []
+    for api in sorted({sample.api for sample in results.ratings}, reverse=True):
+        for target in targets:
+            own = rating_figures(results, target.name, api)
+            if own.p50 is None:
+                continue
+            rows.append(
+                [
+                    *(_name(target), api, _milliseconds(own.p50), _milliseconds(own.p99)),
+                    *(_milliseconds(own.longest), _microseconds(own.cpu_seconds)),
+                    *(_milliseconds(own.calls_p50), _milliseconds(own.calls_p99)),
+                    _milliseconds(own.calls_longest),
+                ]
+            )
+    return f"### Ratings\n\n{table(head, rows)}\n\n{_about_ratings(results, targets)}"
+
+
+def _about_ratings(results: Results, targets: Sequence[TargetInfo]) -> str:
+    bare = [median(getattr(it, f"{what}_seconds") for it in results.disk) for what in ("p50", "p99")]
+    longest = max((it.max_seconds for it in results.disk), default=None)
+    alone = f"p50 {_milliseconds(bare[0])}, p99 {_milliseconds(bare[1])}, longest {_milliseconds(longest)}"
+    note = (
+        f"{PER_SECOND} ratings a second with `?wait=queued`, a connection each, from the moment at which each was "
+        "due until its answer has ended; the outbox is a file, delivery is on as by default. Meanwhile "
+        f"{CALLS_PER_SECOND} relayed calls a second, measured the same way; their CPU is in that of the ratings. "
+        f"A bare commit on that disk, with nothing around it: {alone}."
+    )
+    for target in targets:
+        ratio = beside_ratio(results, target.name)
+        if ratio is not None:
+            note += (
+                f" CPU per small call of {target.title} while {BESIDE_CALLS_PER_SECOND} ratings a second come in, "
+                f"theirs included: {ratio:.2f} times what it is without."
+            )
+    return note
 
 
 def _memory(results: Results, targets: Sequence[TargetInfo]) -> str:

@@ -92,6 +92,48 @@ class StartSample(_Frozen):
     answering_seconds: float
 
 
+class RatingSample(_Frozen):
+    """Ratings on a schedule, each answered when it is on disk, and relayed calls meanwhile, whose CPU is included.
+
+    `api`: how Helicone's is. Latencies count from the moment at which the request was due, whether or not it could
+    be sent then.
+    """
+
+    round: int
+    target: str
+    api: str
+    ratings: int
+    seconds: float
+    cpu_seconds: float
+    p50_seconds: float
+    p99_seconds: float
+    max_seconds: float
+    calls: int
+    calls_p50_seconds: float
+    calls_p99_seconds: float
+    calls_max_seconds: float
+
+
+class BesideSample(_Frozen):
+    """Small calls to one of ours while so many ratings a second come in; `cpu_seconds` is for both."""
+
+    round: int
+    target: str
+    ratings_per_second: float
+    calls: int
+    cpu_seconds: float
+
+
+class DiskSample(_Frozen):
+    """One bare commit after the other, on the disk on which the outbox lies."""
+
+    round: int
+    commits: int
+    p50_seconds: float
+    p99_seconds: float
+    max_seconds: float
+
+
 class Results(_Frozen):
     """A whole run."""
 
@@ -104,6 +146,9 @@ class Results(_Frozen):
     streams: list[StreamSample] = []
     memory: list[MemorySample] = []
     starts: list[StartSample] = []
+    ratings: list[RatingSample] = []
+    beside: list[BesideSample] = []
+    disk: list[DiskSample] = []
     overloaded: list[tuple[str, int]] = []
     """Targets on which so many streams did not open in time."""
 
@@ -112,7 +157,11 @@ class Results(_Frozen):
 
     def rounds(self) -> set[int]:
         """The rounds that there were, counted from 0."""
-        return {sample.round for sample in self.calls} | {sample.round for sample in self.streams}
+        return (
+            {it.round for it in self.calls}
+            | {it.round for it in self.streams}
+            | {it.round for it in self.ratings}
+        )
 
     def measured(self) -> set[str]:
         """The names of the targets of which more than the start was measured."""
@@ -120,4 +169,5 @@ class Results(_Frozen):
             {sample.target for sample in self.calls}
             | {sample.target for sample in self.streams}
             | {sample.target for sample in self.memory}
+            | {sample.target for sample in self.ratings}
         )

@@ -44,4 +44,6 @@ def sidecar(
 
 
 def _arguments(site: Site) -> list[str]:
-    return ["serve", "--port", str(site.port), "--upstream", site.upstream_url]
+    # The outbox lies there, too: a run leaves nothing behind, and finds nothing of an earlier one.
+    state = ("--state-dir", str(site.folder / "state"))
+    return ["serve", "--port", str(site.port), "--upstream", site.upstream_url, *state]

@@ -1,21 +1,17 @@
 """Event streams: the listener counts what comes of the mock's events; we read what the proxy spent meanwhile."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from benchmarks.listener import OPENING_SECONDS, OVERLOADED, Order, Report
-from benchmarks.processes import ROOT, Cores, Program, running_on
+from benchmarks.processes import Cores, Program, ProgramFailed, follow
 
 LEVELS = (1, 50, 200)
 """Streams at a time."""
 
 INTERVAL_SECONDS = 0.02
 """Fifty chunks a second on each stream: a fast model."""
-
-_END_SECONDS = 30
 
 
 class ListeningFailed(Exception):
@@ -48,32 +44,11 @@ def while_listening(
     order: Order, cores: Cores, *, on_begin: Callable[[], object], on_end: Callable[[], object] = lambda: None
 ) -> Report:
     """Listen as ordered; `on_begin` is called when all streams are open. Raises ListeningFailed."""
-    command = [sys.executable, "-m", "benchmarks.listener", json.dumps(asdict(order))]
-    with (
-        running_on(cores.rest),
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as listener,
-    ):
-        try:
-            return _follow(listener, {"begin": on_begin, "end": on_end})
-        finally:
-            listener.kill()
-
-
-def _follow(listener: "subprocess.Popen[str]", moments: Mapping[str, Callable[[], object]]) -> Report:
-    for line in listener.stdout or ():
-        word = line.strip()
-        if word in moments:
-            moments[word]()
-        elif word.startswith("{"):
-            return Report(**json.loads(word))
-        elif word == OVERLOADED:
-            raise Overloaded(f"{word} within {OPENING_SECONDS} s")
-    _, said = listener.communicate(timeout=_END_SECONDS)
-    raise ListeningFailed(said[-1500:])
+    moments = {"begin": on_begin, "end": on_end}
+    try:
+        said = follow("benchmarks.listener", json.dumps(asdict(order)), cores, moments, also=OVERLOADED)
+    except ProgramFailed as failure:
+        raise ListeningFailed(str(failure)) from failure
+    if said == OVERLOADED:
+        raise Overloaded(f"{said} within {OPENING_SECONDS} s")
+    return Report(**json.loads(said))

@@ -23,12 +23,25 @@ _REQUESTS = re.compile(r"^ \d+ \d+ (\d+)", re.MULTILINE)
 @contextlib.contextmanager
 def small_calls_upstream(folder: Path, cores: Cores) -> Iterator[int]:
     """An nginx that answers chats from memory; gives its port."""
+    with _nginx(folder / "upstream", "upstream.conf", cores) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def helicones_api(folder: Path, cores: Cores) -> Iterator[int]:
+    """An API that accepts every rating; gives its port. Not the same nginx, which counts its calls."""
+    with _nginx(folder / "api", "api.conf", cores) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def _nginx(folder: Path, configured: str, cores: Cores) -> Iterator[int]:
     program = find_program("nginx")
     if program is None:
         raise FileNotFoundError("nginx is needed: it is the upstream for small calls")
-    site = Site(folder / "upstream", free_port(), 0)
+    site = Site(folder, free_port(), 0)
     site.folder.mkdir(exist_ok=True)
-    command = nginx_command(program, site, configuration("upstream.conf", port=site.port))
+    command = nginx_command(program, site, configuration(configured, port=site.port))
     with Program(command, log=site.folder / "log", cores=cores.rest) as running:
         running.wait_until_listening(site.port, _START_SECONDS)
         yield site.port

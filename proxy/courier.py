@@ -48,8 +48,10 @@ class Courier:
         self._prune_at = 0.0
         self._busy: set[str] = set()
         self._left_at: dict[str, float] = {}
+        self._loaded_at = 0.0
         self.without_key: set[str] = set()
         self._outbox_failed = False
+        self._left_alone_until = 0.0
 
     def __repr__(self) -> str:
         return f"<Courier {len(self._tasks)} requests under way>"
@@ -76,25 +78,26 @@ class Courier:
 
     async def load(self) -> None:
         """Take up what an earlier process left. Raises OutboxFailed."""
+        self._loaded_at = self._clock.now()
         # No answer goes on streaming over a restart.
-        now = self._clock.now()
-        await self._outbox.let_go(None, now)
-        await self._outbox.bring_forward(now + schedule.LONGEST_WAIT_SECONDS)
+        await self._outbox.let_go(None, self._loaded_at)
+        await self._outbox.bring_forward(self._loaded_at + schedule.LONGEST_WAIT_SECONDS)
         for fingerprint in await self._outbox.keys():
+            # Whatever failed may have been mended with the restart.
+            await self._outbox.release(fingerprint, self._loaded_at)
             self.expect(fingerprint, 0.0)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             self._woken.clear()
-            try:
-                await self._prune()
-                at = await self._round()
-            except OutboxFailed as error:
-                self._say_outbox_failed(error)
-                at = self._clock.now() + _OUTBOX_FAILED_SECONDS
-            else:
-                self._outbox_failed = False
+            at = self._left_alone_until
+            if at <= self._clock.now():
+                try:
+                    await self._prune()
+                    at = await self._round()
+                except OutboxFailed as error:
+                    at = self._leave_outbox_alone(error)
             await self._clock.pause(min(at - self._clock.now(), _AT_LEAST_EVERY_SECONDS), unless=self._woken)
 
     async def finish(self, seconds: float) -> None:
@@ -180,7 +183,7 @@ class Courier:
     def _start_posts(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
         now, again_at = self._clock.now(), NEVER
         for entry in entries:
-            may_leave_at = self._left_at.get(entry.request_id, 0.0) + schedule.BETWEEN_POSTS_SECONDS
+            may_leave_at = self._last_left_at(entry) + schedule.BETWEEN_POSTS_SECONDS
             if may_leave_at > now:
                 again_at = min(again_at, may_leave_at)
                 continue
@@ -190,6 +193,11 @@ class Courier:
             self._left_at[entry.request_id] = now
             self._start(self.errands.post(lane, entry, key), [entry])
         return again_at
+
+    def _last_left_at(self, entry: Entry) -> float:
+        """When a rating of that call last left, at the latest: before a restart it may have been just before."""
+        has_left = entry.changes_another or entry.progress.posts > 0
+        return self._left_at.get(entry.request_id, self._loaded_at if has_left else 0.0)
 
     def insist(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have something written into the outbox, also if that takes until the disk works again."""
@@ -203,7 +211,7 @@ class Courier:
             try:
                 return await write()
             except OutboxFailed as error:
-                self._say_outbox_failed(error)
+                self._leave_outbox_alone(error)
                 await self._clock.pause(_OUTBOX_FAILED_SECONDS, unless=asyncio.Event())
 
     def _start(self, work: Coroutine[Any, Any, None], entries: Sequence[Entry]) -> None:
@@ -221,10 +229,15 @@ class Courier:
         task.add_done_callback(done)
 
     def _say_error(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, OutboxFailed):
-            self._say_outbox_failed(error)
-        elif error is not None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            # It has written, which a round does not.
+            self._outbox_failed = False
+        elif isinstance(error, OutboxFailed):
+            self._leave_outbox_alone(error)
+        else:
             logger.error("Delivering ratings failed: a bug of the sidecar's.", exc_info=error)
 
     def _forget_old_posts(self) -> None:
@@ -234,7 +247,10 @@ class Courier:
                 break
             del self._left_at[request_id]
 
-    def _say_outbox_failed(self, error: OutboxFailed) -> None:
+    def _leave_outbox_alone(self, error: OutboxFailed) -> float:
+        """Until when."""
         if not self._outbox_failed:
             self._outbox_failed = True
             logger.error("Ratings cannot be delivered for now: %s Calls go on.", error.message)
+        self._left_alone_until = self._clock.now() + _OUTBOX_FAILED_SECONDS
+        return self._left_alone_until

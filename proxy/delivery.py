@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from proxy.clock import Clock
 from proxy.courier import Courier
 from proxy.errands import Tally
-from proxy.errors import AlreadySent, MissingKey, OutboxFailed, UnknownRating
+from proxy.errors import AlreadySent, MissingKey, OutboxFailed, OutboxFull, UnknownRating
 from proxy.keys import Keyring
 from proxy.lanes import Lanes
 from proxy.model import Entry, Rating, RatingState
@@ -24,6 +24,16 @@ _KEY_FORGOTTEN = (
     "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
     "The rating leaves as soon as a call is made with that key, or it is configured again."
 )
+
+_IDS_AT_ONCE = 250
+"""Calls that are looked up in one go: ratings that come in wait no longer than that takes."""
+
+
+_FORGOTTEN_WHEN_FULL_SECONDS = (7 * 24 * 3600.0, 24 * 3600.0, 3600.0, 900.0)
+"""Where there is no room, what was settled that long ago makes it. Nothing younger: what changes such a rating has
+to know of it for as long as a self-hosted Helicone replays ratings."""
+_NOT_TAKING_SECONDS = 300.0
+"""How long a rating that could not be taken is a sign that the next one cannot be, either."""
 
 
 class HasId(Protocol):
@@ -76,6 +86,7 @@ class Delivery:
         self._clock = clock
         self._streaming: dict[str, float] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._not_taking: tuple[float, str] | None = None
         courier.errands.changed = self._tell
 
     def __repr__(self) -> str:
@@ -92,7 +103,7 @@ class Delivery:
         new = [self._new_rating(each, now) for each in submissions]
         streaming = {each.request_id: each.hold_seconds for each in submissions if each.is_streaming}
         self._streaming |= streaming
-        entries = await self._outbox.append(new, now, once)
+        entries = await self._append(new, now, once)
         for entry in entries:
             if entry.progress.due_at is not None:
                 self._courier.expect(entry.key_fingerprint, entry.progress.due_at)
@@ -101,6 +112,28 @@ class Delivery:
             if request_id not in self._streaming:  # It has ended in the meantime.
                 self._courier.insist(partial(self._let_go, request_id, hold_seconds))
         return entries
+
+    async def _append(self, new: Sequence[NewRating], now: float, once: OnceOnly | None) -> list[Entry]:
+        try:
+            try:
+                entries = await self._outbox.append(new, now, once)
+            except OutboxFull:
+                entries = await self._append_where_there_is_no_room(new, now, once)
+        except OutboxFailed as error:
+            self._not_taking = (now, error.message)
+            raise
+        self._not_taking = None
+        return entries
+
+    async def _append_where_there_is_no_room(
+        self, new: Sequence[NewRating], now: float, once: OnceOnly | None
+    ) -> list[Entry]:
+        """What has arrived makes room for what has not, as little of it as is enough. Raises OutboxFull."""
+        for age_seconds in _FORGOTTEN_WHEN_FULL_SECONDS:
+            if await self._outbox.prune(now - age_seconds):
+                with contextlib.suppress(OutboxFull):
+                    return await self._outbox.append(new, now, once)
+        return await self._outbox.append(new, now, once)
 
     def _new_rating(self, submission: Submission, now: float) -> NewRating:
         fingerprint = submission.key_fingerprint
@@ -180,7 +213,10 @@ class Delivery:
 
     async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
         """The current ratings of these calls."""
-        return await self._outbox.current(request_ids)
+        current: dict[str, Entry] = {}
+        for start in range(0, len(request_ids), _IDS_AT_ONCE):
+            current |= await self._outbox.current(request_ids[start : start + _IDS_AT_ONCE])
+        return current
 
     async def history(self, request_id: str) -> list[Entry]:
         """All ratings of a call that are kept, the newest first."""
@@ -203,6 +239,8 @@ class Delivery:
 
         It does not wait at all while its key is paused, Helicone is known to be down, or it is held.
         """
+        if self._is_done_waiting(entry, until):
+            return self.standing(entry)
         changed = asyncio.Event()
         self._watchers.setdefault(entry.request_id, set()).add(changed)
         try:
@@ -251,11 +289,13 @@ class Delivery:
     async def report(self) -> Mapping[str, Any]:
         """How delivery and outbox are, for the health answer: depth by state, oldest age, last success, pauses."""
         depth, now, tally = await self._outbox.depth(), self._clock.now(), self.tally
+        failed_at, why = self._not_taking or (0.0, None)
         return {
             "ratings": {state.value: number for state, number in depth.by_state.items()},
             "open": sum(number for state, number in depth.by_state.items() if state.is_open),
             "refused": depth.by_state.get(RatingState.REFUSED, 0),
             "oldest_age_seconds": None if depth.oldest_since is None else max(0.0, now - depth.oldest_since),
+            "not_taking": why if now - failed_at < _NOT_TAKING_SECONDS else None,
             "last_success_at": tally.last_success_at,
             "api_down": next((lane.breaker.reason for lane in self._lanes if lane.breaker.is_down), None),
             "paused_keys": [

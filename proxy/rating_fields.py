@@ -5,7 +5,6 @@ What is wrong is said as an InvalidRating, whose sentence never repeats more tha
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,6 +23,8 @@ _UP = frozenset({"true", "up", "good", "+1", "👍", "thumbs_up"})
 _DOWN = frozenset({"false", "down", "bad", "-1", "👎", "thumbs_down"})
 _SKIN_TONE_OR_VARIANT = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
 _KEY_LIKE = re.compile(r"\b[sp]k-")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's categories Cc and Cs, which are never added to."""
 _LONGEST_ECHO = 40
 
 
@@ -38,7 +39,7 @@ def read_field(name: str, value: object) -> Any:  # noqa: ANN401  # each field h
 
 def has_control_characters(text: str, *, allowed: str = "") -> bool:
     """Whether a text holds what a terminal would obey, or half a character, which no UTF-8 can carry."""
-    return any(unicodedata.category(each) in ("Cc", "Cs") and each not in allowed for each in text)
+    return any(each not in allowed for each in _CONTROL.findall(text))
 
 
 def quoted(value: object) -> str:

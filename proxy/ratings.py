@@ -170,7 +170,7 @@ def _rating(fields: Iterable[tuple[str, Any]]) -> Rating:
     for name, value in fields:
         found[name].append(read_field(name, value))
     for name, values in found.items():
-        if _differ(values):
+        if len(values) > 1 and _differ(values):
             how = "both up and down" if name == "rating" else f"{name} twice, and differently"
             raise InvalidRating(f"The request says {how}.")
     said = {name: values[0] for name, values in found.items()}

@@ -10,7 +10,15 @@ import click
 import uvloop
 from rich.console import Console
 
-from benchmarks.bounds import big_bodies, descriptors, leaving, many_streams, slow_clients, stalled
+from benchmarks.bounds import (
+    big_bodies,
+    descriptors,
+    heavy_requests,
+    leaving,
+    many_streams,
+    slow_clients,
+    stalled,
+)
 from benchmarks.bounds.stand import Stand
 from benchmarks.goals import Verdict
 from benchmarks.machine import interpreter
@@ -24,6 +32,7 @@ _BOUNDS = {
     "stalled": stalled.measure,
     "descriptors": descriptors.measure,
     "slow": slow_clients.measure,
+    "heavy": heavy_requests.measure,
 }
 
 _console = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -118,7 +118,8 @@ class Api:
 
     def _query(self, organisation: str, _: str, fields: Fields) -> Reply:
         try:
-            rows = query_of(fields).run(self._ledger.ingested(organisation))
+            query = query_of(fields)
+            rows = query.run(self._ledger.ingested(organisation, query.ids))
         except RecursionError:
             # A chain of close to a thousand conditions; the real limit is not known.
             return internal_error()

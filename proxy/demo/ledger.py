@@ -8,7 +8,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -192,11 +192,13 @@ class Ledger:
             ]
             return ready[-1] if ready else None
 
-    def ingested(self, organisation: str) -> list[Row]:
-        """What a query of that organisation can see."""
+    def ingested(self, organisation: str, ids: Collection[str] | None = None) -> list[Row]:
+        """What a query of that organisation can see; with `ids`, of these requests alone."""
         with self._lock:
             self._settle()
-            versions = itertools.chain.from_iterable(self._rows.values())
+            rows = self._rows
+            found = rows.values() if ids is None else [rows[each] for each in ids if each in rows]
+            versions = itertools.chain.from_iterable(found)
             return [row for row in versions if self._readable(row, organisation)]
 
     def rating_of(self, request_id: str) -> bool | None:

@@ -73,6 +73,8 @@ class Query:
     limit: int
     sort: tuple[str, bool]
     """The column, and whether the largest comes first."""
+    ids: frozenset[str] | None = None
+    """No row under another id matches; None: any may. It says where to look: `matches` still decides."""
 
     def run(self, rows: list[Row]) -> list[Row]:
         """The page of `rows` that was asked for."""
@@ -98,7 +100,12 @@ def query_of(fields: Mapping[str, Any] | None) -> Query:
     if not isinstance(scored, bool | None):
         raise invalid(f"{BODY}.isScored", "invalid boolean value", scored)
     return Query(
-        _node(fields["filter"]), scored, _whole(fields, "offset", 0), limit, _sort(fields.get("sort") or {})
+        _node(fields["filter"]),
+        scored,
+        _whole(fields, "offset", 0),
+        limit,
+        _sort(fields.get("sort") or {}),
+        _named(fields["filter"]),
     )
 
 
@@ -134,6 +141,21 @@ def _node(node: object) -> Predicate:
             column, condition = next(iter(leaf.items()))
             return _leaf(column, condition)
     raise invalid(f"{BODY}.filter", "Could not match the union against any of the items.", node)
+
+
+def _named(node: object) -> frozenset[str] | None:
+    """The ids that a filter, which `_node` has understood, names. None if rows under others may match, too."""
+    match node:
+        case {"left": left, "operator": operator, "right": right}:
+            one, other = _named(left), _named(right)
+            if operator == "and":
+                return (
+                    one & other if one is not None and other is not None else one if other is None else other
+                )
+            return None if one is None or other is None else one | other
+        case {"request_response_rmt": {"request_id": {"equals": str(wanted)}}}:
+            return frozenset({wanted.lower()})
+    return None
 
 
 def _leaf(column: str, condition: object) -> Predicate:

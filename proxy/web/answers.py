@@ -1,6 +1,5 @@
 """JSON shapes, and errors as sentences."""
 
-import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -22,8 +22,11 @@ _HEADERS = MappingProxyType({"Cache-Control": "no-store", "X-Content-Type-Option
 
 def answer(document: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> web.Response:
     """`document` as JSON that a person at a terminal can read too."""
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    return web.Response(text=text, status=status, content_type="application/json", headers=_HEADERS)
+    # json's encoder is Python's own where it indents: a thousand ratings would stop every relayed call for 25 ms.
+    body = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return web.Response(
+        body=body, status=status, content_type="application/json", charset="utf-8", headers=_HEADERS
+    )
 
 
 def refusal(

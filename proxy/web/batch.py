@@ -18,6 +18,7 @@ from proxy.web.context import CONTEXT, Context
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import NO_ID
 from proxy.web.submissions import REPLAYED, how_far, sent_body, submission
+from proxy.web.turns import in_turns
 
 _ARRIVED = (RatingState.ACCEPTED, RatingState.VERIFIED)
 
@@ -39,8 +40,9 @@ async def rate_batch(request: web.Request) -> web.Response:
     items = ratings.parse_batch(body)
     wanted = wishes.wishes(request, Until.QUEUED)
     once = wishes.once_only(request, body)
-    candidates = [_candidate(context, item, wanted.hold_seconds) for item in items]
     entries = None if once is None else await context.delivery.recall(once)
+    # Nothing may happen from here until they are taken: a call that ends in between would never let its rating go.
+    candidates = [_candidate(context, item, wanted.hold_seconds) for item in items]
     is_replayed = entries is not None
     if entries is None:
         taken = [each.taken for each in candidates if isinstance(each.taken, Submission)]
@@ -70,6 +72,8 @@ def _candidate(context: Context, item: ratings.BatchItem, hold_seconds: float) -
 
 
 async def _standings(context: Context, entries: Sequence[Entry], wanted: wishes.Wishes) -> list[Standing]:
+    if wanted.until is Until.QUEUED:
+        return [context.delivery.standing(entry) async for entry in in_turns(entries)]
     return list(await asyncio.gather(*(how_far(context, entry, wanted) for entry in entries)))
 
 

@@ -16,7 +16,7 @@ async def show_health(request: web.Request) -> web.Response:
     delivery: dict[str, Any]
     try:
         delivery = dict(await context.delivery.report())
-        status = "ok"
+        status = "ok" if delivery["not_taking"] is None else "degraded"
     except OutboxFailed as error:
         # Calls go on all the same.
         delivery = {"error": {"code": error.code, "message": error.message}}

@@ -12,6 +12,7 @@ from proxy.web.context import CONTEXT, Context
 from proxy.web.query import listed, number, refuse_unknown_query, word
 from proxy.web.remembered import NO_ID, describe_history
 from proxy.web.submissions import sent_body
+from proxy.web.turns import in_turns
 
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 1000
@@ -35,7 +36,10 @@ async def list_outbox(request: web.Request) -> web.Response:
     entries = await context.delivery.listing(_states(request), before, limit)
     return answer(
         {
-            "ratings": [await _describe(context, entry, with_history=with_history) for entry in entries],
+            "ratings": [
+                await _describe(context, entry, with_history=with_history)
+                async for entry in in_turns(entries)
+            ],
             "next_before": entries[-1].seq if len(entries) == limit else None,
         }
     )

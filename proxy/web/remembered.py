@@ -11,6 +11,7 @@ from proxy.model import Entry
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
 from proxy.web.query import number, refuse_unknown_query
+from proxy.web.turns import in_turns
 
 NO_ID = (
     "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
@@ -67,14 +68,16 @@ async def list_calls(request: web.Request) -> web.Response:
     refuse_unknown_query(request, "limit")
     context = request.app[CONTEXT]
     now = context.clock()
-    calls = [call.snapshot(now) for call in context.store.newest(number(request, "limit", _DEFAULT_LIMIT))]
+    newest = context.store.newest(number(request, "limit", _DEFAULT_LIMIT))
+    calls = [call.snapshot(now) async for call in in_turns(newest)]
     current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
     return answer(
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
             "calls": [
-                describe_call(call, _describe_rating(context, current.get(call.request_id))) for call in calls
+                describe_call(call, _describe_rating(context, current.get(call.request_id)))
+                async for call in in_turns(calls)
             ],
         }
     )

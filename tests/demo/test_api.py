@@ -334,6 +334,26 @@ def test_a_chain_of_two_hundred_ids_is_understood(standin: StandIn, rated: str) 
     assert len(query(standin, where)) == 1
 
 
+def test_a_query_for_ids_finds_what_its_whole_filter_says(standin: StandIn) -> None:
+    first, second, third = (chat(standin.gateway_url, model=f"m{number}").request_id for number in range(3))
+
+    def both(one: object, operator: str, other: object) -> dict[str, Any]:
+        return {"left": one, "operator": operator, "right": other}
+
+    def found(where: object) -> set[str]:
+        return {row["request_id"] for row in query(standin, where)}
+
+    is_first, is_second = (leaf("request_id", "equals", each) for each in (first.upper(), second))
+    is_third = leaf("model", "equals", "m2")
+    assert found(both(is_first, "or", is_second)) == {first, second}
+    assert found(both(is_first, "or", is_third)) == {first, third}
+    assert found(both(is_first, "and", is_second)) == set()
+    assert found(both(is_first, "and", leaf("model", "equals", "m0"))) == {first}
+    assert found(both(both(is_first, "or", is_second), "and", leaf("model", "equals", "m1"))) == {second}
+    assert found(both("all", "and", is_second)) == {second}
+    assert found(leaf("request_id", "not-equals", first)) == {second, third}
+
+
 def test_a_query_pages_ten_at_a_time_newest_first_unless_told_otherwise(standin: StandIn) -> None:
     made = [chat(standin.gateway_url).request_id for _ in range(12)]
     assert [row["request_id"] for row in query(standin, {})] == made[:1:-1]
