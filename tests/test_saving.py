@@ -136,6 +136,23 @@ def test_a_call_that_is_cut_by_the_stop_is_saved_as_it_ended(running: Restart) -
             assert call["duration_ms"] is not None
 
 
+def test_a_call_that_was_saved_while_it_streamed_is_saved_again_at_its_end(running: Restart) -> None:
+    with Upstream() as upstream, running(**{"routes.default.url": upstream.url}) as bench:
+        client = bench.stream()
+        gateway = upstream.accept()
+        gateway.read_request()
+        gateway.send(BEGINNING)
+        raw_head = client.read_head()
+        store = bench.sidecar.sidecar._store
+        assert isinstance(store, SavingCalls)
+        wait_until(lambda: not store._changed, "it is saved as it streams")
+        gateway.send(b"0\r\n\r\n")
+        assert client.read_body(raw_head, until_close=False).body == b"one"
+    with running() as bench:
+        [call] = calls_of(bench)
+        assert (call["state"], call["bytes_down"]) == ("complete", 3)
+
+
 def test_a_call_that_was_asked_for_outlasts_others(running: Restart) -> None:
     with running(**{"calls.capacity": 3}) as bench:
         first, second, third = (id_of(bench.chat()) for _ in range(3))

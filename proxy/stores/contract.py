@@ -65,8 +65,8 @@ class SavedCall(NamedTuple):
 
 
 class SavedCalls(Protocol):
-    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for, and
-    few more are kept meanwhile. Those whose last use is the longest ago go first.
+    """Calls that outlast the process, one for each place. At most as many are loaded as the store was made for,
+    and few more are kept meanwhile. Those whose last use is the longest ago go first.
 
     What a method has returned is on disk. Each raises OutboxFull or OutboxFailed as the Outbox does, whose file
     it shares; then nothing of it has happened. Calls fill at most half of that file: the rest is for ratings.
