@@ -32,7 +32,7 @@ from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.outgoing import Outgoing, key_lines
+from proxy.network import Network, key_lines
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
@@ -43,6 +43,7 @@ from proxy.schedule import Pace
 from proxy.stores.contract import Outbox
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.sqlite import SqliteOutbox
+from proxy.volumes import volatile_kind
 from proxy.web.application import PREFIX, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
@@ -109,8 +110,8 @@ class Sidecar:
         log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
-        outgoing = Outgoing(settings, self._environ)
-        self._delivery = await self._make_delivery(keys, outgoing)
+        network = Network(settings, self._environ)
+        self._delivery = await self._make_delivery(keys, network)
         self._call_metrics = CallMetrics()
         readers: list[Reader] = [self._call_metrics.count, self._delivery.calls_ended]
         if log.level in ("debug", "info"):
@@ -120,7 +121,7 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         names = NameCache(system_resolve, time.monotonic)
         self._resources.push_async_callback(names.close)
-        self._pool = outgoing.pool(names, self._gatherer, time.perf_counter)
+        self._pool = network.pool(names, self._gatherer, time.perf_counter)
         self._resources.push_async_callback(self._pool.close)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._store: MemoryCalls[LiveCall] = MemoryCalls(settings.calls.capacity)
@@ -147,11 +148,11 @@ class Sidecar:
             max_connections=self._max_connections(),
         )
 
-    async def _make_delivery(self, keys: Keyring, outgoing: Outgoing) -> Delivery:
+    async def _make_delivery(self, keys: Keyring, network: Network) -> Delivery:
         """Open the outbox, and have a courier work on it from now on."""
         settings, chance = self.settings.delivery, random.random
         outbox = await self._open_outbox()
-        session = await self._resources.enter_async_context(outgoing.api_session())
+        session = await self._resources.enter_async_context(network.api_session())
         api = HeliconeApi(
             session,
             self.settings.helicone.url_for,
@@ -176,13 +177,18 @@ class Sidecar:
             "helicone-feedback-proxy", appauthor=False
         )
         # The port is in the name, so that two sidecars do not meet.
-        path = settings.path or str(Path(folder) / f"outbox-{self.port}.db")
+        path = Path(settings.path or Path(folder) / f"outbox-{self.port}.db")
         outbox = await SqliteOutbox.open(
-            path if path == IN_MEMORY else Path(path),
+            ":memory:" if settings.path == IN_MEMORY else path,
             max_bytes=settings.max_size_mib * 1024 * 1024,
             stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
+        if settings.path != IN_MEMORY and (kind := volatile_kind(path.parent)) is not None:
+            logger.warning(
+                "The outbox %s lies on %s, which may not outlast a restart of the machine or container. Put it "
+                "onto a disk with --state-dir, or [outbox] path.", path, kind,
+            )  # fmt: skip
         return outbox
 
     def _max_connections(self) -> int:
@@ -279,6 +285,7 @@ class Sidecar:
             self._door.stop()
             self._journal.flush()
             await self._courier.finish(0.0 if self._cut_now.is_set() else _LAST_RATINGS_SECONDS)
+            await self._delivery.say_what_is_left()
             await self._resources.aclose()
 
     async def _drained(self, grace_seconds: float) -> None:

@@ -78,23 +78,29 @@ def ca_bundle(text: str) -> str:
 
 
 def database_path(text: str) -> str:
-    """Accept a path that a file can have, or the word for none."""
+    """Accept an absolute path that a file can have, or the word for none."""
     if text == IN_MEMORY:
         return text
     path = folder(text)
-    if Path(path).is_dir():
+    try:
+        is_folder = Path(path).is_dir()
+    except OSError as error:
+        raise ValueError(f"must be a path that can be used ({error.strerror})") from None
+    if is_folder:
         raise ValueError("must name a file, not a folder")
     return path
 
 
 def folder(text: str) -> str:
-    """Accept a path; what it leads to is made when it is needed."""
-    if not text.strip() or "\0" in text:
-        raise ValueError("must be a path")
+    """Accept an absolute path; what it leads to is made when it is needed."""
     try:
-        return str(Path(text).expanduser())
+        path = Path(text).expanduser()
     except RuntimeError:
         raise ValueError("must be a path; the home folder in it is not known") from None
+    # Relative to the folder of a start it would be another one next time.
+    if not path.is_absolute() or "\0" in text:
+        raise ValueError("must be an absolute path, as /var/lib/helicone-proxy or ~/helicone-proxy")
+    return str(path)
 
 
 def usable_key(text: str) -> Secret:

@@ -9,16 +9,20 @@ from proxy import schedule
 from proxy.clock import Clock
 from proxy.errands import Errands
 from proxy.errors import OutboxFailed
+from proxy.helicone_api import MOST_IDS
 from proxy.keys import Keyring
 from proxy.lanes import NEVER, Lane, Lanes
-from proxy.model import Entry
-from proxy.stores.contract import Outbox
+from proxy.model import Entry, RatingState
+from proxy.stores.contract import Due, Outbox
 
 logger = logging.getLogger(__name__)
 
 _WORKERS = 8
 """Posts under way at a time."""
-_IDS_OF_A_LOOK = 100
+_POSTS_AT_A_TIME = 2 * _WORKERS
+_IDS_OF_A_LOOK = MOST_IDS
+_LEAVING = (RatingState.HELD, RatingState.QUEUED)
+_LEFT = (RatingState.ACCEPTED, RatingState.VERIFIED)
 _AT_LEAST_EVERY_SECONDS = 60.0
 """A machine that slept wakes up with ratings due, and no timer knows."""
 _OUTBOX_FAILED_SECONDS = 5.0
@@ -75,12 +79,21 @@ class Courier:
     async def load(self) -> None:
         """Take up what an earlier process left. Raises OutboxFailed."""
         self._loaded_at = self._clock.now()
-        # No answer goes on streaming over a restart.
-        await self._outbox.let_go(None, self._loaded_at)
+        try:
+            await self._begin_anew()
+        except OutboxFailed as error:
+            # A disk that is full must not keep calls from being relayed.
+            self._leave_outbox_alone(error)
+            self.insist(self._begin_anew)
         for fingerprint in await self._outbox.keys():
-            # Whatever failed may have been mended with the restart.
-            await self._outbox.release(fingerprint, self._loaded_at)
             self.expect(fingerprint, 0.0)
+
+    async def _begin_anew(self) -> None:
+        """What the earlier process waited for is over: an answer's end, a clock that was wrong, a failure."""
+        await self._outbox.let_go(None, self._loaded_at)
+        await self._outbox.bring_forward(self._loaded_at + schedule.LONGEST_WAIT_SECONDS)
+        for fingerprint in await self._outbox.keys():
+            await self._outbox.release(fingerprint, self._loaded_at)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -139,19 +152,24 @@ class Courier:
             return at
         lane.work_at = NEVER
         try:
-            due = await self._outbox.due(lane.fingerprint, now, _IDS_OF_A_LOOK + len(self._busy))
+            # Each by itself: a long queue of the one must not hide what is due of the other.
+            leaving = await self._due(lane, now, _POSTS_AT_A_TIME, _LEAVING)
+            left = await self._due(lane, now, _IDS_OF_A_LOOK, _LEFT)
         except OutboxFailed:
             lane.work_at = now
             raise
-        free = [entry for entry in due.entries if entry.request_id not in self._busy]
-        posts = [entry for entry in free if schedule.wants_post(entry)]
+        entries = [entry for entry in (*left.entries, *leaving.entries) if entry.request_id not in self._busy]
         again_at = min(
-            NEVER if due.next_at is None else due.next_at,
-            self._start_look(lane, [entry for entry in free if not schedule.wants_post(entry)], key),
-            self._start_posts(lane, posts, key),
+            NEVER if leaving.next_at is None else leaving.next_at,
+            NEVER if left.next_at is None else left.next_at,
+            self._start_look(lane, [entry for entry in entries if not schedule.wants_post(entry)], key),
+            self._start_posts(lane, [entry for entry in entries if schedule.wants_post(entry)], key),
         )
         lane.work_at = min(lane.work_at, again_at)
         return lane.next_at(self._clock.now())
+
+    async def _due(self, lane: Lane, now: float, limit: int, states: Sequence[RatingState]) -> Due:
+        return await self._outbox.due(lane.fingerprint, now, limit + len(self._busy), states)
 
     def _start_look(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
         now = self._clock.now()

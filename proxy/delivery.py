@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +11,14 @@ from typing import Any, Protocol
 
 from proxy.clock import Clock
 from proxy.courier import Courier
+from proxy.errands import Tally
 from proxy.errors import AlreadySent, MissingKey, OutboxFailed, OutboxFull, UnknownRating
 from proxy.keys import Keyring
 from proxy.lanes import Lanes
 from proxy.model import Entry, Rating, RatingState
-from proxy.stores.contract import NewRating, OnceOnly, Outbox
+from proxy.stores.contract import Depth, NewRating, OnceOnly, Outbox
+
+logger = logging.getLogger(__name__)
 
 _KEY_FORGOTTEN = (
     "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
@@ -236,16 +240,21 @@ class Delivery:
                 while not self._is_done_waiting(entry, until):
                     await changed.wait()
                     changed.clear()
-                    kept = await self._outbox.history(entry.request_id)
-                    entry = next((each for each in kept if each.seq == entry.seq), entry)
+                    entry = await self._again(entry)
         except TimeoutError:
-            pass
+            # It may have moved on between its commit and the beginning of this wait.
+            entry = await self._again(entry)
         finally:
             watching = self._watchers[entry.request_id]
             watching.discard(changed)
             if not watching:
                 del self._watchers[entry.request_id]
         return self.standing(entry)
+
+    async def _again(self, entry: Entry) -> Entry:
+        """The entry as it stands now; as it stood, if it is kept no longer."""
+        kept = await self._outbox.history(entry.request_id)
+        return next((each for each in kept if each.seq == entry.seq), entry)
 
     def _is_done_waiting(self, entry: Entry, until: Until) -> bool:
         state = self.standing(entry).state
@@ -271,7 +280,7 @@ class Delivery:
 
     async def report(self) -> Mapping[str, Any]:
         """How delivery and outbox are, for the health answer: depth by state, oldest age, last success, pauses."""
-        depth, now, tally = await self._outbox.depth(), self._clock.now(), self._courier.errands.tally
+        depth, now, tally = await self._outbox.depth(), self._clock.now(), self.tally
         failed_at, why = self._not_taking or (0.0, None)
         return {
             "ratings": {state.value: number for state, number in depth.by_state.items()},
@@ -290,6 +299,26 @@ class Delivery:
             "keys_that_may_not_look": [lane.fingerprint for lane in self._lanes if not lane.may_look],
             **self._outbox.description,
         }
+
+    @property
+    def tally(self) -> Tally:
+        """What delivery has done so far."""
+        return self._courier.errands.tally
+
+    async def depth(self) -> Depth:
+        """How many ratings there are, by state."""
+        return await self._outbox.depth()
+
+    async def say_what_is_left(self) -> None:
+        """Log how many ratings have not arrived yet; called at the end."""
+        with contextlib.suppress(OutboxFailed):
+            depth = await self._outbox.depth()
+            if left := sum(number for state, number in depth.by_state.items() if state.is_open):
+                logger.info(
+                    "%d rating%s not verified yet; delivery goes on at the next start.",
+                    left,
+                    " is" if left == 1 else "s are",
+                )
 
     def _why_no_key(self) -> str:
         if self._keys.own_fingerprint is not None:

@@ -95,7 +95,7 @@ def readings(
         Reading("pool_waiting_calls", "Calls that wait for a connection.", lambda: pool.waiting),
         Reading("pool_opened", "Connections opened to the gateway.", lambda: pool.opened, only_grows=True),
         Reading("pool_waits", "Calls that had to wait for one.", lambda: pool.waited, only_grows=True),
-        Reading("remembered_calls", "Calls that can be rated.", lambda: len(store)),
+        Reading("remembered_calls", "Calls that are remembered.", lambda: len(store)),
         Reading("evictions", "Calls forgotten for lack of room.", lambda: store.forgotten, only_grows=True),
     ]
 

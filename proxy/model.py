@@ -165,7 +165,8 @@ class Call:
 
 def duration_in_words(seconds: float) -> str:
     """A time span as a person says it, in its largest unit: `3 min`."""
+    whole = round(seconds)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"

@@ -19,6 +19,8 @@ _REPLAY_SECONDS = 11 * 60.0
 """A self-hosted Helicone applies a rating again after 10 minutes, over the one that changed it (ScoreManager)."""
 BETWEEN_POSTS_SECONDS = 2.0
 """`updated_at` has a resolution of a second: of two posts within one, either may stand."""
+LONGEST_WAIT_SECONDS = 6 * 3600.0
+"""Nothing is put off for longer."""
 _NEVER_LOGGED_SECONDS = 24 * 3600.0
 _TOO_OLD_SECONDS = 30 * 24 * 3600.0
 """Helicone looks no further back for the call of a rating."""

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
-from harness.sidecars import RunningSidecar, StartSidecar
+from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids, makes_content, without_keys
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
+from proxy.network import key_lines
 from proxy.relay.contract import Ending
+from proxy.relay.destination import Upstream as Destination
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -522,7 +524,7 @@ def test_a_rating_leaves_under_the_apps_own_key(
     # Ours does not go beside the app's own.
     assert DEMO_KEY not in str(called.headers)
     for where in ("/feedback/last", f"/feedback/{request_id}"):
-        assert bench.rate(where).status == 200
+        assert bench.rate(f"{where}?timeout=10").status == 200
         assert bench.standin.api.last.values("Authorization") == [f"Bearer {APPS_KEY}"]
     assert [(event.organisation, event.loss) for event in bench.events] == [("org-of-the-app", None)] * 2
 
@@ -571,11 +573,11 @@ def test_an_own_auth_that_holds_no_key_is_left_alone_and_no_other_is_used(bench:
     ],
 )
 def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
-    start_sidecar: StartSidecar, url: str, marked: bool | None, goes: bool
+    url: str, marked: bool | None, goes: bool
 ) -> None:
     # No call is made: where the lines go that this gives is what tests/relay looks at on the wire.
-    sidecar = start_sidecar(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
-    lines = sidecar.sidecar._key_lines()
+    settings = settings_of(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
+    lines = key_lines(settings, Destination.from_url(url))
     assert list(lines.values()) == ([b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()] if goes else [])
 
 

@@ -24,8 +24,10 @@ from harness.benches import JSON, Bench, chat_body, document, id_of, request
 from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
+from harness.wire import wait_until
 from proxy import __version__, calls, commands
 from proxy.cli import COMMANDS, main
+from proxy.commands import outbox
 from proxy.commands.recent import table
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
@@ -83,9 +85,7 @@ def test_rate_rates_the_newest_answer_and_says_which(bench: Bench, word: str, up
     thumb = "👍" if up else "👎"
     said = outcome.stdout
     assert (outcome.status, outcome.stderr) == (0, "")
-    assert said.startswith(
-        f"{thumb} for the answer of gpt-4o, just now. Helicone accepted it. It may have come too early"
-    )
+    assert said.startswith(f"{thumb} for the answer of gpt-4o, just now. Helicone accepted it. Whether it is")
     assert said.endswith(f"\n   {request_id}\n")
     assert [(event.request_id, event.rating) for event in bench.events] == [(request_id, up)]
 
@@ -129,8 +129,152 @@ def test_rate_repeats_the_sidecars_sentence(bench: Bench) -> None:
     assert "No answer has come through the sidecar yet." in one_sentence(asked(bench, "rate", "up"))
     bench.chat()
     assert "not 5 remembered" in one_sentence(asked(bench, "rate", "up", "--back", "5"))
-    bench.standin.faults.api.next(ApiFault(status=401))
-    assert "HELICONE_API_KEY" in one_sentence(asked(bench, "rate", "up", "--json"))
+    bench.standin.faults.api.next(ApiFault(status=422))
+    assert "It can never arrive." in one_sentence(asked(bench, "rate", "up", "--json"))
+
+
+def test_rate_says_what_keeps_a_rating(bench: Bench) -> None:
+    bench.chat()
+    with bench.standin.faults.api.during(ApiFault(status=401)):
+        outcome = asked(bench, "rate", "up")
+    assert outcome.status == 0
+    assert "It is queued, and waits for its key." in outcome.stdout
+    assert "HELICONE_API_KEY" in outcome.stdout
+
+
+def test_rate_takes_words_scores_and_more(bench: Bench) -> None:
+    bench.chat()
+    said = asked(
+        bench, "rate", "down", "--comment", "too long", "--score", "tone=-4", "--score", "a=b=true", "--tag", "x",
+        "--tag", "y z", "--rater", "ada", "--source", "developer", "--wait", "queued", "--json",
+    ).document  # fmt: skip
+    assert (said["rating"], said["comment"], said["tags"]) == (False, "too long", ["x", "y z"])
+    assert said["scores"] == {"tone": -4, "a=b": True}
+    assert (said["rater"], said["source"], said["state"]) == ("ada", "developer", "queued")
+
+
+def test_rate_needs_no_thumb_where_there_are_words_or_scores(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(2)]
+    assert asked(bench, "rate", "--comment", "so so", "--wait", "queued", "--json").document["rating"] is None
+    said = asked(bench, "rate", ids[0], "--score", "tone=0", "--wait", "queued", "--json").document
+    assert (said["rated"]["id"], said["scores"]) == (ids[0], {"tone": 0})
+
+
+def test_rate_waits_and_holds_as_it_is_told(bench: Bench) -> None:
+    bench.chat()
+    outcome = asked(bench, "rate", "up", "--hold", "30s", "--back", "0")
+    assert "It leaves in 30 s; until then" in outcome.stdout
+    assert bench.posted == []
+    assert "hold has to be a time span" in one_sentence(asked(bench, "rate", "up", "--hold", "1 day"))
+
+
+@pytest.mark.parametrize("score", ["tone", "tone=", "tone=4.5", "tone=yes", "tone=True", "tone=" + "9" * 20])
+def test_rate_takes_no_other_score(bench: Bench, score: str) -> None:
+    bench.chat()
+    outcome = asked(bench, "rate", "up", "--score", score)
+    assert outcome.status == 2
+    assert "NAME=VALUE" in outcome.stderr
+    assert bench.posted == []
+
+
+def test_rate_refuses_an_empty_comment_rather_than_to_drop_it(bench: Bench) -> None:
+    bench.chat()
+    assert "comment is empty" in one_sentence(asked(bench, "rate", "up", "--comment", ""))
+
+
+# -- withdraw
+
+
+def test_withdraw_takes_back_what_has_not_left(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(3)]
+    for request_id in ids:
+        asked(bench, "rate", "up", request_id, "--hold", "30s")
+    outcome = asked(bench, "withdraw")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert outcome.stdout.startswith("Taken back: 👍 for the answer of gpt-4o-mini, just now.")
+    assert outcome.stdout.endswith(f"\n   {ids[2]}\n")
+    assert asked(bench, "withdraw", "--back", "1", "--json").document["rated"]["id"] == ids[1]
+    assert asked(bench, "withdraw", ids[0]).status == 0
+    assert bench.posted == []
+
+
+def test_withdraw_says_why_it_cannot(bench: Bench) -> None:
+    bench.chat()
+    assert "no rating" in one_sentence(asked(bench, "withdraw"))
+    asked(bench, "rate", "up")
+    assert "Helicone cannot remove a rating" in one_sentence(asked(bench, "withdraw"))
+    assert asked(bench, "withdraw", UNKNOWN, "--back", "1").status == 2
+
+
+# -- outbox
+
+
+def test_outbox_lists_what_is_kept(bench: Bench) -> None:
+    ids = [id_of(bench.chat()) for _ in range(3)]
+    asked(bench, "rate", "up", ids[0])
+    asked(bench, "rate", "down", ids[1], "--hold", "30s")
+    bench.standin.faults.api.next(ApiFault(status=422))
+    asked(bench, "rate", "up", ids[2])
+    outcome = asked(bench, "outbox", "list")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    header, refused, held, accepted = outcome.stdout.splitlines()
+    assert header.split() == ["rating", "state", "posts", "next", "id", "why"]
+    assert re.search(rf"👍 +refused +1 +{ids[2]} +Helicone", refused)
+    assert re.search(rf"👎 +held +0 +(30|29) s +{ids[1]}", held)
+    assert re.search(rf"👍 +accepted +1 +(20|19) s +{ids[0]}", accepted)
+    few = asked(bench, "outbox", "list", "--state", "held", "--state", "refused", "--limit", "1", "--json")
+    assert [each["id"] for each in few.document["ratings"]] == [ids[2]]
+
+
+def test_outbox_says_when_there_is_nothing(bench: Bench) -> None:
+    assert asked(bench, "outbox", "list") == Outcome(0, "There is no such rating.\n", "")
+    assert asked(bench, "outbox", "export") == Outcome(0, "", "")
+    assert asked(bench, "outbox", "retry").stdout.startswith("Nothing was refused there")
+
+
+def test_outbox_shows_one_call(bench: Bench) -> None:
+    request_id = id_of(bench.chat(model="gpt-4o"))
+    asked(bench, "rate", "up", "--hold", "30s")
+    asked(bench, "rate", "down", "--comment", "too long", "--score", "tone=1", "--hold", "30s")
+    outcome = asked(bench, "outbox", "show", request_id)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    lines = outcome.stdout.splitlines()
+    assert lines[:2] == [f"{request_id}  gpt-4o", "👎 held, posted 0 times"]
+    assert "comment: too long" in lines
+    assert 'scores: {"tone": 1}' in lines
+    assert [line.split()[1:] for line in lines[-2:]] == [["👎", "held"], ["👍", "superseded"]]
+    assert asked(bench, "outbox", "show", request_id, "--json").document["id"] == request_id
+    assert UNKNOWN in one_sentence(asked(bench, "outbox", "show", UNKNOWN))
+
+
+def test_outbox_shows_a_call_of_which_nothing_stands(bench: Bench) -> None:
+    asked(bench, "rate", "up", UNKNOWN, "--hold", "30s")
+    asked(bench, "withdraw", UNKNOWN)
+    lines = asked(bench, "outbox", "show", UNKNOWN).stdout.splitlines()
+    assert lines[:2] == [UNKNOWN, "There is no rating that stands."]
+
+
+def test_outbox_sends_refused_ratings_again(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    bench.standin.faults.api.next(ApiFault(status=422))
+    asked(bench, "rate", "up")
+    assert asked(bench, "outbox", "retry", request_id).stdout == "1 rating is on the way again.\n"
+    assert asked(bench, "outbox", "retry", "--json").document["retried"] == 0
+    assert one_sentence(asked(bench, "outbox", "retry", UNKNOWN))
+    wait_until(lambda: bench.standin.ledger.rating_of(request_id) is True, "it has arrived")
+
+
+def test_outbox_exports_everything_line_by_line(bench: Bench) -> None:
+    ids = [f"0b50d0d5-6a8d-4f9e-8d43-{number:012}" for number in range(205)]
+    batch = json.dumps([{"id": each, "rating": True} for each in ids])
+    bench.ask("POST", "/feedback/batch?hold=3600", batch.encode(), JSON)
+    asked(bench, "rate", "down", ids[0], "--comment", "ä\nb", "--hold", "30s")
+    outcome = asked(bench, "outbox", "export")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [line["id"] for line in lines] == [ids[0], *ids[:0:-1]]
+    assert lines[0]["comment"] == "ä\nb"
+    assert [entry["state"] for entry in lines[0]["history"]] == ["held", "superseded"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +384,14 @@ def test_no_sidecar_is_a_sentence_that_says_where_it_was_looked_for() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        for arguments in (("recent",), ("rate", "up"), ("rate", "down", UNKNOWN, "--json")):
+        for arguments in (
+            ("recent",),
+            ("rate", "up"),
+            ("rate", "down", UNKNOWN, "--json"),
+            ("withdraw",),
+            ("outbox", "list"),
+            ("outbox", "export"),
+        ):
             sentence = one_sentence(command(*arguments, HELICONE_PROXY_URL=url))
             assert sentence.startswith(f"No sidecar answers at {url}. ")
             assert "helicone-proxy serve" in sentence
@@ -296,7 +447,7 @@ def test_another_program_in_the_sidecars_place_is_a_sentence(
         connection.send(said)
 
     url = start_upstream(script).url
-    for arguments in (("recent",), ("rate", "up")):
+    for arguments in (("recent",), ("rate", "up"), ("withdraw",), ("outbox", "list")):
         assert url in one_sentence(command(*arguments, HELICONE_PROXY_URL=url))
 
 
@@ -338,9 +489,14 @@ def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
         outcome = command("check", "--port", port, HELICONE_API_KEY=CANARY)
     assert (outcome.status, outcome.stderr) == (0, "")
     assert outcome.stdout == (
-        f"The configuration is fine: https://oai.helicone.ai, port {port}, a Helicone key is configured; "
-        "ratings go to https://api.helicone.ai.\n"
+        f"The configuration is fine (no file was read): https://oai.helicone.ai, port {port}, a Helicone key is "
+        "configured; ratings go to https://api.helicone.ai.\n"
     )
+
+
+def test_check_says_which_file_it_has_read(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 9000\n")
+    assert "(read from config.toml)" in run_command("check", cwd=tmp_path).stdout
 
 
 def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:
@@ -490,7 +646,11 @@ def test_every_command_explains_itself(name: str) -> None:
 
 def test_every_command_that_is_there_is_listed() -> None:
     folder = Path(commands.__file__).parent
-    there = {file.stem for file in folder.glob("*.py") if "\n@click.command(" in file.read_text("utf-8")}
+    there = {
+        file.stem
+        for file in folder.glob("*.py")
+        if re.search(r"^@click\.(command|group)\(", file.read_text("utf-8"), re.MULTILINE)
+    }
     assert there == set(COMMANDS) == set(main.commands)
 
 
@@ -500,6 +660,7 @@ def test_a_shell_is_told_of_commands_and_of_their_options() -> None:
     assert set(told) == set(COMMANDS)
     assert told["serve"] == COMMANDS["serve"]
     assert "--upstream" in [item.value for item in shell.get_completions(["serve"], "--")]
+    assert "export" in [item.value for item in shell.get_completions(["outbox"], "")]
 
 
 def test_a_mistyped_command_is_named() -> None:
@@ -519,7 +680,9 @@ SERVER = ("aiohttp.web", "uvloop", "proxy.app", "proxy.web", "proxy.relay.front_
         (["serve", "--help"], ("rich", "proxy.demo", "proxy.remote")),
         (["check", "--help"], ("rich", "proxy.demo", "proxy.remote", *SERVER)),
         (["rate", "--help"], ("rich", "proxy.demo", *SERVER)),
+        (["withdraw", "--help"], ("rich", "proxy.demo", *SERVER)),
         (["recent", "--help"], ("proxy.demo", *SERVER)),
+        (["outbox", "--help"], ("proxy.demo", *SERVER)),
     ],
     ids=lambda given: given[0],
 )
@@ -646,3 +809,20 @@ def test_no_terminal_is_too_narrow_for_an_id(columns: int) -> None:
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert call["id"] in shown
     assert "3 min" in shown
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_no_terminal_is_too_narrow_for_the_id_of_a_rating(columns: int) -> None:
+    rating = {
+        "thumb": "👍", "state": "accepted", "attempts": 12, "next_attempt_in_seconds": 200.0,
+        "id": "4b6c1021-247e-4868-a78a-f71c0b03992e", "reason": "[red]Helicone's API answered 503. " * 5,
+    }  # fmt: skip
+    console = Console(width=columns, file=io.StringIO())
+    console.print(outbox.table([rating], columns=columns))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert rating["id"] in shown
+    assert "accepted" in shown
+    assert "3 min" in shown
+    assert "[red]" in shown
+    assert "ne…" not in shown
+    assert len(shown.splitlines()) == 2

@@ -81,6 +81,13 @@ def test_nothing_given_means_the_defaults() -> None:
     assert settings.calls.capacity == 10_000
     feedback = settings.feedback
     assert (feedback.wait, feedback.timeout_seconds, feedback.hold_seconds) == ("accepted", 2, 0)
+    assert (settings.outbox.path, settings.outbox.state_dir, settings.outbox.max_size_mib) == (
+        None,
+        None,
+        256,
+    )
+    delivery = settings.delivery
+    assert (delivery.burst, delivery.per_second, delivery.first_look_seconds) == (30, 1, 20)
     assert settings.guard.allowed_hosts == ()
     assert (settings.hooks.id, settings.hooks.url) == (True, True)
     assert (settings.log.level, settings.log.format) == ("info", "text")
@@ -123,6 +130,12 @@ TEXTS = {
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
+    "outbox.path": ("~/ratings.db", str(Path("~/ratings.db").expanduser())),
+    "outbox.state_dir": ("/var/lib/helicone-proxy", "/var/lib/helicone-proxy"),
+    "outbox.max_size_mib": ("1", 1),
+    "delivery.burst": ("5", 5),
+    "delivery.per_second": ("0.2", 0.2),
+    "delivery.first_look_seconds": ("3", 3),
     "guard.allowed_hosts": ("host.docker.internal, My_Box ,", ("host.docker.internal", "my_box")),
     "hooks.id": ("no", False),
     "hooks.url": ("0", False),
@@ -387,6 +400,10 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
         ("upstream.via = 'true'", "must be true or false"),
         ("upstream.connect_timeout_seconds = 0", "must be more than 0"),
         ("upstream.idle_timeout_seconds = inf", "must be a finite number"),
+        ("feedback.timeout_seconds = 60.5", "must be 60 or less"),
+        ("feedback.hold_seconds = 3601", "must be 3600 or less"),
+        ("feedback.hold_seconds = -1", "must be 0 or more"),
+        ("feedback.wait = 'stored'", "must be 'queued', 'accepted' or 'verified'"),
         ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
         ("calls.capacity = 0", "must be 1 or more"),
         ("hooks.id = 'yes'", "must be true or false"),
@@ -594,6 +611,34 @@ def test_a_key_in_any_wrong_place_is_never_shown(config: Path, key: str) -> None
         assert problems(environ={name: SECRET})
 
 
+@pytest.mark.parametrize("key", ["outbox.path", "outbox.state_dir"])
+@pytest.mark.parametrize(
+    "text", ["", "state", "./state", "~nobody-of-that-name/x", "/a\0b", "state/:memory:"]
+)
+def test_the_outboxs_place_does_not_depend_on_where_one_starts(key: str, text: str) -> None:
+    [said] = problems(flags={key: text})
+
+    assert said.removeprefix(FLAGS.get(key, key)).startswith(": must be a")
+
+
+def test_a_folder_is_no_file_for_the_outbox(tmp_path: Path) -> None:
+    assert problems(flags={"outbox.path": str(tmp_path)}) == ["outbox.path: must name a file, not a folder"]
+    [too_long] = problems(flags={"outbox.path": "/" + "x" * 5000})
+    assert too_long.startswith("outbox.path: must be a path that can be used")
+
+
+def test_a_state_folder_beside_a_path_has_no_effect(config: Path) -> None:
+    assert problems('[outbox]\npath = "/tmp/a.db"\nstate_dir = "/tmp"', config) == [
+        "config.toml: outbox.state_dir: has no effect beside path, which names the file itself"
+    ]
+
+
+def test_ratings_in_memory_only_are_warned_of() -> None:
+    [said] = [each for each in advice(load(flags={"outbox.path": ":memory:"}), {}) if "memory" in each]
+
+    assert "lost when the sidecar ends" in said
+
+
 @given(
     st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text(max_size=20), max_size=4),
     st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text(max_size=20), max_size=4),
@@ -746,7 +791,9 @@ def test_the_example_file_shows_an_example_of_every_setting_without_default(conf
     text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
 
     assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
-    load(text, config, flags={"routes.default.url": "https://llm.example.test"})
+    # The outbox's path and the folder for it are two ways to say one thing.
+    without_folder = re.sub("^state_dir = .*$", "", text, flags=re.MULTILINE)
+    load(without_folder, config, flags={"routes.default.url": "https://llm.example.test"})
 
 
 def test_the_example_file_has_every_settings_sentence_above_it() -> None:

@@ -120,6 +120,9 @@ def unknown_commands(markdown: str) -> list[str]:
                     found.append(snippet)
                     continue
                 known = options_of(main.commands[name])
+                if names_no_subcommand(main.commands[name], text):
+                    found.append(snippet)
+                    continue
             else:
                 known = options_of(main)
         else:
@@ -129,9 +132,18 @@ def unknown_commands(markdown: str) -> list[str]:
     return found
 
 
-def options_of(command: click.Command) -> set[str]:
-    """The options that a command takes, `--help` included."""
+def names_no_subcommand(command: click.Command, text: str) -> bool:
+    """Whether a text goes on with a command that the group `command` does not have."""
     command = command.load() if isinstance(command, LazyCommand) else command
+    words = text.split()
+    return isinstance(command, click.Group) and len(words) > 1 and words[1] not in command.commands
+
+
+def options_of(command: click.Command) -> set[str]:
+    """The options that a command or any of its own commands takes, `--help` included."""
+    command = command.load() if isinstance(command, LazyCommand) else command
+    if isinstance(command, click.Group) and command is not main:
+        return set().union(*map(options_of, command.commands.values())) | {"--help", "-h"}
     given = {
         option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }
@@ -288,7 +300,7 @@ DOCUMENT = """\
 # A title, and more
 
 `helicone-proxy serve --port 0`, `helicone-proxy fly`, `--port`, `--wings`, `curl --json x`
-`make demo`, `make tea`
+`make demo`, `make tea`, `helicone-proxy outbox list --json`, `helicone-proxy outbox fly`
 [here](other.md) [gone](gone.md) [top](#a-title-and-more) [no](#nowhere) [web](https://example.com/x)
 
 <!-- tested -->
@@ -312,6 +324,7 @@ def test_what_a_document_gets_wrong_is_seen(tmp_path: Path) -> None:
         "KEY=x helicone-proxy serve    --wheels 4",
         "helicone-proxy fly",
         "--wings",
+        "helicone-proxy outbox fly",
     ]
     assert unknown_targets(DOCUMENT, "X := 1\ndemo: a\n") == ["PYTHON=x make coffee ARGS=y", "make tea"]
     assert broken_links(document) == ["gone.md", "#nowhere"]

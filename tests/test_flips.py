@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections import Counter
+from functools import partial
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -89,7 +90,7 @@ class Flips(RuleBasedStateMachine):
                 return
             self.bench.standin.faults.clear()
             for request_id, up in self.last.items():
-                wait_until(lambda request_id=request_id: self.is_verified(request_id), "it is verified")
+                wait_until(partial(self.is_verified, request_id), "it is verified")
                 assert self.bench.standin.ledger.rating_of(request_id) is up
 
     def is_verified(self, request_id: str) -> bool:

@@ -17,9 +17,10 @@ def check(config_file: Path | None, **flags: Flag) -> None:
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
+    source = "no file was read" if config_file is None else f"read from {config_file}"
     click.echo(
-        f"The configuration is fine: {settings.routes.default.url}, port {settings.server.port}, {key}; "
-        f"ratings go to {settings.helicone.resolved_api_url}."
+        f"The configuration is fine ({source}): {settings.routes.default.url}, port {settings.server.port}, "
+        f"{key}; ratings go to {settings.helicone.resolved_api_url}."
     )
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+import tempfile
 
 import click
 
 from proxy import logs
 from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.config import Settings
 from proxy.config_loading import load_settings
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
@@ -41,21 +43,28 @@ async def _demo(port: str, ingestion_delay_seconds: float) -> None:
     standin = StandIn(
         StandInSettings(ingestion_delay_seconds=ingestion_delay_seconds, token_interval_seconds=0.05)
     )
-    async with standin:
-        settings = load_settings(
-            None,
-            {"HELICONE_API_KEY": DEMO_KEY},
-            {
-                "server.port": port,
-                "routes.default.url": standin.gateway_url,
-                "helicone.api_url": standin.api_url,
-            },
-        )
-        standin.ledger.listeners.append(_show_rating)
-        async with Sidecar(settings) as sidecar:
-            told_to_stop = stop_signals(sidecar.cut_now)
-            click.echo(_text(sidecar.url))
-            await told_to_stop.wait()
+    with tempfile.TemporaryDirectory(prefix="helicone-proxy-demo-") as folder:
+        async with standin:
+            settings = _settings(port, standin, folder)
+            standin.ledger.listeners.append(_show_rating)
+            async with Sidecar(settings) as sidecar:
+                told_to_stop = stop_signals(sidecar.cut_now)
+                click.echo(_text(sidecar.url))
+                await told_to_stop.wait()
+
+
+def _settings(port: str, standin: StandIn, folder: str) -> Settings:
+    """The demo's own: nobody has to wait for 20 s to see a rating arrive, and nothing outlasts the demo."""
+    return load_settings(
+        None,
+        {"HELICONE_API_KEY": DEMO_KEY, "HELICONE_PROXY_DELIVERY__FIRST_LOOK_SECONDS": "2"},
+        {
+            "server.port": port,
+            "routes.default.url": standin.gateway_url,
+            "helicone.api_url": standin.api_url,
+            "outbox.state_dir": folder,
+        },
+    )
 
 
 def _text(url: str) -> str:
@@ -68,9 +77,10 @@ Type these into another terminal:
   a chat           curl {url}/v1/chat/completions {json_label} -d '{_CHAT}'
   a streamed chat  curl -N {url}/v1/chat/completions {json_label} -d '{_STREAMED_CHAT}'
   a thumb          curl -d '{{"rating": true}}' {url}/feedback/last
+  what came of it  curl {url}/feedback/last
 
 What the stand-in stores is shown here. Like Helicone, it loses a rating that comes before it has stored the
-call, which takes it a moment after the answer's last word.
+call, which takes it a moment after the answer's last word. The sidecar looks, and sends a lost one again.
 """
 
 

@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,8 @@ from proxy.commands.options import config_option
 from proxy.model import duration_in_words
 
 _PIPE = 200
-_ID_COLUMNS = 36
+_COLUMNS: Mapping[str, int] = MappingProxyType({"rating": 6, "state": 8, "posts": 5, "next": 6, "id": 36})
+_GAP = 2
 _EXPORT_PAGE = 100
 _STATES = ("held", "queued", "paused", "accepted", "verified", "refused")
 
@@ -43,7 +45,7 @@ def list_ratings(states: tuple[str, ...], limit: int, config_file: Path | None, 
         click.echo(json_text(said))
     elif said["ratings"]:
         console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
-        console.print(table(said["ratings"]))
+        console.print(table(said["ratings"], columns=console.width))
     else:
         click.echo("There is no such rating.")
 
@@ -91,13 +93,14 @@ def _all(config_file: Path | None) -> Iterator[dict[str, Any]]:
             return
 
 
-def table(ratings: list[Mapping[str, Any]]) -> Table:
-    """The ratings for a terminal."""
+def table(ratings: list[Mapping[str, Any]], *, columns: int) -> Table:
+    """The ratings for a terminal. On a narrow one all goes before the reason, which `show` prints whole."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("rating", "state", "posts", "next"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("posts", "next") else "left")
-    table.add_column("id", no_wrap=True, min_width=_ID_COLUMNS)
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    for name, width in _COLUMNS.items():
+        justify: JustifyMethod = "right" if name in ("posts", "next") else "left"
+        table.add_column(name, no_wrap=True, min_width=width, justify=justify)
+    left = columns - sum(_COLUMNS.values()) - _GAP * len(_COLUMNS)
+    table.add_column("why", overflow="ellipsis", no_wrap=True, max_width=max(1, left))
     for rating in ratings:
         table.add_row(
             rating["thumb"],

@@ -13,7 +13,10 @@ import click
 from proxy.commands.asking import asking_options, back_option, json_text, path_of, running_sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 
-_THUMBS = ("up", "down")
+_THUMBS = frozenset(
+    {"up", "down", "true", "false", "good", "bad", "+1", "👍", "👎", "thumbs_up", "thumbs_down"}
+)
+"""As the local API has them, but for -1, which looks like an option."""
 _TRUTHS = ("false", "true")
 
 
@@ -51,7 +54,7 @@ def rate(
 
     The thumb may be left out where a comment or a score says it all.
     """
-    said = {"scores": _scores(scores), "tags": list(given.pop("tags"))}
+    said: dict[str, Any] = {"scores": _scores(scores), "tags": list(given.pop("tags"))}
     said |= {name: given.pop(name) for name in ("comment", "rater", "source")}
     target = _target(words, has_more=said["comment"] is not None or bool(scores))
     document = {

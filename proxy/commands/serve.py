@@ -41,4 +41,8 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
         click.echo(
             f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {settings.routes.default.url}"
         )
+        if settings.helicone.api_key is None:
+            click.echo(
+                "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."
+            )
         await told_to_stop.wait()

@@ -97,8 +97,9 @@ class Outbox(Protocol):
     A rating has left when it was posted or accepted (words alone are put onto a call, which is no post).
     """
 
-    description: Mapping[str, object]
-    """What it is and how safe, for the health answer: where, which engine, how it synchronises, what was saved."""
+    @property
+    def description(self) -> Mapping[str, object]:
+        """What it is and how safe, for the health answer: where, which engine, how it syncs, what was salvaged."""
 
     async def append(
         self, ratings: Sequence[NewRating], now: float, once: OnceOnly | None = None
@@ -123,8 +124,15 @@ class Outbox(Protocol):
     async def let_go(self, request_id: str | None, due_at: float) -> int:
         """The HELD entries of that call (None: of every call) without a time get one. Gives how many."""
 
-    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
-        """At most `limit` current entries under that key whose time has come."""
+    async def due(
+        self, key_fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> Due:
+        """At most `limit` current entries under that key, in one of these states (none given: in any), whose time
+        has come."""
+
+    async def bring_forward(self, latest: float) -> int:
+        """What is due later than that is due then: a clock that was wrong may have put it off for years. Gives how
+        many."""
 
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""
@@ -141,7 +149,7 @@ class Outbox(Protocol):
     async def listing(
         self, states: Sequence[RatingState] = (), *, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
-        """Current entries in one of these states (none given: in any) with a `seq` below `before`, the newest first.
+        """Current entries in one of these states (none given: in any), `seq` below `before`, the newest first.
 
         None is PAUSED, since that is no state of the store's.
         """
@@ -167,8 +175,8 @@ class Outbox(Protocol):
     async def prune(self, before: float) -> int:
         """Forget what was settled before then, some at a time. Gives how many.
 
-        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for, and
-        what would be current again if the current one were taken back.
+        Refused ones stay while they are current; so does what is still due, what an idempotency key stands for,
+        and what would be current again if the current one were taken back.
         """
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from proxy.errors import CannotStart, OutboxFailed, OutboxFull
-from proxy.stores.faults import Fault, fault_of, translated
+from proxy.stores.faults import TROUBLES, Fault, Trouble, fault_of, translated, words_of
 from proxy.stores.opening import Opening
 from proxy.stores.salvage import Salvage
 
@@ -54,6 +54,7 @@ class Database:
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._is_closing = False
         self._connection: sqlite3.Connection | None = None
+        self._identity: object = None
         self._is_known_damaged = False
         self._is_new = True
         self._salvages: list[Salvage] = []
@@ -64,13 +65,13 @@ class Database:
         return f"<Database {self._opening.place}>"
 
     @classmethod
-    async def open(cls, opening: Opening) -> Self:
-        """Open the file, and start its thread. Raises CannotStart."""
+    async def open(cls, opening: Opening, first: Job[None] = lambda _: None) -> Self:
+        """Open the file, start its thread, and run the `first` job. Raises CannotStart."""
         database = cls(opening)
         database._thread.start()
         is_open = False
         try:
-            await database.run(lambda _: None)
+            await database.run(first)
             is_open = True
         except OutboxFailed as error:
             raise CannotStart(error.message) from error
@@ -146,14 +147,22 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             results = [job(connection) for job in jobs]
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except TROUBLES as error:
             self._learn_from(connection, error)
-            raise translated(error, str(self._opening.place)) from error
+            raise translated(error, str(self._opening.place)) from None
         finally:
             _roll_back(connection)
         return results
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and self._identity != self._opening.identity():
+            log.warning(
+                "The outbox %s was moved or deleted while it was in use. A new one is begun; what was waiting "
+                "in the other is no longer delivered.",
+                self._opening.place,
+            )
+            # SQLite itself leaves the log of a file that has moved where it is.
+            self._disconnect(checkpoint=True)
         if self._connection is None:
             try:
                 if self._is_known_damaged:
@@ -166,10 +175,11 @@ class Database:
             if salvaged is not None:
                 self._salvages.append(salvaged)
             self.description = self._described(connection)
+            self._identity = self._opening.identity()
             self._connection = connection
         return self._connection
 
-    def _learn_from(self, connection: sqlite3.Connection, error: sqlite3.Error) -> None:
+    def _learn_from(self, connection: sqlite3.Connection, error: Trouble) -> None:
         """After a failure of the disk the next job gets a new connection.
 
         A failed fsync is never repeated on the same descriptor: the second one may say yes to data that is lost.
@@ -177,7 +187,7 @@ class Database:
         fault = fault_of(error)
         if fault in (Fault.FULL, Fault.OURS):
             return
-        log.warning("The outbox %s failed: %s. It is opened anew.", self._opening.place, error)
+        log.warning("The outbox %s failed: %s. It is opened anew.", self._opening.place, words_of(error))
         _roll_back(connection)
         self._is_known_damaged = fault is Fault.DAMAGED
         self._disconnect(checkpoint=False)
@@ -186,10 +196,10 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*TROUBLES):
             if checkpoint:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*TROUBLES):
             connection.close()
 
     def _described(self, connection: sqlite3.Connection) -> Mapping[str, object]:
@@ -227,7 +237,7 @@ def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*TROUBLES):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 

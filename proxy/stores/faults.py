@@ -44,6 +44,11 @@ PRIMARY_CODE = 0xFF
 """The rest of an extended result code says where it happened."""
 
 
+Trouble = sqlite3.Error | UnicodeDecodeError
+"""What running a statement can raise. The second: SQLite quotes a damaged schema, and that is no UTF-8."""
+TROUBLES = (sqlite3.Error, UnicodeDecodeError)
+
+
 class DamagedRow(sqlite3.DatabaseError):
     """A row that SQLite could read and we cannot: a byte of it has changed."""
 
@@ -52,8 +57,10 @@ class DamagedRow(sqlite3.DatabaseError):
         self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
-def fault_of(error: sqlite3.Error) -> Fault:
+def fault_of(error: Trouble) -> Fault:
     """What an error means."""
+    if isinstance(error, UnicodeDecodeError):
+        return Fault.DAMAGED
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return FAULTS.get(code & PRIMARY_CODE, Fault.OURS)
@@ -61,16 +68,21 @@ def fault_of(error: sqlite3.Error) -> Fault:
     return Fault.DAMAGED if isinstance(error, sqlite3.OperationalError) else Fault.OURS
 
 
-def translated(error: sqlite3.Error, where: str) -> OutboxFailed | sqlite3.Error:
+def words_of(error: Trouble) -> str:
+    """What an error says. Python's own, of a text that is no UTF-8, quotes what somebody wrote."""
+    return str(error) if hasattr(error, "sqlite_errorcode") else "a text is not readable"
+
+
+def translated(error: Trouble, where: str) -> OutboxFailed | Trouble:
     """The error that callers see; a bug of ours stays what it is."""
     match fault_of(error):
         case Fault.OURS:
             return error
         case Fault.FULL:
-            return OutboxFull(f"There is no room for it in the outbox ({where}): {error}.")
+            return OutboxFull(f"There is no room for it in the outbox ({where}): {words_of(error)}.")
         case Fault.DAMAGED:
             return OutboxFailed(
-                f"The outbox ({where}) is damaged: {error}. It is set aside, and a new one begun."
+                f"The outbox ({where}) is damaged: {words_of(error)}. It is set aside, and a new one begun."
             )
         case Fault.IN_USE | Fault.DISK:
-            return OutboxFailed(f"The outbox ({where}) cannot be written or read: {error}.")
+            return OutboxFailed(f"The outbox ({where}) cannot be written or read: {words_of(error)}.")

@@ -6,17 +6,18 @@ A damaged file is set aside under another name, never deleted; what can be read 
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from proxy.errors import CannotStart
-from proxy.stores.faults import DamagedRow, Fault, fault_of
-from proxy.stores.salvage import Salvage, salvage
-from proxy.stores.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, version_of
+from proxy.stores.faults import TROUBLES, DamagedRow, Fault, fault_of, words_of
+from proxy.stores.salvage import Salvage, mend_schema, salvage
+from proxy.stores.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, schema_of, version_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Opening:
                 _refuse_another_programs(self.place)
             try:
                 return self._connected(self.place, check=check), None
-            except sqlite3.DatabaseError as error:
+            except TROUBLES as error:
                 if fault_of(error) is not Fault.DAMAGED or not isinstance(self.place, Path):
                     raise
                 return self._replaced(self.place)
@@ -66,11 +67,21 @@ class Opening:
         with self._in_words():
             return self._replaced(self.place)
 
+    def identity(self) -> object:
+        """Which file stands under the name now, None if none does."""
+        if not isinstance(self.place, Path):
+            return None
+        try:
+            found = self.place.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     @contextlib.contextmanager
-    def _in_words(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _in_words(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except TROUBLES as error:
             match fault_of(error):
                 case Fault.OURS:
                     raise
@@ -80,10 +91,10 @@ class Opening:
                         f"([outbox] path) or another port, which its default file is named after."
                     )
                 case Fault.FULL:
-                    sentence = f"There is no room for the outbox {self.place}: {error}."
+                    sentence = f"There is no room for the outbox {self.place}: {words_of(error)}."
                 case _:
-                    sentence = f"The outbox {self.place} cannot be opened: {error}."
-            raise CannotStart(sentence) from error
+                    sentence = f"The outbox {self.place} cannot be opened: {words_of(error)}."
+            raise CannotStart(sentence) from None
         except OSError as error:
             raise CannotStart(
                 f"The outbox {self.place} cannot be made or opened: {error.strerror or error}. "
@@ -99,11 +110,19 @@ class Opening:
             _configure(connection, self.max_bytes)
             if check and isinstance(place, Path):
                 _check(connection, place.stat().st_size)
+            self._check_schema(connection)
             migrate(connection, self.migrations)
             if isinstance(place, Path):
                 place.chmod(0o600)
             undo.pop_all()
         return connection
+
+    def _check_schema(self, connection: sqlite3.Connection) -> None:
+        """A changed byte may leave a schema that can be read, and means something else."""
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+            migrate(model, self.migrations[: version_of(connection)])
+            if schema_of(connection) != schema_of(model):
+                raise DamagedRow("its schema has changed")
 
     def _refuse_newer(self, connection: sqlite3.Connection) -> None:
         version = version_of(connection)
@@ -118,9 +137,8 @@ class Opening:
 
         The new one is complete before it gets its name: whoever is killed meanwhile begins again.
         """
-        fresh = path.with_name(f"{path.name}.salvaging")
-        for leftover in (fresh, _beside(fresh, "-wal"), _beside(fresh, "-journal")):
-            leftover.unlink(missing_ok=True)
+        fresh = _beside(path, ".salvaging")
+        _remove(fresh)
         _make(fresh)
         with contextlib.closing(self._connected(fresh, check=False)) as target:
             saved, given_up = self._salvaged(path, target)
@@ -139,14 +157,48 @@ class Opening:
         return self._connected(path, check=False), result
 
     def _salvaged(self, path: Path, target: sqlite3.Connection) -> tuple[int, int | None]:
-        with contextlib.closing(self.connect(str(path), isolation_level=None, timeout=0)) as damaged:
-            try:
-                _lock(damaged)
-            except sqlite3.DatabaseError as error:
-                if fault_of(error) is not Fault.DAMAGED:
-                    raise
-                return 0, None
-            return salvage(damaged, target)
+        """Read from a copy: what is kept stays byte for byte as it was found."""
+        with _copy_of(path) as copy:
+            with contextlib.closing(self.connect(str(copy), isolation_level=None, timeout=0)) as damaged:
+                if not _lock_anyhow(damaged):
+                    return 0, None
+                mend_schema(damaged, target)
+            # Opened anew, it reads the schema anew.
+            with contextlib.closing(self.connect(str(copy), isolation_level=None, timeout=0)) as damaged:
+                return salvage(damaged, target) if _lock_anyhow(damaged) else (0, None)
+
+
+def _lock_anyhow(damaged: sqlite3.Connection) -> bool:
+    """Lock a damaged file; False if SQLite takes it for no database at all."""
+    try:
+        # So SQLite passes over what it cannot read of the schema, and reads what is left of a file cut off.
+        damaged.execute("PRAGMA writable_schema = 1")
+        _lock(damaged)
+    except TROUBLES as error:
+        if fault_of(error) is not Fault.DAMAGED:
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _copy_of(path: Path) -> Iterator[Path]:
+    copy = _beside(path, ".damaged")
+    _remove(copy)
+    try:
+        _make(copy)
+        for suffix in ("", "-wal", "-journal"):
+            if _beside(path, suffix).exists():
+                shutil.copyfile(_beside(path, suffix), _beside(copy, suffix))
+        yield copy
+    finally:
+        _remove(copy)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of our own making."""
+    for suffix in ("", "-wal", "-journal"):
+        _beside(path, suffix).unlink(missing_ok=True)
 
 
 def _make(path: Path) -> None:

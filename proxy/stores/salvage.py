@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proxy.stores.faults import TROUBLES
 from proxy.stores.rows import COLUMNS, INSERT, SELECT, Row, entry_of
 
 MAX_HOLES = 1_000_000
@@ -29,7 +30,7 @@ def salvage(damaged: sqlite3.Connection, target: sqlite3.Connection) -> tuple[in
     saved: set[int] = set()
     for seq, row in rows.items():
         # Not current yet: which one that is shows when all are there.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*TROUBLES):
             entry_of(row)
             target.execute(INSERT, (0, *row))
             saved.add(seq)
@@ -41,6 +42,24 @@ def salvage(damaged: sqlite3.Connection, target: sqlite3.Connection) -> tuple[in
     target.execute("COMMIT")
     lost = (rescue.known | rescue.unreadable | set(rows)) - saved
     return len(saved), len(lost) if rescue.is_counted else None
+
+
+def mend_schema(damaged: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Declare in a damaged file what a new one declares, where that can be done: without it no row can be read.
+
+    Where a table begins is taken from the damaged file; from the new one, in which it was made in the same order,
+    if that is not to be had.
+    """
+    wanted = target.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master").fetchall()
+    roots: dict[str, int] = dict(_readable(damaged, "SELECT name, rootpage FROM sqlite_master"))
+    with contextlib.suppress(*TROUBLES):
+        damaged.execute("BEGIN IMMEDIATE")
+        damaged.execute("DELETE FROM sqlite_master")
+        damaged.executemany(
+            "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)",
+            [(kind, name, table, roots.get(name, root), sql) for kind, name, table, root, sql in wanted],
+        )
+        damaged.execute("COMMIT")
 
 
 class _Rescue:
@@ -87,7 +106,7 @@ class _Rescue:
             for seq in self._holes(lowest, end):
                 try:
                     row = self._damaged.execute(f"{SELECT} WHERE seq = ?", (seq,)).fetchone()
-                except sqlite3.Error:
+                except TROUBLES:
                     self.unreadable.add(seq)
                 else:
                     if row is not None:
@@ -105,7 +124,7 @@ def _readable(connection: sqlite3.Connection, statement: str) -> Iterator[Row]:
     """The rows of a query as far as it gets."""
     try:
         yield from connection.execute(statement)
-    except sqlite3.Error:
+    except TROUBLES:
         return
 
 
@@ -131,5 +150,5 @@ def _copy_keys(damaged: sqlite3.Connection, target: sqlite3.Connection) -> None:
         ),
     ):
         for row in _readable(damaged, statement):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*TROUBLES):
                 target.execute(insert, row)

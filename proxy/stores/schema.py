@@ -35,7 +35,7 @@ RATINGS: Migration = (
         accepted_at REAL,
         settled_at REAL,
         reason TEXT,
-        CHECK (state != 'paused'),
+        CHECK (state IN ('held', 'queued', 'accepted', 'verified', 'refused', 'superseded', 'withdrawn')),
         CHECK (is_current IN (0, 1)),
         CHECK (is_current = 0 OR state != 'withdrawn')
     )
@@ -43,7 +43,7 @@ RATINGS: Migration = (
     "CREATE INDEX rating_by_call ON rating (request_id, seq)",
     "CREATE UNIQUE INDEX rating_current ON rating (request_id) WHERE is_current = 1",
     """
-    CREATE INDEX rating_due ON rating (key_fingerprint, due_at, seq)
+    CREATE INDEX rating_due ON rating (key_fingerprint, state, due_at, seq)
     WHERE is_current = 1 AND due_at IS NOT NULL
     """,
     "CREATE INDEX rating_by_state ON rating (state, seq) WHERE is_current = 1",
@@ -93,6 +93,11 @@ def version_of(connection: sqlite3.Connection) -> int:
     """How many migrations a file has been through."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
+
+
+def schema_of(connection: sqlite3.Connection) -> set[tuple[str, str, str, str | None]]:
+    """All that is declared in a file."""
+    return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -> None:

@@ -37,6 +37,11 @@ WITH RECURSIVE known(fingerprint) AS (
 SELECT fingerprint FROM known WHERE fingerprint IS NOT NULL
 """
 
+DUE = f"""
+{SELECT} WHERE is_current = 1 AND due_at IS NOT NULL AND key_fingerprint = ? AND state = ?
+ORDER BY due_at, seq LIMIT ?
+"""
+
 # A rating that has left stays as long as the one that lies over it can be taken back.
 PRUNE = """
 DELETE FROM rating WHERE seq IN (
@@ -44,7 +49,7 @@ DELETE FROM rating WHERE seq IN (
     WHERE settled_at IS NOT NULL AND (is_current = 0 OR state != 'refused')
         AND settled_at < :before AND due_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM once_rating WHERE once_rating.seq = old.seq)
-        AND NOT (is_current = 0 AND EXISTS (
+        AND NOT (is_current = 0 AND (posts > 0 OR accepted_at IS NOT NULL) AND EXISTS (
             SELECT 1 FROM rating AS newer
             WHERE newer.request_id = old.request_id AND newer.is_current = 1
                 AND newer.posts = 0 AND newer.accepted_at IS NULL
@@ -72,7 +77,7 @@ class SqliteOutbox:
         `stamp` gives words for the present moment: a damaged file is named after it.
         """
         opening = Opening(place=place, max_bytes=max_bytes, stamp=stamp, connect=connect)
-        return cls(await Database.open(opening))
+        return cls(await Database.open(opening, first=count_anew))
 
     @property
     def description(self) -> Mapping[str, object]:
@@ -119,17 +124,30 @@ class SqliteOutbox:
             of=request_id,
         )
 
-    async def due(self, key_fingerprint: str, now: float, limit: int) -> Due:
+    async def due(
+        self, key_fingerprint: str, now: float, limit: int, states: Sequence[RatingState] = ()
+    ) -> Due:
         """What is to be done now."""
-        # One more than asked for tells when there is more.
-        entries = await self._entries(
-            f"{SELECT} WHERE is_current = 1 AND due_at IS NOT NULL AND key_fingerprint = ? "
-            "ORDER BY due_at, seq LIMIT ?",
-            (key_fingerprint, limit + 1),
+
+        def job(connection: sqlite3.Connection) -> Due:
+            # State by state: each is a short walk along an index. One more than asked for tells of more.
+            found = [
+                entry_of(row)
+                for state in sorted(set(states or RatingState))
+                for row in connection.execute(DUE, (key_fingerprint, state, limit + 1)).fetchall()
+            ]
+            timed = sorted((entry.progress.due_at or 0.0, entry.seq, entry) for entry in found)
+            ripe = sum(1 for time, _, _ in timed[:limit] if time <= now)
+            return Due([entry for _, _, entry in timed[:ripe]], timed[ripe][0] if ripe < len(timed) else None)
+
+        return await self._database.run(job)
+
+    async def bring_forward(self, latest: float) -> int:
+        """What is due later than that is due then."""
+        return await self._change(
+            "UPDATE rating SET due_at = :latest WHERE is_current = 1 AND due_at IS NOT NULL AND due_at > :latest",
+            {"latest": latest},
         )
-        times = [entry.progress.due_at for entry in entries]
-        ripe = sum(1 for time in times[:limit] if time is not None and time <= now)
-        return Due(entries[:ripe], times[ripe] if ripe < len(times) else None)
 
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""
@@ -197,8 +215,9 @@ class SqliteOutbox:
             by_state: dict[RatingState, int] = {
                 state: 0 for state in RatingState if state is not RatingState.PAUSED
             }
-            for state, ratings in connection.execute("SELECT state, ratings FROM tally"):
-                by_state[RatingState(state)] = ratings
+            for state in by_state:
+                row = connection.execute("SELECT ratings FROM tally WHERE state = ?", (state,)).fetchone()
+                by_state[state] = 0 if row is None else row[0]
             (oldest_since,) = connection.execute(
                 "SELECT min(since) FROM rating WHERE is_current = 1 AND state IN ('held', 'queued', 'accepted')"
             ).fetchone()
@@ -229,3 +248,16 @@ class SqliteOutbox:
         return await self._database.run(
             lambda connection: [entry_of(row) for row in connection.execute(statement, values).fetchall()]
         )
+
+
+def count_anew(connection: sqlite3.Connection) -> None:
+    """Put numbers right that a damaged page changed: no check would find them."""
+    counted = dict(
+        connection.execute(
+            "SELECT state, count(*) FROM rating WHERE is_current = 1 GROUP BY state"
+        ).fetchall()
+    )
+    tallied = dict(connection.execute("SELECT state, ratings FROM tally WHERE ratings != 0").fetchall())
+    if counted != tallied:
+        connection.execute("DELETE FROM tally")
+        connection.executemany("INSERT INTO tally VALUES (?, ?)", counted.items())

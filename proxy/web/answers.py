@@ -126,8 +126,8 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         return refusal(
             404,
             "no_such_route",
-            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, /feedback/outbox or "
-            "/feedback/health.",
+            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, /feedback/outbox, "
+            "/feedback/health or /feedback/metrics.",
         )
     except Exception:
         # The last net under the local API: a bug here must be a sentence there, and a trace in the log.

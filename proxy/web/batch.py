@@ -17,7 +17,7 @@ from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import NO_ID
-from proxy.web.submissions import REPLAYED, sent_body, submission
+from proxy.web.submissions import REPLAYED, how_far, sent_body, submission
 
 _ARRIVED = (RatingState.ACCEPTED, RatingState.VERIFIED)
 
@@ -70,11 +70,7 @@ def _candidate(context: Context, item: ratings.BatchItem, hold_seconds: float) -
 
 
 async def _standings(context: Context, entries: Sequence[Entry], wanted: wishes.Wishes) -> list[Standing]:
-    delivery = context.delivery
-    if wanted.until is Until.QUEUED:
-        return [delivery.standing(entry) for entry in entries]
-    waiting = (delivery.wait(entry, wanted.until, wanted.timeout_seconds) for entry in entries)
-    return list(await asyncio.gather(*waiting))
+    return list(await asyncio.gather(*(how_far(context, entry, wanted) for entry in entries)))
 
 
 def _answer(candidates: Sequence[_Candidate], standings: Sequence[Standing]) -> web.Response:

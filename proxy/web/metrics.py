@@ -9,7 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.errands import Tally
+from proxy.errors import OutboxFailed
 from proxy.metrics import Histogram, Kind, Metrics
+from proxy.model import RatingState
 from proxy.web.context import CONTEXT
 
 _PREFIX = "helicone_proxy"
@@ -17,8 +20,14 @@ _PREFIX = "helicone_proxy"
 
 async def show_metrics(request: web.Request) -> web.Response:
     """GET /feedback/metrics."""
+    context = request.app[CONTEXT]
+    try:
+        ratings = (await context.delivery.depth()).by_state
+    except OutboxFailed:
+        # What is known without the disk is told all the same.
+        ratings = {}
     return web.Response(
-        body=generate_latest(_Snapshot(request.app[CONTEXT].metrics)),
+        body=generate_latest(_Snapshot(context.metrics, ratings, context.delivery.tally)),
         headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
     )
 
@@ -26,8 +35,10 @@ async def show_metrics(request: web.Request) -> web.Response:
 class _Snapshot(Collector):
     """The numbers as they stand when somebody asks; until then nobody pays for families and labels."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, ratings: Mapping[RatingState, int], tally: Tally) -> None:
         self._metrics = metrics
+        self._ratings = ratings
+        self._tally = tally
 
     def collect(self) -> Iterator[Metric]:
         metrics = self._metrics
@@ -54,9 +65,28 @@ class _Snapshot(Collector):
             "What the sidecar added to the time to the answer's head, opening a connection included.",
             metrics.calls.added,
         )
+        yield from self._of_ratings()
         for reading in metrics.readings:
             family = CounterMetricFamily if reading.only_grows else GaugeMetricFamily
             yield family(f"{_PREFIX}_{reading.name}", reading.sentence, value=reading.value())
+
+    def _of_ratings(self) -> Iterator[Metric]:
+        gauge = GaugeMetricFamily(f"{_PREFIX}_ratings", "Ratings in the outbox.", labels=("state",))
+        for state, number in self._ratings.items():
+            gauge.add_metric((state.value,), number)
+        yield gauge
+        tally = self._tally
+        yield _counter(
+            "deliveries",
+            "What was done to deliver ratings: posts and looks, and ratings verified or refused in the end.",
+            ("what",),
+            {
+                ("post",): tally.posts,
+                ("look",): tally.looks,
+                ("verified",): tally.verified,
+                ("refused",): tally.refused,
+            },
+        )
 
 
 def _counter(

@@ -14,7 +14,7 @@ from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import last_call, named_call
-from proxy.web.submissions import REPLAYED, describe_rated, seen_call, sent_body, submission
+from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
 from proxy.web.words import rating_in_words, state_in_words
 
 Found = tuple[str, LiveCall | None]
@@ -51,7 +51,7 @@ async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response
         request_id, call = find()
         taken = submission(context, request_id, call, rating, wanted.hold_seconds)
         entries = await context.delivery.take([taken], once)
-    standing = await context.delivery.wait(entries[0], wanted.until, wanted.timeout_seconds)
+    standing = await how_far(context, entries[0], wanted)
     response = _answer(context, standing)
     if is_replayed:
         response.headers[REPLAYED] = "true"

@@ -31,6 +31,11 @@ def last_call(request: web.Request) -> LiveCall:
         raise UnknownCall(
             f"There are not {back} remembered answers before the newest one. Try a smaller ?back=."
         )
+    if len(store):
+        raise UnknownCall(
+            "No answer that could be meant has come through the sidecar yet: a POST that was answered with 2xx "
+            "and made content. GET /feedback shows the calls that came; each can be rated by its id."
+        )
     raise UnknownCall(
         "No answer has come through the sidecar yet. Send a first call, for example: "
         f"curl http://{request.host}/v1/chat/completions -H 'Authorization: Bearer <your key>' "

@@ -6,11 +6,12 @@ from aiohttp import web
 
 from proxy import guard, ratings
 from proxy.calls import LiveCall
-from proxy.delivery import Submission
-from proxy.errors import NotRatable
-from proxy.model import Call, Rating
+from proxy.delivery import Standing, Submission
+from proxy.errors import NotRatable, OutboxFailed
+from proxy.model import Call, Entry, Rating
 from proxy.relay import headers
 from proxy.web.context import Context
+from proxy.web.wishes import Wishes
 
 REPLAYED = "Idempotent-Replayed"
 """The header of an answer that tells of an earlier request with the same `Idempotency-Key`."""
@@ -42,6 +43,15 @@ def submission(
         hold_seconds=hold_seconds,
         is_streaming=is_streaming,
     )
+
+
+async def how_far(context: Context, entry: Entry, wanted: Wishes) -> Standing:
+    """Wait for as much as is wanted; gives how the rating stands then."""
+    try:
+        return await context.delivery.wait(entry, wanted.until, wanted.timeout_seconds)
+    except OutboxFailed:
+        # It has been taken, so this is no failure: only how far it has come cannot be read.
+        return context.delivery.standing(entry)
 
 
 def seen_call(context: Context, request_id: str) -> Call | None:

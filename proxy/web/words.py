@@ -55,9 +55,7 @@ def _next(state: RatingState, entry: Entry, wait: float | None) -> str:
         case RatingState.PAUSED:
             return "It leaves as soon as that key works."
         case RatingState.ACCEPTED if wait is not None:
-            return (
-                f"The sidecar looks whether it is stored {_in_words(wait)}, and sends it again if it is not."
-            )
+            return f"Whether it is stored is looked at {_in_words(wait)}; if it is not, it is sent again."
         case RatingState.REFUSED:
             return "It is kept and shown; helicone-proxy outbox retry sends it again."
         case _:

@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.outbound",
         "proxy.remote",
         "proxy.stores.*",
+        "proxy.volumes",
     ),
     (
         "proxy.relay.*",
@@ -54,7 +55,7 @@ LAYERS = (
         "proxy.rating_fields",
         "proxy.ratings",
     ),
-    ("proxy.outgoing", "proxy.web.*"),
+    ("proxy.network", "proxy.web.*"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
@@ -348,6 +349,7 @@ BLIND: Mapping[tuple[str, str | None], str] = {
         "__aenter__",
     ): "whatever keeps it from starting, the sockets are closed; it is raised again",
     ("proxy/calls.py", "_remember"): "whatever a store does, the call goes on",
+    ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
     (
         "proxy/web/answers.py",
         "errors_as_sentences",

@@ -122,6 +122,7 @@ def test_the_same_batch_again_rates_once(bench: Bench) -> None:
     again = send(bench, items, "?wait=accepted&timeout=10", b"Idempotency-Key: k")
     assert (first.value(b"idempotent-replayed"), again.value(b"idempotent-replayed")) == (None, b"true")
     assert results(first) == results(again)
+    assert ["error" in each for each in results(first)] == [True, False, True]
     assert len(document(bench.get(f"/feedback/{request_id}"))["history"]) == 1
 
 

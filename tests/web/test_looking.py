@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import proxy
-from harness.benches import JSON, Bench, StartBench, document, error_of, id_of
+from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import StartSidecar
 from harness.wire import Message
 from proxy.demo import DEMO_KEY, GatewayFault
@@ -38,7 +38,8 @@ def calls(answer: Message) -> list[dict[str, Any]]:
 def test_the_last_answer_is_shown_with_all_that_is_known_of_it(bench: Bench) -> None:
     answer = bench.chat(model="gpt-4o")
     shown = document(bench.get("/feedback/last"))
-    assert set(shown) == FIELDS
+    assert set(shown) == FIELDS | {"known", "history"}
+    assert (shown["known"], shown["history"]) == (True, [])
     assert (shown["id"], shown["method"], shown["path"]) == (id_of(answer), "POST", "/v1/chat/completions")
     assert (shown["model"], shown["status"], shown["state"]) == ("gpt-4o", 200, "complete")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", shown["started_at"])
@@ -55,7 +56,35 @@ def test_a_rated_call_is_shown_with_its_rating(bench: Bench) -> None:
     bench.chat()
     said = document(bench.rate(body=b"rating=down"))
     shown = document(bench.get("/feedback/last"))["rating"]
-    assert shown == {"rating": False, "thumb": "👎", "state": "accepted", "rated_at": said["rated_at"]}
+    assert 0 < shown.pop("next_attempt_in_seconds") <= 20
+    for name in ("next_attempt_at", "accepted_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", shown.pop(name))
+    assert shown == {
+        "rating": False,
+        "thumb": "👎",
+        "state": "accepted",
+        "rated_at": said["rated_at"],
+        "attempts": 1,
+        "failures": 0,
+        "verified_at": None,
+    }
+    (listed,) = document(bench.get("/feedback"))["calls"]
+    assert (listed["rating"]["thumb"], listed["rating"]["state"]) == ("👎", "accepted")
+
+
+def test_the_ratings_before_are_shown_the_newest_first(bench: Bench) -> None:
+    bench.chat()
+    bench.rate()
+    bench.rate("/feedback/last?wait=queued", b"rating=down")
+    history = document(bench.get("/feedback/last"))["history"]
+    assert [(each["thumb"], each["state"]) for each in history] == [("👎", "queued"), ("👍", "superseded")]
+
+
+def test_an_id_that_is_not_remembered_is_shown_when_it_was_rated_here(bench: Bench) -> None:
+    bench.rate(f"/feedback/{UNKNOWN}")
+    shown = document(bench.get(f"/feedback/{UNKNOWN}"))
+    assert set(shown) == {"id", "known", "rating", "history"}
+    assert (shown["id"], shown["known"], shown["rating"]["thumb"]) == (UNKNOWN, False, "👍")
 
 
 def test_a_call_is_shown_by_its_id_in_any_case(bench: Bench) -> None:
@@ -137,6 +166,7 @@ def test_health_tells_how_the_sidecar_is(bench: Bench) -> None:
     bench.chat()
     said = document(bench.get("/feedback/health"))
     assert 0 <= said.pop("uptime_seconds") < 100
+    assert said.pop("delivery")["open"] == 0
     assert said == {
         "status": "ok",
         "version": proxy.__version__,
@@ -168,7 +198,7 @@ def test_health_is_fine_when_the_gateway_is_not_there(start_sidecar: StartSideca
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
-    "query", ["rating=up", "rating=down", "rating=", "rating=nonsense", "back=0&rating=%2B1"]
+    "query", ["rating=up", "rating=down", "rating=", "rating=nonsense", "back=0&rating=%2B1", "comment=x"]
 )
 @pytest.mark.parametrize("name", ["/last", f"/{UNKNOWN}", ""])
 def test_looking_never_rates(bench: Bench, method: str, query: str, name: str) -> None:
@@ -200,3 +230,15 @@ def test_no_answer_shows_the_key(bench: Bench) -> None:
     bench.rate()
     for target in ("/feedback", "/feedback/last", "/feedback/health"):
         assert b"demokey" not in bench.get(target).body
+
+
+def test_when_only_failed_calls_came_last_says_so_and_not_that_nothing_came(
+    start_sidecar: StartSidecar,
+) -> None:
+    sidecar = start_sidecar("http://127.0.0.1:9")
+    sidecar.connect().ask(request("POST", "/v1/chat/completions", chat_body(), JSON))
+    answer = sidecar.connect().ask(request("GET", "/feedback/last"))
+    status, _, message = error_of(answer)
+    assert status == 404
+    assert "answered with 2xx" in message
+    assert "GET /feedback" in message

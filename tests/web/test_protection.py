@@ -20,6 +20,11 @@ LOCAL_ROUTES = [
     ("HEAD", "/feedback/last"),
     ("POST", "/feedback/last"),
     ("POST", f"/feedback/{ID}"),
+    ("DELETE", "/feedback/last"),
+    ("DELETE", f"/feedback/{ID}"),
+    ("POST", "/feedback/batch"),
+    ("GET", "/feedback/outbox"),
+    ("POST", "/feedback/outbox/retry"),
     ("OPTIONS", "/feedback/last"),
     ("GET", "/feedback/no/such/route"),
     ("DELETE", "/feedback"),
@@ -96,9 +101,10 @@ def test_a_host_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize("mode", [b"navigate", b"no-cors"])
-def test_a_form_of_our_own_origin_changes_nothing(bench: Bench, mode: bytes) -> None:
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_form_of_our_own_origin_changes_nothing(bench: Bench, method: str, mode: bytes) -> None:
     lines = (b"Host: localhost:8747", b"Origin: http://localhost:8747", b"Sec-Fetch-Site: same-origin")
-    answer = bench.ask("POST", f"/feedback/{ID}", RATING, JSON, *lines, b"Sec-Fetch-Mode: " + mode)
+    answer = bench.ask(method, f"/feedback/{ID}", RATING, JSON, *lines, b"Sec-Fetch-Mode: " + mode)
     assert error_of(answer)[:2] == (403, "browser_navigation")
     assert bench.posted == []
 
@@ -130,6 +136,12 @@ def test_a_browser_must_label_its_rating_as_json(
     answer = bench.ask("POST", f"/feedback/{ID}", body, label, sign)
     assert error_of(answer)[:2] == (415, "json_required")
     assert bench.posted == []
+
+
+@pytest.mark.parametrize("target", ["/feedback/batch", "/feedback/outbox/retry"])
+def test_a_browser_must_label_everything_that_it_posts_as_json(bench: Bench, target: str) -> None:
+    answer = bench.ask("POST", target, b"{}", b"Content-Type: text/plain", b"Origin: http://localhost")
+    assert error_of(answer)[:2] == (415, "json_required")
 
 
 def test_a_browser_rates_by_no_query_without_json(bench: Bench) -> None:
@@ -207,11 +219,12 @@ def test_a_path_that_only_looks_like_ours_is_the_gateways(bench: Bench, target: 
     [
         ("POST", "/feedback", b"GET, HEAD"),
         ("PUT", "/feedback", b"GET, HEAD"),
-        ("PUT", "/feedback/last", b"GET, HEAD, POST"),
-        ("DELETE", "/feedback/last", b"GET, HEAD, POST"),
-        ("PATCH", f"/feedback/{ID}", b"GET, HEAD, POST"),
-        ("OPTIONS", "/feedback/last", b"GET, HEAD, POST"),
-        ("PROPFIND", "/feedback/last", b"GET, HEAD, POST"),
+        ("PUT", "/feedback/outbox/retry", b"POST"),
+        ("GET", "/feedback/outbox/retry", b"POST"),
+        ("PUT", "/feedback/last", b"DELETE, GET, HEAD, POST"),
+        ("PATCH", f"/feedback/{ID}", b"DELETE, GET, HEAD, POST"),
+        ("OPTIONS", "/feedback/last", b"DELETE, GET, HEAD, POST"),
+        ("PROPFIND", "/feedback/last", b"DELETE, GET, HEAD, POST"),
     ],
 )
 def test_a_method_that_a_route_does_not_take_is_405(
@@ -245,6 +258,17 @@ def test_a_body_beyond_64_kib_is_413_and_the_sentence_arrives(bench: Bench) -> N
     client.send((b"8000\r\n" + b" " * 0x8000 + b"\r\n") * 3 + b"0\r\n\r\n")
     assert error_of(client.read_answer())[:2] == (413, "body_too_large")
     assert bench.posted == []
+
+
+def test_a_batch_may_be_larger_and_has_its_own_bound(bench: Bench) -> None:
+    client = bench.sidecar.connect()
+    said = client.ask(request("POST", "/feedback/batch", b"[1]" + b" " * (4 * 1024 * 1024 - 3)))
+    assert said.status == 422
+    client = bench.sidecar.connect()
+    client.send(request("POST", "/feedback/batch", b" " * (4 * 1024 * 1024 + 1)))
+    status, code, sentence = error_of(client.read_answer())
+    assert (status, code) == (413, "body_too_large")
+    assert "a batch into 4 MiB" in sentence
 
 
 def test_a_body_of_64_kib_is_read(bench: Bench) -> None:

@@ -84,6 +84,11 @@ def refusals(bench: Bench) -> Iterator[bytes]:
         f"/feedback/{APPS_KEY}/x",
         "/feedback?limit=canary6",
         "/feedback/last?rating=up&key=canary6",
+        "/feedback/last?rating=up&wait=canary6",
+        "/feedback/last?rating=up&hold=canary6",
+        "/feedback/outbox?state=canary6",
+        "/feedback/batch",
+        "/feedback/outbox/retry?canary6",
     ):
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
             yield bench.ask(method, target, b"", *LINES).body
@@ -95,10 +100,20 @@ def refusals(bench: Bench) -> Iterator[bytes]:
         json.dumps({"prompt": PROMPT}).encode(),
         b'{"rating": "',
         b"\xff" + PROMPT.encode(),
+        json.dumps({"comment": f"{PROMPT}\x00"}).encode(),
+        json.dumps({"rating": True, "rater": PROMPT * 20, "tags": [f"{PROMPT},"]}).encode(),
+        json.dumps({"scores": {"tone": PROMPT}}).encode(),
+        json.dumps({"scores": {OWN_KEY: 1.5}}).encode(),
     ):
         # A word that is no rating may be quoted back to the one who typed it.
         yield bench.rate("/feedback/last", body, *LINES).body.replace(b'\\"canary4 is what I asked\\"', b"")
     yield bench.rate("/feedback/last", PROMPT.encode() * 10_000, *LINES).body
+    items = [{"id": OWN_KEY, "rating": True}, {"id": PROMPT}, {"rating": PROMPT * 9}, {OWN_KEY: 1}, PROMPT]
+    yield bench.rate("/feedback/batch", json.dumps(items).encode(), *LINES).body.replace(
+        b"canary4 is what I", b""
+    )
+    yield bench.rate("/feedback/outbox/retry", json.dumps({"id": OWN_KEY}).encode(), *LINES).body
+    yield bench.rate("/feedback/last", b"rating=up", *LINES, b"Idempotency-Key: canary 8").body
 
 
 def test_no_secret_is_in_any_log_line_any_answer_of_ours_or_any_repr(
@@ -110,7 +125,12 @@ def test_no_secret_is_in_any_log_line_any_answer_of_ours_or_any_repr(
         said = [*chats(bench), *ratings(bench), *refusals(bench)]
         said += [
             bench.get(target).body
-            for target in ("/feedback?limit=1000", "/feedback/last", "/feedback/health")
+            for target in (
+                "/feedback?limit=1000",
+                "/feedback/last",
+                "/feedback/health",
+                "/feedback/outbox?history=true",
+            )
         ]
         wait_until(lambda bench=bench: bench.sidecar.log.count("\n") >= 25, "all calls are logged")  # type: ignore[misc]
         running = bench.sidecar.sidecar

@@ -53,6 +53,12 @@ def test_wait_verified_answers_when_it_is_stored(start_bench: StartBench) -> Non
     assert shown["next_attempt_at"] is None or shown["state"] == "verified"
 
 
+def test_who_asks_for_verified_is_given_the_time_that_it_takes(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, **{"delivery.first_look_seconds": 0.4, "feedback.timeout_seconds": 0.1})
+    bench.chat()
+    assert document(bench.rate("/feedback/last?wait=verified"))["state"] == "verified"
+
+
 def test_what_it_waits_for_is_a_setting(start_bench: StartBench) -> None:
     for wait, state in (("queued", "queued"), ("verified", "verified")):
         bench = start_bench(AT_ONCE, **SOON, **{"feedback.wait": wait, "feedback.timeout_seconds": 30})

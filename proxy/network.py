@@ -1,4 +1,4 @@
-"""Connections that leave this machine, as the settings have them: to the gateway and to Helicone's API."""
+"""The network as the settings have it: connections to the gateway and to Helicone's API."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
 
 
-class Outgoing:
-    """What connections to the outside have in common: whom they trust, and through which proxy they go.
+class Network:
+    """Makes connections; they have in common whom they trust, and through which proxy they go.
 
     Raises CannotStart when the certificates cannot be read any more.
     """
