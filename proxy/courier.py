@@ -79,13 +79,21 @@ class Courier:
     async def load(self) -> None:
         """Take up what an earlier process left. Raises OutboxFailed."""
         self._loaded_at = self._clock.now()
-        # No answer goes on streaming over a restart.
+        try:
+            await self._begin_anew()
+        except OutboxFailed as error:
+            # A disk that is full must not keep calls from being relayed.
+            self._leave_outbox_alone(error)
+            self.insist(self._begin_anew)
+        for fingerprint in await self._outbox.keys():
+            self.expect(fingerprint, 0.0)
+
+    async def _begin_anew(self) -> None:
+        """What the earlier process waited for is over: an answer's end, a clock that was wrong, a failure."""
         await self._outbox.let_go(None, self._loaded_at)
         await self._outbox.bring_forward(self._loaded_at + schedule.LONGEST_WAIT_SECONDS)
         for fingerprint in await self._outbox.keys():
-            # Whatever failed may have been mended with the restart.
             await self._outbox.release(fingerprint, self._loaded_at)
-            self.expect(fingerprint, 0.0)
 
     async def run(self) -> None:
         """Work until cancelled."""

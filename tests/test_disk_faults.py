@@ -169,6 +169,30 @@ def test_a_full_disk_refuses_with_507_and_nothing_else_suffers(standin: StandIn,
         assert sidecar.stop() == 0
 
 
+def test_a_sidecar_that_starts_on_a_full_disk_relays_calls_and_delivers_when_there_is_room(
+    standin: StandIn, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        disk = stack.enter_context(small_disk(tmp_path / "disk", "2m"))
+        sidecar = stack.enter_context(running_mortal(standin, disk))
+        taken = Taken(sidecar, known_calls(standin, 1000))
+        with standin.faults.api.during(ApiFault(status=503)):
+            for _ in range(20):
+                assert taken.rate() is None
+            wait_until(lambda: sidecar.health()["api_down"] is not None, "the API is known to be down")
+            assert sidecar.stop() == 0
+        filler = disk / "filler"
+        fill(filler)
+        sidecar.start()
+        sidecar.wait_until_up()
+        assert calls_go_on(sidecar)
+        assert taken.rate_until_refused()[:2] == (507, "outbox_full")
+        assert "Traceback" not in sidecar.program.stderr
+        filler.unlink()
+        taken.wait_until_taken()
+        taken.wait_until_verified(standin)
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a program that runs already")
 def test_a_disk_that_cannot_be_written_refuses_with_503_and_nothing_else_suffers(
     standin: StandIn, tmp_path: Path
@@ -196,6 +220,7 @@ def test_a_disk_that_cannot_be_written_refuses_with_503_and_nothing_else_suffers
         assert sidecar.stop() == 0
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a program that runs already")
 def test_a_disk_that_fails_after_a_post_has_the_rating_stored_once_it_works_again(
     standin: StandIn, tmp_path: Path
 ) -> None:

@@ -4,14 +4,20 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from harness.benches import JSON, Bench, StartBench, chat_body, request
+from harness.benches import JSON, Bench, StartBench, chat_body, id_of, request
+from harness.crashes import MortalSidecar, running_mortal
+from harness.loops import LoopThread
+from harness.programs import run_command
 from harness.sidecars import StartSidecar
+from harness.standins import running_standin
 from harness.upstreams import StartUpstream, UpstreamWire
 from harness.wire import wait_until
-from proxy.demo import ApiFault, GatewayFault, StandInSettings, invalid_token, too_many_requests
+from proxy.demo import ApiFault, GatewayFault, StandIn, StandInSettings, invalid_token, too_many_requests
 
 OWN_KEY = "sk-helicone-canary1-canary1-canary1-canary1"
 APPS_KEY = "sk-helicone-canary2-canary2-canary2-canary2"
@@ -148,6 +154,74 @@ def test_no_secret_is_in_any_log_line_any_answer_of_ours_or_any_repr(
         logged = [bench.sidecar.log, *(caplog.handler.format(record) for record in caplog.records)]
         for text in [*(each.decode("utf-8", "replace") for each in said), *shown, *logged]:
             assert "canary" not in text, text
+
+
+def rated_in_every_way(person: MortalSidecar, standin: StandIn) -> Iterator[tuple[str, str]]:
+    """Calls under our own key and under the app's, with ratings of every fate: states, and the answers' texts."""
+    own = b"Helicone-Auth: Bearer " + APPS_KEY.encode()
+    body = chat_body(messages=[{"role": "user", "content": PROMPT}])
+    for state, lines, fault in (
+        ("verified", LINES, None),
+        ("verified", (*LINES, own), None),
+        ("refused", LINES, ApiFault(status=422, body=json.dumps({"details": f"{PROMPT} {OWN_KEY}"}))),
+        ("refused", (*LINES, own), ApiFault(status=500, body=f"must be a valid UUID {APPS_KEY}")),
+        ("paused", (*LINES, own), ApiFault(status=401, body=f'{{"error": "{APPS_KEY}"}}')),
+        ("queued", LINES, ApiFault(status=500, body=f"{PROMPT} {OWN_KEY}")),
+    ):
+        answer = person.ask("POST", "/v1/chat/completions", body, *lines)
+        request_id = id_of(answer)
+        if fault is not None:
+            standin.faults.api.next(*[replace(fault, path=f"/v1/request/{request_id}")] * 20)
+        said = json.dumps({"rating": True, "comment": "fine", "scores": {"tone": 3}}).encode()
+        assert person.ask("POST", f"/feedback/{request_id}?wait=queued", said, *LINES).status == 202
+        wait_until(lambda: person.shown(request_id)["state"] == state, f"it is {state}")  # noqa: B023
+        if state == "queued":
+            wait_until(lambda: person.shown(request_id)["failures"] > 0, "it has failed")  # noqa: B023
+        yield state, json.loads(answer.body)["choices"][0]["message"]["content"]
+
+
+def test_no_secret_is_in_the_outbox_file_in_a_damaged_copy_of_it_or_in_an_export(
+    loop: LoopThread, tmp_path: Path
+) -> None:
+    secrets = {"canary"}
+    shown: list[str] = []
+
+    def look(person: MortalSidecar) -> None:
+        shown.extend(content.decode("utf-8", "replace") for content in person.files().values())
+        shown.extend(
+            person.ask("GET", target).body.decode()
+            for target in ("/feedback/outbox?history=true", "/feedback/health", "/feedback")
+        )
+        exported = run_command(
+            "outbox", "export", env={"HELICONE_PROXY_URL": f"http://127.0.0.1:{person.port}"}
+        )
+        assert exported.returncode == 0, exported.stderr
+        assert {json.loads(line)["state"] for line in exported.stdout.splitlines()} <= states
+        assert exported.stdout.count("\n") > 2
+        shown.extend((exported.stdout, exported.stderr))
+
+    with (
+        running_standin(loop, KNOWN_TO_STANDIN) as standin,
+        running_mortal(standin, tmp_path, key=OWN_KEY) as person,
+    ):
+        fates = list(rated_in_every_way(person, standin))
+        states = {state for state, _ in fates}
+        assert states == {"verified", "refused", "paused", "queued"}
+        secrets |= {text for _, text in fates}
+        look(person)
+        assert "outbox.db-wal" in person.files()
+        assert person.stop() == 0
+
+        content = bytearray(person.file.read_bytes())
+        content[-4096:] = b"\xff" * 4096
+        person.file.write_bytes(content)
+        person.start()
+        person.wait_until_up()
+        assert any("corrupt" in name for name in person.files())
+        look(person)
+        shown.extend((person.said, person.program.stderr, person.program.stdout))
+    for text in shown:
+        assert not [secret for secret in secrets if secret in text], text
 
 
 def test_a_key_that_is_given_as_a_rating_is_not_repeated(bench: Bench) -> None:
