@@ -88,7 +88,7 @@ fuzz: $(VENV)/.dev  ## hostile bytes from both sides, for as long as you like: A
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a minute and a half)
-	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/test_crashes.py $(ARGS)
+	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)
 
 clean:  ## remove what the other targets made here
 	rm -rf dist .wheel.log .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,13 +22,14 @@ from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
 from proxy.config_problems import IN_MEMORY
-from proxy.courier import Courier
-from proxy.delivery import Delivery
-from proxy.errands import Errands, Manner
+from proxy.delivery.courier import Courier
+from proxy.delivery.errands import Errands, Manner
+from proxy.delivery.intake import Delivery
+from proxy.delivery.lanes import Budget, Lanes
+from proxy.delivery.schedule import Pace
 from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
-from proxy.lanes import Budget, Lanes
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
@@ -40,7 +41,6 @@ from proxy.relay.patience import Patience
 from proxy.relay.refusals import Refusal
 from proxy.relay.writes import Gatherer
 from proxy.saving import SavingCalls
-from proxy.schedule import Pace
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.saved_calls import SqliteSavedCalls

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.delivery import Standing
+from proxy.delivery.intake import Standing
 from proxy.errors import SidecarError
 from proxy.model import Call, RatingState
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy import helicone, ratings
-from proxy.delivery import Standing, Submission, Until
+from proxy.delivery.intake import Standing, Submission, Until
 from proxy.errors import CallerError, InvalidRating, MissingKey, SidecarError
 from proxy.model import Entry, RatingState
 from proxy.web import wishes

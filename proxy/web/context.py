@@ -7,7 +7,7 @@ from aiohttp import web
 
 from proxy.calls import LiveCall
 from proxy.config import Feedback
-from proxy.delivery import Delivery
+from proxy.delivery.intake import Delivery
 from proxy.guard import Guard
 from proxy.keys import Keyring
 from proxy.metrics import Metrics

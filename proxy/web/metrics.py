@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.errands import Tally
+from proxy.delivery.errands import Tally
 from proxy.errors import OutboxFailed
 from proxy.metrics import Histogram, Kind, Metrics
 from proxy.model import RatingState

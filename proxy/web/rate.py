@@ -6,7 +6,7 @@ from aiohttp import web
 
 from proxy import ratings
 from proxy.calls import LiveCall
-from proxy.delivery import Standing
+from proxy.delivery.intake import Standing
 from proxy.errors import HeliconeRejected
 from proxy.model import RatingState
 from proxy.web import wishes

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from proxy import guard, ratings
 from proxy.calls import LiveCall
-from proxy.delivery import Standing, Submission
+from proxy.delivery.intake import Standing, Submission
 from proxy.errors import NotRatable, OutboxFailed
 from proxy.model import Call, Entry, Rating
 from proxy.relay import headers

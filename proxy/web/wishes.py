@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from proxy.delivery import Until
+from proxy.delivery.intake import Until
 from proxy.errors import CallerError
 from proxy.stores.contract import OnceOnly
 from proxy.web.context import CONTEXT

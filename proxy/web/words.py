@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from proxy.delivery import Standing
+from proxy.delivery.intake import Standing
 from proxy.model import Call, Entry, RatingState, duration_in_words
 
 _SENTENCES: Mapping[RatingState, str] = MappingProxyType(

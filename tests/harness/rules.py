@@ -44,11 +44,8 @@ LAYERS = (
         "proxy.api_client",
         "proxy.call_records",
         "proxy.calls",
-        "proxy.courier",
         "proxy.delivery",
-        "proxy.errands",
-        "proxy.lanes",
-        "proxy.schedule",
+        "proxy.delivery.*",
         "proxy.journal",
         "proxy.listeners",
         "proxy.logs",
@@ -333,7 +330,13 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
 
 
 TASK_OWNERS = frozenset(
-    {"proxy/app.py", "proxy/courier.py", "proxy/relay/pool.py", "proxy/relay/names.py", "proxy/saving.py"}
+    {
+        "proxy/app.py",
+        "proxy/delivery/courier.py",
+        "proxy/relay/pool.py",
+        "proxy/relay/names.py",
+        "proxy/saving.py",
+    }
 )
 """A lookup of a name outlives whoever asked for it first: others wait for it, too. So does what a courier does."""
 

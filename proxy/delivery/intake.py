@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from proxy.clock import Clock
-from proxy.courier import Courier
-from proxy.errands import Tally
+from proxy.delivery.courier import Courier
+from proxy.delivery.errands import Tally
+from proxy.delivery.lanes import Lanes
 from proxy.errors import AlreadySent, MissingKey, OutboxFailed, OutboxFull, UnknownRating
 from proxy.keys import Keyring
-from proxy.lanes import Lanes
 from proxy.model import Entry, Rating, RatingState
 from proxy.stores.contract import Depth, NewRating, OnceOnly, Outbox
 

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from proxy import schedule
 from proxy.clock import Clock
-from proxy.errands import Errands
+from proxy.delivery import schedule
+from proxy.delivery.errands import Errands
+from proxy.delivery.lanes import NEVER, Lane, Lanes
 from proxy.errors import OutboxFailed
 from proxy.helicone_api import MOST_IDS
 from proxy.keys import Keyring
-from proxy.lanes import NEVER, Lane, Lanes
 from proxy.model import Entry, RatingState
 from proxy.stores.contract import Due, Outbox
 

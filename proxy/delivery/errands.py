@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy import schedule
 from proxy.clock import Clock
+from proxy.delivery import schedule
+from proxy.delivery.lanes import Lane, Lanes
+from proxy.delivery.schedule import Pace
 from proxy.errors import (
     HeliconeError,
     NotIngested,
@@ -19,9 +21,7 @@ from proxy.errors import (
     Remedy,
 )
 from proxy.helicone_api import Allowance, Stored, missing_properties, properties_of
-from proxy.lanes import Lane, Lanes
 from proxy.model import Entry, Progress, Rating, RatingState
-from proxy.schedule import Pace
 from proxy.stores.contract import Outbox
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.delivery.lanes import NEVER, Breaker, Bucket, Budget, Lane, Lanes
 from proxy.helicone_api import Allowance
-from proxy.lanes import NEVER, Breaker, Bucket, Budget, Lane, Lanes
 
 URL = "https://api.test"
 

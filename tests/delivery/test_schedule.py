@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy import schedule
+from proxy.delivery import schedule
+from proxy.delivery.schedule import Pace
 from proxy.helicone_api import Stored
 from proxy.model import Entry, Progress, Rating, RatingState
-from proxy.schedule import Pace
 
 NOW = 1_750_000_000.0
 DAY = 24 * 3600.0
