@@ -3,14 +3,19 @@
 cli         which commands there are
 commands/   each of them: parse, call, print, exit code
 app         composition root: builds everything, owns what runs in the background
+event_loop  which loop, and the signals that end it
 listeners   the listening sockets (open_files: how many connections fit)
+volumes     whether a folder outlasts a restart
 relay/      the data plane: moves bytes, knows nothing of what they mean
 web/        the control plane: everything under /feedback, on aiohttp
 calls       remembers what the relay reports (bodies: what a body says of its model)
 journal     calls that are over, in batches: to logs (one line each) and to metrics (numbers)
-ratings     what a person sent, as a thumb
-delivery    takes ratings to Helicone
-helicone    the vendor: header names, hosts, id rules, its API
+            (saving, call_records: calls outlast a restart)
+ratings     what a person sent, as a rating (rating_fields: each field on its own)
+delivery/   a rating that was taken arrives (clock: its time)
+helicone    the vendor's gateway: header names, hosts, key and id rules
+helicone_api  the vendor's API: what is said there, and what it means (api_client: says it)
+network     connections to the gateway and to the API, as the settings have them
 guard       who may speak to us
 keys        Helicone keys, in memory, by fingerprint
 stores/     where things are kept
