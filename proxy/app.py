@@ -27,6 +27,7 @@ from proxy.delivery.errands import Errands, Manner
 from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
+from proxy.errors import OutboxFailed
 from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
@@ -158,7 +159,11 @@ class Sidecar:
         disk = SqliteSavedCalls(outbox.database, settings.capacity)
         if not settings.persist:
             # What was saved when it was on is not wanted on disk any more.
-            await disk.forget()
+            try:
+                await disk.forget()
+            except OutboxFailed as error:
+                # That must not keep calls from being relayed; the next start tries again.
+                logger.warning("[calls] persist is off, but saved calls are still on disk: %s", error.message)
             return memory, []
         saving = SavingCalls(memory, disk, self._clock)
         await saving.read_back(now=time.perf_counter(), wall_now=time.time())

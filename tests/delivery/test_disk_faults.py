@@ -17,7 +17,7 @@ from harness.fast_time import FastTime
 from harness.loops import LoopThread
 from harness.standins import running_standin
 from harness.wire import wait_until
-from proxy.demo import ApiFault, ScoreEvent, StandIn, StandInSettings
+from proxy.demo import DEMO_KEY, ApiFault, ScoreEvent, StandIn, StandInSettings
 
 STANDIN = StandInSettings(ingestion_delay_seconds=0.0, token_interval_seconds=0.0005, api_budget=None)
 LONG = "x" * 4000
@@ -169,13 +169,15 @@ def test_a_full_disk_refuses_with_507_and_nothing_else_suffers(standin: StandIn,
         assert sidecar.stop() == 0
 
 
+@pytest.mark.parametrize("saved", [False, True], ids=["no calls saved", "calls saved before"])
 def test_a_sidecar_that_starts_on_a_full_disk_relays_calls_and_delivers_when_there_is_room(
-    standin: StandIn, tmp_path: Path
+    standin: StandIn, tmp_path: Path, saved: bool
 ) -> None:
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(tmp_path / "disk", "2m"))
-        sidecar = stack.enter_context(running_mortal(standin, disk))
+        sidecar = stack.enter_context(running_mortal(standin, disk, key=DEMO_KEY, **{"calls.persist": saved}))
         taken = Taken(sidecar, known_calls(standin, 1000))
+        assert calls_go_on(sidecar)
         with standin.faults.api.during(ApiFault(status=503)):
             for _ in range(20):
                 assert taken.rate() is None
@@ -183,11 +185,13 @@ def test_a_sidecar_that_starts_on_a_full_disk_relays_calls_and_delivers_when_the
             assert sidecar.stop() == 0
         filler = disk / "filler"
         fill(filler)
+        del sidecar.environment["HELICONE_PROXY_CALLS__PERSIST"]
         sidecar.start()
         sidecar.wait_until_up()
         assert calls_go_on(sidecar)
         assert taken.rate_until_refused()[:2] == (507, "outbox_full")
         assert "Traceback" not in sidecar.program.stderr
+        assert ("are still on disk" in sidecar.program.stderr) is saved
         filler.unlink()
         taken.wait_until_taken()
         taken.wait_until_verified(standin)

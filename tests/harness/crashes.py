@@ -118,7 +118,10 @@ class MortalSidecar(Person):
             **dotted,
         }
         self.environment = {
-            "HELICONE_PROXY_" + name.upper().replace(".", "__"): str(value) for name, value in given.items()
+            "HELICONE_PROXY_" + name.upper().replace(".", "__"): str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+            for name, value in given.items()
         }
         if key is not None:
             self.environment["HELICONE_API_KEY"] = key
