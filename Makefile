@@ -16,8 +16,11 @@ demo: $(VENV)/.app  ## try everything on your own machine: no account, no key, n
 run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when it is there)
 	@$(BIN)/helicone-proxy serve $(ARGS)
 
+# Most tests wait for sockets and disks: several at a time.
+ALL_TESTS := -n auto --maxprocesses 4
+
 test: $(VENV)/.dev system  ## all tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(ALL_TESTS) $(ARGS)
 
 wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs with every call is compiled (a minute)
 	@echo "Compiling ..."
@@ -28,7 +31,7 @@ wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs wi
 	@ls dist/*.whl
 
 compiled: $(COMPILED)/.test system  ## all tests on what make wheel makes
-	@$(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ARGS)
+	@$(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ALL_TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## ruff and mypy strict
 	@$(BIN)/ruff check .
@@ -45,7 +48,7 @@ floors: $(VENV)/.dev system  ## all tests on the oldest versions that pyproject.
 	@$(BIN)/python tests/floors.py > .venv-floors/floors.txt
 	@echo "Testing with:" $$(cat .venv-floors/floors.txt)
 	@.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-floors/floors.txt --group test --editable .
-	@.venv-floors/bin/pytest $(ARGS)
+	@.venv-floors/bin/pytest $(ALL_TESTS) $(ARGS)
 
 # Programs that tests run and that are no Python packages. Without root those tests are skipped, and say so.
 SYSTEM := curl openssl nginx wrk
