@@ -5,22 +5,22 @@ nobody: a latency counts from the moment at which the request was due, so that a
 late, and not fewer. It says `begin` when the warm-up is over, `end`, and then a `Report` as one line of JSON.
 """
 
-import http.client
+import asyncio
+import gc
 import json
-import socket
+import re
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
+
+import uvloop
 
 from benchmarks.figures import percentile
 from benchmarks.sdk_call import chat_body, request_bytes
 
 _HOST = "127.0.0.1"
-_RATERS = 32
-"""Each has one rating under way: a rating may take a sixth of a second at 200/s before the next one is late."""
-_CALLERS = 8
 _LEAD_SECONDS = 0.2
 _TIMEOUT_SECONDS = 30
 _MODEL = "gpt-4o-mini"
@@ -68,86 +68,117 @@ class Timetable:
 
 
 class Line:
-    """Requests that are due at the moments of a timetable, carried out by `workers` threads."""
+    """Requests that begin at the moments of a timetable, however many are under way."""
 
-    def __init__(self, timetable: Timetable, workers: int, make: Callable[[], Callable[[int], bool]]) -> None:
-        """`make` gives each worker its own way to carry out a request, which says whether that went well."""
+    def __init__(self, timetable: Timetable, request: Callable[[int], Awaitable[bool]]) -> None:
+        """`request` carries out the one with that number, and says whether that went well."""
         self._timetable = timetable
-        self._make = make
-        self._lock = threading.Lock()
-        self._next = 0
+        self._request = request
         self.latencies: list[float] = []
         self.late: list[float] = []
         self.failed = 0
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+    async def run(self) -> None:
+        """Carry them all out."""
+        table = self._timetable
+        async with asyncio.TaskGroup() as under_way:
+            for number in range(table.count):
+                due = table.start + number * table.interval
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                under_way.create_task(self._carry_out(number, due))
         self.latencies.sort()
         self.late.sort()
 
-    def _work(self) -> None:
-        table, request = self._timetable, self._make()
-        while (number := self._take()) is not None:
-            due = table.start + number * table.interval
-            time.sleep(max(0.0, due - time.perf_counter()))
-            late = time.perf_counter() - due
-            is_fine = request(number)
-            took = time.perf_counter() - due
-            if due >= table.counted_from:
-                with self._lock:
-                    self.latencies.append(took)
-                    self.late.append(late)
-                    self.failed += not is_fine
-
-    def _take(self) -> int | None:
-        with self._lock:
-            if self._next >= self._timetable.count:
-                return None
-            self._next += 1
-            return self._next - 1
+    async def _carry_out(self, number: int, due: float) -> None:
+        late = time.perf_counter() - due
+        is_fine = await self._request(number)
+        took = time.perf_counter() - due
+        if due >= self._timetable.counted_from:
+            self.latencies.append(took)
+            self.late.append(late)
+            self.failed += not is_fine
 
 
-class Caller:
-    """An app with one connection that is kept."""
+class Exchange(asyncio.Protocol):
+    """One connection: sends a request, and gives what comes back when `is_whole` says that this is all, or at the
+    connection's end."""
+
+    def __init__(self, is_whole: Callable[[bytes], bool] = lambda _: False) -> None:
+        self._is_whole = is_whole
+        self._got = b""
+        self._done: asyncio.Future[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's is none by its class.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        if self._is_whole(self._got):
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._end()
+
+    def _end(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(self._got)
+
+    async def ask(self, request: bytes) -> bytes:
+        """Send a request; gives its answer."""
+        assert self._transport is not None  # noqa: S101  # `connection_made` comes first
+        self._got, self._done = b"", asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await asyncio.wait_for(self._done, _TIMEOUT_SECONDS)
+
+
+async def connect(port: int, is_whole: Callable[[bytes], bool] = lambda _: False) -> Exchange:
+    """A new connection to the sidecar."""
+    _, exchange = await asyncio.get_running_loop().create_connection(lambda: Exchange(is_whole), _HOST, port)
+    return exchange
+
+
+def is_whole_answer(got: bytes) -> bool:
+    """Whether these bytes are an answer of known length, from its first byte to its last."""
+    head, end, body = got.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    return bool(end) and length is not None and len(body) >= int(length[1])
+
+
+class Callers:
+    """Apps with connections that are kept."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection(_HOST, port, timeout=_TIMEOUT_SECONDS)
-        self._connection.connect()
-        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
         self._request = request_bytes(f"{_HOST}:{port}", chat_body(_MODEL, stream=False), {})
+        self._idle: list[Exchange] = []
 
-    def call(self, _number: int = 0) -> bool:
+    async def call(self, _number: int = 0) -> bool:
         """Make a call."""
-        return self._answer().status == http.HTTPStatus.OK
+        return (await self._answer()).startswith(b"HTTP/1.1 200 ")
 
-    def called(self) -> str:
+    async def called(self) -> str:
         """Make a call; gives the id to rate it by."""
-        return self._answer().headers["Feedback-Id"]
+        found = re.search(rb"\r\nFeedback-Id: (\S+)\r\n", await self._answer())
+        if found is None:
+            raise ConnectionError("a call was answered without an id to rate it by")
+        return found[1].decode()
 
-    def _answer(self) -> http.client.HTTPResponse:
-        self._connection.sock.sendall(self._request)
-        answer = http.client.HTTPResponse(self._connection.sock, method="POST")
-        answer.begin()
-        answer.read()
+    async def _answer(self) -> bytes:
+        connection = self._idle.pop() if self._idle else await connect(self._port, is_whole_answer)
+        answer = await connection.ask(self._request)
+        self._idle.append(connection)
         return answer
 
 
-def rater(port: int, ids: Sequence[str]) -> Callable[[int], bool]:
+def rater(port: int, ids: Sequence[str]) -> Callable[[int], Awaitable[bool]]:
     """Gives what rates the call with that number, over a connection of its own as the sidecar will have it."""
     requests = [_rating(port, request_id) for request_id in ids]
 
-    def rate(number: int) -> bool:
-        with socket.create_connection((_HOST, port), timeout=_TIMEOUT_SECONDS) as connection:
-            connection.sendall(requests[number])
-            answer = b""
-            while data := connection.recv(65536):
-                answer += data
+    async def rate(number: int) -> bool:
+        answer = await (await connect(port)).ask(requests[number])
         return answer.startswith(b"HTTP/1.1 202 ") and b'"state": "' in answer
 
     return rate
@@ -161,27 +192,22 @@ def _rating(port: int, request_id: str) -> bytes:
     ).encode() + body
 
 
-def carry_out(order: Order) -> Report:
+async def carry_out(order: Order) -> Report:
     """Do it."""
     whole = order.settle_seconds + order.seconds
-    app = Caller(order.port)
-    ids = [app.called() for _ in range(int(order.ratings_per_second * whole))]
-    rate = rater(order.port, ids)
+    apps = Callers(order.port)
+    ids = [await apps.called() for _ in range(int(order.ratings_per_second * whole))]
+    # Nothing of it is garbage: looking for some would make requests late.
+    gc.freeze()
     start = time.perf_counter() + _LEAD_SECONDS
     begin = start + order.settle_seconds
-    ratings = Line(_timetable(order.ratings_per_second, start, whole, begin), _RATERS, lambda: rate)
-    calls = Line(
-        _timetable(order.calls_per_second, start, whole, begin),
-        _CALLERS,
-        lambda: Caller(order.port).call,
-    )
-    ratings.start()
-    calls.start()
-    time.sleep(max(0.0, begin - time.perf_counter()))
+    ratings = Line(_timetable(order.ratings_per_second, start, whole, begin), rater(order.port, ids))
+    calls = Line(_timetable(order.calls_per_second, start, whole, begin), apps.call)
+    both = asyncio.gather(ratings.run(), calls.run())
+    await asyncio.sleep(max(0.0, begin - time.perf_counter()))
     _say("begin")
-    ratings.join()
-    calls.join()
-    time.sleep(max(0.0, begin + order.seconds - time.perf_counter()))
+    await both
+    await asyncio.sleep(max(0.0, begin + order.seconds - time.perf_counter()))
     ended = time.perf_counter()
     _say("end")
     if calls.failed:
@@ -213,4 +239,5 @@ def _say(word: str) -> None:
 
 
 if __name__ == "__main__":
-    _say(json.dumps(asdict(carry_out(Order(**json.loads(sys.argv[1]))))))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        _say(json.dumps(asdict(runner.run(carry_out(Order(**json.loads(sys.argv[1])))))))
