@@ -229,10 +229,13 @@ def is_for_all(error: Exception) -> bool:
 
 def is_nearly_full(connection: sqlite3.Connection, reserved_share: int = RESERVED_SHARE) -> bool:
     """Whether what is left of the bound is less than one part in so many."""
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     (most,) = connection.execute("PRAGMA max_page_count").fetchone()
-    return bool(pages - free > most - most // reserved_share)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    usual = most - most // reserved_share
+    if pages <= usual:
+        return False
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    return bool(pages - free > usual)
 
 
 def refuse_when_nearly_full(connection: sqlite3.Connection) -> None:

@@ -97,12 +97,12 @@ class SqliteOutbox:
         def job(connection: sqlite3.Connection) -> list[Entry]:
             if once is not None and (known := recall(connection, once, now)) is not None:
                 return known
-            entries = take(connection, ratings, now)
+            taken = take(connection, ratings, now)
             if once is not None:
-                keep_once(connection, once, entries, now)
-            trim(connection, {each.request_id for each in ratings})
+                keep_once(connection, once, taken.entries, now)
+            trim(connection, taken.crowded)
             refuse_when_nearly_full(connection)
-            return entries
+            return taken.entries
 
         return await self._database.run(job)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from proxy.errors import KeyReused
 from proxy.model import Entry, Progress, RatingState
@@ -34,7 +35,7 @@ WHERE request_id = :request_id AND is_current = 0
     AND NOT EXISTS (SELECT 1 FROM once_rating WHERE once_rating.seq = rating.seq)
 """  # noqa: S608  # our own words
 
-LEFT_BEFORE = f"SELECT max({HAS_LEFT} OR changes_another) FROM rating WHERE request_id = ?"  # noqa: S608
+BEFORE = f"SELECT count(*), max({HAS_LEFT} OR changes_another) FROM rating WHERE request_id = ?"  # noqa: S608
 NEWEST_THAT_LEFT = f"""
 SELECT ifnull(max(seq), 0) FROM rating WHERE request_id = ? AND {HAS_LEFT} AND state != 'withdrawn'
 """  # noqa: S608
@@ -54,10 +55,27 @@ WHERE seq = :left
 """
 
 
-def take(connection: sqlite3.Connection, ratings: Sequence[NewRating], now: float) -> list[Entry]:
-    """Append ratings; the entries as they stand when all have been."""
-    taken = [_append(connection, each, now) for each in ratings]
-    return [entry for seq in taken if (entry := find(connection, seq)) is not None]
+@dataclass(slots=True)
+class Taken:
+    """What was appended, as it stands when all has been; and calls that may have too many entries by now."""
+
+    entries: list[Entry]
+    crowded: set[str]
+
+
+def take(connection: sqlite3.Connection, ratings: Sequence[NewRating], now: float) -> Taken:
+    """Append ratings.
+
+    Each statement lets go of Python's lock, and may wait until the loop gives it back: as few as will do.
+    """
+    taken = Taken([], set())
+    for each in ratings:
+        _append(connection, each, now, taken)
+    if len({each.request_id for each in ratings}) < len(ratings):
+        # One of them lies over another.
+        found = [find(connection, entry.seq) for entry in taken.entries]
+        taken.entries = [entry for entry in found if entry is not None]
+    return taken
 
 
 def trim(connection: sqlite3.Connection, request_ids: set[str]) -> None:
@@ -66,14 +84,16 @@ def trim(connection: sqlite3.Connection, request_ids: set[str]) -> None:
         connection.execute(TRIM, {"request_id": request_id, "kept": KEPT})
 
 
-def _append(connection: sqlite3.Connection, new: NewRating, now: float) -> int:
-    current = find_current(connection, new.request_id)
+def _append(connection: sqlite3.Connection, new: NewRating, now: float, taken: Taken) -> None:
+    count, left_before = connection.execute(BEFORE, (new.request_id,)).fetchone()
     rating = new.rating
-    if current is not None and current.progress.state is not RatingState.REFUSED:
-        rating = rating.over(current.rating)
-    (left_before,) = connection.execute(LEFT_BEFORE, (new.request_id,)).fetchone()
-    if current is not None:
+    if count:
+        current = find_current(connection, new.request_id)
+        if current is not None and current.progress.state is not RatingState.REFUSED:
+            rating = rating.over(current.rating)
         connection.execute(SUPERSEDE, {"request_id": new.request_id, "now": now})
+    if count >= KEPT:
+        taken.crowded.add(new.request_id)
     entry = Entry(
         seq=0,
         request_id=new.request_id,
@@ -86,7 +106,7 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float) -> int:
     seq = connection.execute(INSERT, (1, *values_of(entry))).lastrowid
     if seq is None:  # pragma: no cover  # SQLite gives every row a number
         raise AssertionError
-    return seq
+    taken.entries.append(replace(entry, seq=seq))
 
 
 def has_left(progress: Progress) -> bool:
