@@ -76,7 +76,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
         document = _decode(record.document)
         method, path = document.method.encode("ascii"), document.path.encode("ascii")
     # Not the error's own words: they may quote what is there.
-    except (TypeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableRecord(type(error).__name__) from None
     # A wall clock that was set back makes no call later than now.
     started = now - max(0.0, wall_now - document.started_at)
