@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from proxy.clock import Clock
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _WORKERS = 8
 """Posts under way at a time."""
 _POSTS_AT_A_TIME = 2 * _WORKERS
+_MOST_AT_A_TIME = 1_000
 _IDS_OF_A_LOOK = MOST_IDS
 _LEAVING = (RatingState.HELD, RatingState.QUEUED)
 _LEFT = (RatingState.ACCEPTED, RatingState.VERIFIED)
@@ -42,11 +43,14 @@ class Courier:
         self._lanes = lanes
         self._clock = clock
         errands.due = self.expect
+        errands.words_missing = self._start_words
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._chores: set[asyncio.Task[None]] = set()
-        self._prune_at = 0.0
-        self._busy: set[str] = set()
+        self._posts: set[asyncio.Task[None]] = set()
+        self._prune_at = self._sweep_at = 0.0
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._passed_over: set[str] = set()
         self._left_at: dict[str, float] = {}
         self._loaded_at = 0.0
         self.without_key: set[str] = set()
@@ -94,6 +98,7 @@ class Courier:
         await self._outbox.bring_forward(self._loaded_at + schedule.LONGEST_WAIT_SECONDS)
         for fingerprint in await self._outbox.keys():
             await self._outbox.release(fingerprint, self._loaded_at)
+            self.expect(fingerprint, 0.0)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -102,6 +107,7 @@ class Courier:
             at = self._left_alone_until
             if at <= self._clock.now():
                 try:
+                    self._sweep()
                     await self._prune()
                     at = await self._round()
                 except OutboxFailed as error:
@@ -127,6 +133,14 @@ class Courier:
         if tasks:
             await asyncio.wait(tasks)
 
+    def _sweep(self) -> None:
+        """Now and then every lane asks the disk, so that nothing is due for long that nobody knows of."""
+        now = self._clock.now()
+        if now >= self._sweep_at:
+            self._sweep_at = now + _AT_LEAST_EVERY_SECONDS
+            for lane in self._lanes:
+                lane.work_at = min(lane.work_at, now)
+
     async def _prune(self) -> None:
         now = self._clock.now()
         if now >= self._prune_at:
@@ -150,26 +164,40 @@ class Courier:
         at = lane.next_at(now)
         if at > now:
             return at
+        if now >= lane.blind_until:
+            lane.may_look = True
         lane.work_at = NEVER
         try:
             # Each by itself: a long queue of the one must not hide what is due of the other.
-            leaving = await self._due(lane, now, _POSTS_AT_A_TIME, _LEAVING)
-            left = await self._due(lane, now, _IDS_OF_A_LOOK, _LEFT)
+            leaving = await self._due_posts(lane, now)
+            left = await self._outbox.due(lane.fingerprint, now, _IDS_OF_A_LOOK + len(self._busy), _LEFT)
         except OutboxFailed:
             lane.work_at = now
             raise
-        entries = [entry for entry in (*left.entries, *leaving.entries) if entry.request_id not in self._busy]
+        found = (*left.entries, *leaving.entries)
+        entries = [entry for entry in found if entry.request_id not in self._busy]
+        if len(entries) < len(found):
+            self._passed_over.add(lane.fingerprint)
         again_at = min(
-            NEVER if leaving.next_at is None else leaving.next_at,
-            NEVER if left.next_at is None else left.next_at,
             self._start_look(lane, [entry for entry in entries if not schedule.wants_post(entry)], key),
             self._start_posts(lane, [entry for entry in entries if schedule.wants_post(entry)], key),
+            # What is due and had no room comes when those before it have gone.
+            *(page.next_at for page in (leaving, left) if page.next_at is not None and page.next_at > now),
         )
         lane.work_at = min(lane.work_at, again_at)
         return lane.next_at(self._clock.now())
 
-    async def _due(self, lane: Lane, now: float, limit: int, states: Sequence[RatingState]) -> Due:
-        return await self._outbox.due(lane.fingerprint, now, limit + len(self._busy), states)
+    async def _due_posts(self, lane: Lane, now: float) -> Due:
+        """What has not left. Words alone, which wait for a look, do not hide thumbs behind them."""
+        limit = _POSTS_AT_A_TIME + len(self._busy)
+        while True:
+            due = await self._outbox.due(lane.fingerprint, now, limit, _LEAVING)
+            has_post = any(
+                schedule.wants_post(each) for each in due.entries if each.request_id not in self._busy
+            )
+            if has_post or len(due.entries) < limit or limit >= _MOST_AT_A_TIME:
+                return due
+            limit *= 4
 
     def _start_look(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
         now = self._clock.now()
@@ -195,11 +223,16 @@ class Courier:
             if may_leave_at > now:
                 again_at = min(again_at, may_leave_at)
                 continue
-            if len(self._tasks) >= _WORKERS or not lane.begin(now):
+            if len(self._posts) >= _WORKERS:
+                self._passed_over.add(lane.fingerprint)
+                return again_at
+            if not lane.begin(now):
                 return now
             self._left_at.pop(entry.request_id, None)
             self._left_at[entry.request_id] = now
-            self._start(self.errands.post(lane, entry, key), [entry])
+            post = self._start(self.errands.post(lane, entry, key), [entry])
+            self._posts.add(post)
+            post.add_done_callback(self._posts.discard)
         return again_at
 
     def _last_left_at(self, entry: Entry) -> float:
@@ -222,19 +255,28 @@ class Courier:
                 self._leave_outbox_alone(error)
                 await self._clock.pause(_OUTBOX_FAILED_SECONDS, unless=asyncio.Event())
 
-    def _start(self, work: Coroutine[Any, Any, None], entries: Sequence[Entry]) -> None:
+    def _start_words(self, lane: Lane, entry: Entry, words: Mapping[str, str], key: str) -> None:
+        self._start(self.errands.put_words(lane, entry, words, key), [entry])
+
+    def _start(self, work: Coroutine[Any, Any, None], entries: Sequence[Entry]) -> asyncio.Task[None]:
         ids = {entry.request_id for entry in entries}
-        self._busy |= ids
         task = asyncio.create_task(work, name=f"deliver {len(ids)} ratings")
+        # From a look that found words missing the call goes over to the errand that puts them on.
+        self._busy |= dict.fromkeys(ids, task)
         self._tasks.add(task)
 
         def done(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            self._busy.difference_update(ids)
-            self.expect(entries[0].key_fingerprint, 0.0)
+            for request_id in ids:
+                if self._busy.get(request_id) is task:
+                    del self._busy[request_id]
+            woken, self._passed_over = {entries[0].key_fingerprint, *self._passed_over}, set()
+            for fingerprint in woken:
+                self.expect(fingerprint, 0.0)
             self._say_error(task)
 
         task.add_done_callback(done)
+        return task
 
     def _say_error(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

@@ -6,9 +6,9 @@ and the disk.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from proxy.clock import Clock
 from proxy.delivery import schedule
@@ -17,7 +17,6 @@ from proxy.delivery.schedule import Pace
 from proxy.errors import (
     HeliconeError,
     NotIngested,
-    OutboxFailed,
     Remedy,
 )
 from proxy.helicone_api import Allowance, Stored, missing_properties, properties_of
@@ -26,9 +25,14 @@ from proxy.stores.contract import Outbox
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _BUSY_SECONDS = 60.0
 """How long to wait where Helicone's limit is reached and it does not say for how long."""
 _LONGEST_LOOK_BACKOFF_SECONDS = 300.0
+_REFUSALS_UNTIL_BLIND = 2
+"""A single one may be somebody's firewall."""
+_BLIND_SECONDS = 3600.0
 
 
 class FeedbackApi(Protocol):
@@ -67,7 +71,8 @@ class Tally:
 
 class Errands:
     """Runs errands. `due` is told when something is due next under which key; `changed`, which call's rating has
-    moved on, or with None that a key or the API stands differently, which concerns all."""
+    moved on, or with None that a key or the API stands differently, which concerns all; `words_missing`, that words
+    are to be put onto a call."""
 
     def __init__(self, outbox: Outbox, api: FeedbackApi, lanes: Lanes, clock: Clock, manner: Manner) -> None:
         self._outbox = outbox
@@ -77,6 +82,7 @@ class Errands:
         self._manner = manner
         self.due: Callable[[str, float], None] = lambda *_: None
         self.changed: Callable[[str | None], None] = lambda _: None
+        self.words_missing: Callable[[Lane, Entry, Mapping[str, str], str], None] = lambda *_: None
         self.tally = Tally()
 
     def __repr__(self) -> str:
@@ -91,17 +97,11 @@ class Errands:
 
     async def post(self, lane: Lane, entry: Entry, key: str) -> None:
         claimed = schedule.leaving(entry.progress, self._clock.now())
-        try:
-            is_ours = await self._outbox.advance(entry.seq, entry.progress, claimed)
-        except OutboxFailed:
-            lane.unused()
-            raise
-        if not is_ours:
-            lane.unused()
+        if not await self._claim(lane, entry, claimed):
             return
         self.tally.posts += 1
         try:
-            allowance = await self._api.post(entry.request_id, entry.rating, key)
+            allowance = await self._sent(lane, self._api.post(entry.request_id, entry.rating, key))
         except HeliconeError as error:
             after = self._after_failure(lane, claimed, error)
         else:
@@ -114,12 +114,13 @@ class Errands:
     async def look(self, lane: Lane, entries: Sequence[Entry], key: str) -> None:
         self.tally.looks += 1
         try:
-            rows, allowance = await self._api.look([entry.request_id for entry in entries], key)
+            ids = [entry.request_id for entry in entries]
+            rows, allowance = await self._sent(lane, self._api.look(ids, key))
         except HeliconeError as error:
             self._look_failed(lane, error)
             return
         await self._worked(lane, allowance)
-        lane.look_failures = 0
+        lane.look_failures = lane.look_refusals = 0
         now = self._clock.now()
         settling = []
         for entry in entries:
@@ -128,49 +129,85 @@ class Errands:
             if after != entry.progress:
                 settling.append(self._settle(entry, entry.progress, after))
             elif stored is not None:
-                words = missing_properties(entry.rating, stored)
-                settling.append(self._put_words(lane, entry, words, key))
-        await asyncio.gather(*settling)
+                self.words_missing(lane, entry, missing_properties(entry.rating, stored), key)
+        # All of them before any failure is told: none may go on when this errand has ended.
+        for outcome in await asyncio.gather(*settling, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
-    async def _put_words(self, lane: Lane, entry: Entry, words: Mapping[str, str], key: str) -> None:
-        """Put comment, rater, source and tags onto the call, one after the other: each writes its row anew."""
-        after = entry.progress
+    async def put_words(self, lane: Lane, entry: Entry, words: Mapping[str, str], key: str) -> None:
+        """Put comment, rater, source and tags onto the call, one after the other: each writes its row anew.
+
+        What the budget does not admit now is found missing by the next look.
+        """
+        claimed = await self._claimed_for_words(lane, entry)
+        if claimed is None:
+            return
+        after, has_put_one = claimed.progress, False
         for name, value in words.items():
-            await self._admitted(lane)
+            if has_put_one and not lane.begin(self._clock.now()):
+                break
             try:
-                await self._worked(lane, await self._api.put_property(entry.request_id, name, value, key))
-            except NotIngested:
-                lane.said_no()
-                after = schedule.looked(entry, None, self._manner.pace, self._clock.now())
-                break
+                allowance = await self._sent(lane, self._api.put_property(entry.request_id, name, value, key))
             except HeliconeError as error:
-                after = self._after_failure(lane, entry.progress, error)
+                after = self._after_failure(lane, claimed.progress, error)
                 break
-        else:
-            after = schedule.put_on(entry.progress, self._clock.now())
-        await self._settle(entry, entry.progress, after)
+            await self._worked(lane, allowance)
+            has_put_one = True
+        if has_put_one:
+            after = schedule.put_on(claimed, self._clock.now())
+        await self._settle(entry, claimed.progress, after)
+
+    async def _claimed_for_words(self, lane: Lane, entry: Entry) -> Entry | None:
+        """The entry, of which something is about to leave: from now on nobody can take it back."""
+        if not lane.begin(self._clock.now()):
+            return None
+        if schedule.has_left(entry.progress):
+            return entry
+        claimed = replace(entry, progress=schedule.leaving(entry.progress, self._clock.now()))
+        return claimed if await self._claim(lane, entry, claimed.progress) else None
+
+    async def _claim(self, lane: Lane, entry: Entry, claimed: Progress) -> bool:
+        """Whether the entry still is where it was; then it is about to leave, and that is on disk."""
+        is_ours = False
+        try:
+            is_ours = await self._outbox.advance(entry.seq, entry.progress, claimed)
+        finally:
+            if not is_ours:
+                lane.unused()
+        return is_ours
+
+    async def _sent(self, lane: Lane, request: Awaitable[T]) -> T:
+        """What a request gives. Whatever else ends it, others may try after it."""
+        try:
+            return await request
+        except HeliconeError:
+            raise
+        except BaseException:
+            lane.unused()
+            raise
 
     async def go_on_blindly(self, lane: Lane, entry: Entry, key: str) -> None:
         """The key may not look: put the words on without, then leave it, or post once more."""
         words = properties_of(entry.rating)
-        is_accepted = entry.progress.state is RatingState.ACCEPTED
-        if not schedule.is_posted(entry.rating) and not is_accepted:
-            await self._put_words(lane, entry, words, key)
-            return
-        for name, value in words.items() if schedule.is_posted(entry.rating) else ():
-            await self._admitted(lane)
+        if not schedule.is_posted(entry.rating):
+            if entry.progress.state is not RatingState.ACCEPTED:
+                await self.put_words(lane, entry, words, key)
+                return
+            words = {}
+        for name, value in words.items():
+            if not lane.begin(self._clock.now()):
+                return
             try:
-                await self._worked(lane, await self._api.put_property(entry.request_id, name, value, key))
+                allowance = await self._sent(lane, self._api.put_property(entry.request_id, name, value, key))
+            except NotIngested:
+                lane.said_no()
+                break
             except HeliconeError as error:
-                self._after_failure(lane, entry.progress, error)
+                await self._settle(entry, entry.progress, self._after_failure(lane, entry.progress, error))
+                return
+            await self._worked(lane, allowance)
         await self._settle(entry, entry.progress, schedule.unseen(entry, self._clock.now()))
-
-    async def _admitted(self, lane: Lane) -> None:
-        """Wait until one more request may be sent."""
-        while not lane.begin(now := self._clock.now()):
-            ready = lane.ready_at(now)
-            wait = 1.0 if ready is None else max(0.01, ready - now)
-            await self._clock.pause(wait, unless=asyncio.Event())
 
     # -- what came of it
 
@@ -218,7 +255,7 @@ class Errands:
                 return self._put_off(progress, reason)
             case Remedy.INGESTION:
                 lane.said_no()
-                return progress
+                return schedule.failed(self._put_off(progress, reason), reason, now, self._manner.chance())
             case Remedy.NONE:
                 lane.said_no()
                 return schedule.refused(progress, reason, now)
@@ -235,12 +272,18 @@ class Errands:
     def _look_failed(self, lane: Lane, error: HeliconeError) -> None:
         now = self._clock.now()
         lane.look_failures += 1
-        wait = min(300.0, self._manner.pace.look_gap_seconds * 2.0 ** min(lane.look_failures, 8))
+        wait = min(
+            _LONGEST_LOOK_BACKOFF_SECONDS,
+            self._manner.pace.look_gap_seconds * 2.0 ** min(lane.look_failures, 8),
+        )
         lane.look_at = now + wait
         match error.remedy:
             case Remedy.PAUSE | Remedy.NONE:
                 lane.said_no()
-                lane.may_look = False
+                lane.look_refusals += 1
+                if lane.look_refusals < _REFUSALS_UNTIL_BLIND:
+                    return
+                lane.may_look, lane.blind_until = False, now + _BLIND_SECONDS
                 logger.warning(
                     "Under the key %s nobody may ask Helicone what is stored (%s). Its ratings stay accepted, are "
                     "sent twice more, and are not verified.", lane.fingerprint, error.message,

@@ -178,7 +178,9 @@ class Delivery:
                 "This rating has left already, and Helicone cannot remove a rating, only change it: rate the call "
                 "again. With ?hold=5s a rating can be taken back for so long."
             )
-        self._courier.expect(withdrawn.key_fingerprint, 0.0)
+        # What stands now may have left under another key.
+        for lane in self._lanes:
+            self._courier.expect(lane.fingerprint, 0.0)
         self._tell(request_id)
         return withdrawn
 

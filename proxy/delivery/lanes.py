@@ -77,6 +77,7 @@ class Breaker:
         self._probe_at = 0.0
         self._is_proven = False
         self._is_probing = False
+        self._is_news = False
         self.reason: str | None = None
         """What went wrong last; None while all is well."""
 
@@ -112,12 +113,16 @@ class Breaker:
         longest = min(_LONGEST_OUTAGE_WAIT_SECONDS, 2.0 ** min(self._failures, 8))
         self._probe_at = now + 1.0 + self._chance() * (longest - 1.0)
 
-    def answered(self) -> bool:
-        """The API lives. Gives whether that is news."""
-        was_failing, self._failures = self._failures > 0, 0
+    def answered(self) -> None:
+        """The API lives."""
+        self._is_news, self._failures = self._is_news or self._failures > 0, 0
         self._is_proven, self._is_probing = True, False
         self.reason = None
-        return was_failing
+
+    def take_news(self) -> bool:
+        """Whether it has come back since somebody asked."""
+        news, self._is_news = self._is_news, False
+        return news
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,9 @@ class Lane:
         self.look_at = 0.0
         """When the next look may be."""
         self.look_failures = 0
+        self.look_refusals = 0
+        self.blind_until = 0.0
+        """When a key that may not look is asked again whether it may."""
         self._configured = budget
         self._bucket = Bucket(budget, now)
         self._not_before = 0.0
@@ -189,11 +197,13 @@ class Lane:
             self.may_look = True  # The key may be another one's by now, in what it is allowed.
         if allowance is not None:
             self._bucket.narrow(allowance, self._configured)
-        return self.breaker.answered() or was_paused
+        self.breaker.answered()
+        return self.breaker.take_news() or was_paused
 
-    def said_no(self) -> bool:
-        """Helicone answered that this very request cannot be: it lives, and knows the key."""
-        return self.worked(None)
+    def said_no(self) -> None:
+        """Helicone answered that this very request cannot be: it lives."""
+        self.breaker.answered()
+        self._is_trying = False
 
     def busy(self, now: float, wait_seconds: float) -> None:
         """Helicone's limit is reached."""

@@ -101,17 +101,22 @@ def accepted_blindly(progress: Progress, pace: Pace, now: float) -> Progress:
     """Helicone said 201, and the key may not look: it is posted again twice, and that is all that can be done."""
     after = accepted(progress, pace, now)
     if after.accepts <= len(_BLIND):
-        due_at: float | None = now + pace.first_look_seconds * _BLIND[after.accepts - 1]
-    else:
-        due_at = None
-    return replace(after, due_at=due_at, state=RatingState.ACCEPTED)
+        return replace(after, due_at=now + pace.first_look_seconds * _BLIND[after.accepts - 1])
+    return replace(after, due_at=None, settled_at=now)
 
 
-def put_on(progress: Progress, now: float) -> Progress:
-    """Its words were put onto the call, which wrote the call's row anew: look once more whether all is there."""
+def has_left(progress: Progress) -> bool:
+    """Whether Helicone may have something of it."""
+    return progress.posts > 0 or progress.accepted_at is not None
+
+
+def put_on(entry: Entry, now: float) -> Progress:
+    """Words were put onto the call, which wrote the call's row anew: look once more whether all is there."""
+    progress = entry.progress
     return replace(
         progress,
         state=RatingState.ACCEPTED,
+        accepts=progress.accepts if is_posted(entry.rating) else progress.posts,
         accepted_at=progress.accepted_at or now,
         due_at=now + BETWEEN_POSTS_SECONDS,
         failures=0,
@@ -186,5 +191,5 @@ def _verified(entry: Entry, now: float) -> Progress:
 def unseen(entry: Entry, now: float) -> Progress:
     """Nobody may look under this key: an accepted rating is posted once more, words alone are left at that."""
     if entry.progress.state is RatingState.VERIFIED or not is_posted(entry.rating):
-        return replace(entry.progress, due_at=None)
+        return replace(entry.progress, due_at=None, settled_at=entry.progress.settled_at or now)
     return replace(entry.progress, state=RatingState.QUEUED, due_at=now)

@@ -136,13 +136,16 @@ def recall(connection: sqlite3.Connection, once: OnceOnly, now: float) -> list[E
     if row[0] != once.digest:
         raise KeyReused("That Idempotency-Key came within the last day with another request. Use a new one.")
     taken = connection.execute("SELECT seq FROM once_rating WHERE key = ? ORDER BY place", (once.key,))
-    return [entry for (seq,) in taken.fetchall() if (entry := find(connection, seq)) is not None]
+    entries = [entry for (seq,) in taken.fetchall() if (entry := find(connection, seq)) is not None]
+    # A damaged file may have lost them: then it is a first time again.
+    return entries or None
 
 
 def keep_once(connection: sqlite3.Connection, once: OnceOnly, entries: Sequence[Entry], now: float) -> None:
     """Remember what was taken with a key; that it was taken with older ones is forgotten."""
     forget_keys(connection, now - DAY_SECONDS)
-    connection.execute("INSERT INTO once VALUES (?, ?, ?)", (once.key, once.digest, now))
+    connection.execute("DELETE FROM once_rating WHERE key = ?", (once.key,))
+    connection.execute("INSERT OR REPLACE INTO once VALUES (?, ?, ?)", (once.key, once.digest, now))
     connection.executemany(
         "INSERT INTO once_rating VALUES (?, ?, ?)",
         [(once.key, place, entry.seq) for place, entry in enumerate(entries)],

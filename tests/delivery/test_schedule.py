@@ -181,7 +181,7 @@ WORDS = Rating(up=True, comment="too long")
 def test_words_are_put_on_when_the_rating_is_stored_and_then_it_is_looked_for_once_more() -> None:
     kept = progress()
     assert schedule.looked(entry(kept, WORDS), STORED_UP, PACE, NOW + 20) == kept
-    after = schedule.put_on(kept, NOW + 21)
+    after = schedule.put_on(entry(kept, WORDS), NOW + 21)
     assert (after.state, after.due_at) == (S.ACCEPTED, NOW + 23)
     all_there = Stored({"helicone-score-feedback": 1}, {"Feedback-Comment": "too long"})
     assert schedule.looked(entry(after, WORDS), all_there, PACE, NOW + 23).state is S.VERIFIED
