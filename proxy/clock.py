@@ -23,5 +23,7 @@ class Clock:
 
     async def pause(self, seconds: float, unless: asyncio.Event) -> None:
         """Wait so long, or until that happens."""
+        # Not by wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(unless.wait(), max(0.0, seconds) / self._speed)
+            async with asyncio.timeout(max(0.0, seconds) / self._speed):
+                await unless.wait()

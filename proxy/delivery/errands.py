@@ -71,8 +71,7 @@ class Tally:
 
 class Errands:
     """Runs errands. `due` is told when something is due next under which key; `changed`, which call's rating has
-    moved on, or with None that a key or the API stands differently, which concerns all; `words_missing`, that words
-    are to be put onto a call."""
+    moved on, or with None that a key or the API stands differently; `words_missing`, what to put onto a call."""
 
     def __init__(self, outbox: Outbox, api: FeedbackApi, lanes: Lanes, clock: Clock, manner: Manner) -> None:
         self._outbox = outbox
@@ -272,11 +271,8 @@ class Errands:
     def _look_failed(self, lane: Lane, error: HeliconeError) -> None:
         now = self._clock.now()
         lane.look_failures += 1
-        wait = min(
-            _LONGEST_LOOK_BACKOFF_SECONDS,
-            self._manner.pace.look_gap_seconds * 2.0 ** min(lane.look_failures, 8),
-        )
-        lane.look_at = now + wait
+        growing = self.look_gap_seconds * 2.0 ** min(lane.look_failures, 8)
+        lane.look_at = now + min(_LONGEST_LOOK_BACKOFF_SECONDS, growing)
         match error.remedy:
             case Remedy.PAUSE | Remedy.NONE:
                 lane.said_no()
