@@ -107,7 +107,7 @@ class Courier:
             at = self._left_alone_until
             if at <= self._clock.now():
                 try:
-                    self._sweep()
+                    await self._sweep()
                     await self._prune()
                     at = await self._round()
                 except OutboxFailed as error:
@@ -133,13 +133,13 @@ class Courier:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _sweep(self) -> None:
-        """Now and then every lane asks the disk, so that nothing is due for long that nobody knows of."""
+    async def _sweep(self) -> None:
+        """Now and then ask the disk for every key, so that nothing is due for long that nobody knows of."""
         now = self._clock.now()
         if now >= self._sweep_at:
+            for fingerprint in await self._outbox.keys():
+                self.expect(fingerprint, 0.0)
             self._sweep_at = now + _AT_LEAST_EVERY_SECONDS
-            for lane in self._lanes:
-                lane.work_at = min(lane.work_at, now)
 
     async def _prune(self) -> None:
         now = self._clock.now()

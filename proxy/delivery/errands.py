@@ -178,13 +178,17 @@ class Errands:
 
     async def _sent(self, lane: Lane, request: Awaitable[T]) -> T:
         """What a request gives. Whatever else ends it, others may try after it."""
+        is_answered = False
         try:
-            return await request
+            answer = await request
+            is_answered = True
         except HeliconeError:
+            is_answered = True
             raise
-        except BaseException:
-            lane.unused()
-            raise
+        finally:
+            if not is_answered:
+                lane.unused()
+        return answer
 
     async def go_on_blindly(self, lane: Lane, entry: Entry, key: str) -> None:
         """The key may not look: put the words on without, then leave it, or post once more."""

@@ -178,9 +178,10 @@ class Delivery:
                 "This rating has left already, and Helicone cannot remove a rating, only change it: rate the call "
                 "again. With ?hold=5s a rating can be taken back for so long."
             )
-        # What stands now may have left under another key.
-        for lane in self._lanes:
-            self._courier.expect(lane.fingerprint, 0.0)
+        # What stands now may have left under another key. It is committed: a disk that fails now changes nothing.
+        with contextlib.suppress(OutboxFailed):
+            for each in (await self._outbox.current([request_id])).values():
+                self._courier.expect(each.key_fingerprint, 0.0)
         self._tell(request_id)
         return withdrawn
 
