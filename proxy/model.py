@@ -122,6 +122,11 @@ class Progress:
     reason: str | None = None
     """The last thing that went wrong, or why it was refused; a sentence."""
 
+    @property
+    def has_left(self) -> bool:
+        """Whether Helicone may have something of it: then nobody takes it back. Words leave without a post."""
+        return self.posts > 0 or self.accepted_at is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -161,7 +161,7 @@ class Errands:
         """The entry, of which something is about to leave: from now on nobody can take it back."""
         if not lane.begin(self._clock.now()):
             return None
-        if schedule.has_left(entry.progress):
+        if entry.progress.has_left:
             return entry
         claimed = replace(entry, progress=schedule.leaving(entry.progress, self._clock.now()))
         return claimed if await self._claim(lane, entry, claimed.progress) else None

@@ -105,11 +105,6 @@ def accepted_blindly(progress: Progress, pace: Pace, now: float) -> Progress:
     return replace(after, due_at=None, settled_at=now)
 
 
-def has_left(progress: Progress) -> bool:
-    """Whether Helicone may have something of it."""
-    return progress.posts > 0 or progress.accepted_at is not None
-
-
 def put_on(entry: Entry, now: float) -> Progress:
     """Words were put onto the call, which wrote the call's row anew: look once more whether all is there."""
     progress = entry.progress

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.stores.faults import TROUBLES
+from proxy.stores.faults import TROUBLES, DamagedRow
 from proxy.stores.rows import COLUMNS, INSERT, SELECT, Row, entry_of
 
 MAX_HOLES = 1_000_000
@@ -29,8 +29,9 @@ def salvage(damaged: sqlite3.Connection, target: sqlite3.Connection) -> tuple[in
     target.execute("BEGIN IMMEDIATE")
     saved: set[int] = set()
     for seq, row in rows.items():
-        # Not current yet: which one that is shows when all are there.
-        with contextlib.suppress(*TROUBLES):
+        # Not current yet: which one is shows when all are there. A disk that fails now ends the salvage, which
+        # begins again: only what no row can be is given up.
+        with contextlib.suppress(DamagedRow, sqlite3.IntegrityError):
             entry_of(row)
             target.execute(INSERT, (0, *row))
             saved.add(seq)
@@ -155,5 +156,5 @@ def _copy_the_rest(damaged: sqlite3.Connection, target: sqlite3.Connection) -> N
         ),
     ):
         for row in _readable(damaged, statement):
-            with contextlib.suppress(*TROUBLES):
+            with contextlib.suppress(sqlite3.IntegrityError):
                 target.execute(insert, row)

@@ -14,7 +14,7 @@ KEPT = 20
 DAY_SECONDS = 86_400.0
 
 HAS_LEFT = "(posts > 0 OR accepted_at IS NOT NULL)"
-"""Words alone are put onto a call without a post."""
+"""`Progress.has_left`, for SQLite."""
 
 SUPERSEDE = """
 UPDATE rating SET
@@ -109,15 +109,10 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float, taken: T
     taken.entries.append(replace(entry, seq=seq))
 
 
-def has_left(progress: Progress) -> bool:
-    """Whether Helicone may have something of it: then nobody can take it back."""
-    return progress.posts > 0 or progress.accepted_at is not None
-
-
 def take_back(connection: sqlite3.Connection, request_id: str, now: float) -> Entry | None:
     """Withdraw the current rating of a call if it has never left."""
     current = find_current(connection, request_id)
-    if current is None or has_left(current.progress):
+    if current is None or current.progress.has_left:
         return None
     (left,) = connection.execute(NEWEST_THAT_LEFT, (request_id,)).fetchone()
     named = {"request_id": request_id, "now": now, "left": left}

@@ -577,6 +577,24 @@ def test_when_the_disk_fails_nothing_has_happened_and_later_all_is_well(
     assert (outbox.description["salvages"] != []) is (code == sqlite3.SQLITE_CORRUPT)
 
 
+def test_a_disk_that_fails_while_a_damaged_file_is_saved_loses_nothing_that_could_be_read(
+    path: Path, open_outbox: OpenOutbox, loop: LoopThread
+) -> None:
+    disk = FailingDisk()
+    outbox = open_outbox(path, connect=disk.connect)
+
+    async def story() -> None:
+        await add(outbox, "before")
+        disk.failing["INSERT INTO rating"] = sqlite3.SQLITE_CORRUPT
+        for each in "abc":
+            with pytest.raises(OutboxFailed):
+                await add(outbox, each)
+        disk.failing.clear()
+        assert await kept(outbox) == ["before"]
+
+    loop.run(story())
+
+
 def test_a_failed_fsync_is_not_repeated_on_the_same_connection(
     path: Path, open_outbox: OpenOutbox, loop: LoopThread
 ) -> None:
