@@ -18,7 +18,12 @@ _HOST_SUFFIXES = (".helicone.ai", ".hconeai.com")
 
 def api_url_for(key: str | None) -> str:
     """Where the API of that key's region is: a European key at the other API gets 401 (Helicone #2760)."""
-    return EU_API_URL if key is not None and "helicone-eu" in key else API_URL
+    return EU_API_URL if key is not None and is_european(key) else API_URL
+
+
+def is_european(key: str) -> bool:
+    """Whether a key belongs to the European region."""
+    return "helicone-eu" in key
 
 
 def is_gateway_host(host: str) -> bool:

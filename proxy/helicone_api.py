@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from proxy.errors import HeliconeBusy, HeliconeError, HeliconeRejected, HeliconeUnauthorized, NotIngested
+from proxy.helicone import is_european
 from proxy.model import Rating
 
 # --- a rating as scores (managers/request/RequestManager.ts feedbackRequest, managers/score/ScoreManager.ts) --
@@ -292,7 +293,7 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, now: float) -> Helico
 
 
 def _about_the_key(status: int, base_url: str, key: str) -> str:
-    region = "a European key" if "helicone-eu" in key else "a key that is not European"
+    region = "a European key" if is_european(key) else "a key that is not European"
     return (
         f"Helicone refused the key with {status}: it is unknown or deleted, it may not write, or it belongs "
         f"to the other region ({region} was sent to {base_url}). Check HELICONE_API_KEY, "

@@ -295,7 +295,7 @@ class Delivery:
         failed_at, why = self._not_taking or (0.0, None)
         return {
             "ratings": {state.value: number for state, number in depth.by_state.items()},
-            "open": sum(number for state, number in depth.by_state.items() if state.is_open),
+            "open": depth.open,
             "refused": depth.by_state.get(RatingState.REFUSED, 0),
             "oldest_age_seconds": None if depth.oldest_since is None else max(0.0, now - depth.oldest_since),
             "not_taking": why if now - failed_at < _NOT_TAKING_SECONDS else None,
@@ -324,7 +324,7 @@ class Delivery:
         """Log how many ratings have not arrived yet; called at the end."""
         with contextlib.suppress(OutboxFailed):
             depth = await self._outbox.depth()
-            if left := sum(number for state, number in depth.by_state.items() if state.is_open):
+            if left := depth.open:
                 logger.info(
                     "%d rating%s not verified yet; delivery goes on at the next start.",
                     left,

@@ -118,6 +118,11 @@ class Depth:
     """Current ratings by every state but PAUSED."""
     oldest_since: float | None
 
+    @property
+    def open(self) -> int:
+        """For how many something is still to be done."""
+        return sum(number for state, number in self.by_state.items() if state.is_open)
+
 
 class Outbox(Protocol):
     """The ratings that were taken, and how far each has come. What a method has returned is on disk.
