@@ -81,11 +81,11 @@ def silent(unconnected: str) -> Address:
 
 
 @pytest.fixture
-def refusing() -> Address:
-    """An address with nobody behind it."""
+def refusing() -> Iterator[Address]:
+    """An address with nobody behind it, now or later: bound, but nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return at(sock.getsockname()[1])
+        yield at(sock.getsockname()[1])
 
 
 def _sockets() -> set[str]:

@@ -1,6 +1,7 @@
 """When there is no answer, the SDK raises its own exception with our sentence in it, and retries as anywhere."""
 
 import socket
+from collections.abc import Iterator
 
 import anthropic
 import openai
@@ -23,11 +24,11 @@ ANSWER = head(b"HTTP/1.1 200 OK", b"Content-Type: application/json", b"Content-L
 
 
 @pytest.fixture
-def nowhere(start_sidecar: StartSidecar) -> RunningSidecar:
+def nowhere(start_sidecar: StartSidecar) -> Iterator[RunningSidecar]:
     """A sidecar whose gateway is not there."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return start_sidecar(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        yield start_sidecar(f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def chat(client: openai.OpenAI) -> str | None:
