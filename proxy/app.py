@@ -34,12 +34,13 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, key_lines
+from proxy.network import Network, route_rules
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
 from proxy.relay.refusals import Refusal
+from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
@@ -132,7 +133,7 @@ class Sidecar:
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            key_lines=key_lines(settings, self._pool.upstream),
+            rules={"default": route_rules(settings)},
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
@@ -141,7 +142,7 @@ class Sidecar:
         self._door = FrontDoor(
             gatherer=self._gatherer,
             admit=_admission(self._guard),
-            route=lambda _head: self._pool,
+            route=Ways(Way("default", b"", self._pool)).find,
             observer=recorder,
             clock=time.perf_counter,
             make_local=local,

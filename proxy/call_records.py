@@ -28,6 +28,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     bytes_up: int = 0
     bytes_down: int = 0
     id_is_known: bool = True
+    keyless: bool = False
     counts_as_last: bool = False
     makes_content: bool = False
     passed_raw: bool = False
@@ -57,6 +58,7 @@ def saved(call: LiveCall) -> SavedCall:
         bytes_up=call.bytes_up,
         bytes_down=call.bytes_down,
         id_is_known=call.id_is_known,
+        keyless=call.keyless,
         counts_as_last=call.counts_as_last,
         makes_content=call.makes_content,
         passed_raw=call.passed_raw,
@@ -95,6 +97,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.key_fingerprint = document.key_fingerprint
     call.bytes_up, call.bytes_down = document.bytes_up, document.bytes_down
     call.id_is_known = document.id_is_known
+    call.keyless = document.keyless
     call.counts_as_last = document.counts_as_last
     call.makes_content = document.makes_content
     call.passed_raw = document.passed_raw

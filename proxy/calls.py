@@ -2,21 +2,21 @@
 
 import logging
 import os
-import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
 from proxy import bodies, helicone
 from proxy.keys import Keyring
 from proxy.model import Call, CallState
+from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Ending, Trace
-from proxy.relay.destination import Upstream
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
+from proxy.relay.routes import Way
+from proxy.route_rules import RouteRules
 from proxy.stores.contract import RecentCalls
 
 logger = logging.getLogger(__name__)
@@ -25,9 +25,7 @@ MODEL_LOOK_BYTES = 64 * 1024
 """How large a request's body may be for its model to be read from it."""
 
 _IDS_AT_A_TIME = 128
-_KEPT_PATHS = 256
 _SAY_AGAIN_SECONDS = 60.0
-_LONGEST_SHOWN_PATH = 512
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {
         None: CallState.STREAMING,
@@ -37,48 +35,6 @@ _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
         Ending.FAILED: CallState.FAILED,
     }
 )
-_CONTENT = (
-    b"/chat/completions",
-    b"/completions",
-    b"/responses",
-    b"/messages",
-    b"/images/generations",
-    b"/images/edits",
-    b"/images/variations",
-    b"/runs",
-    b"/converse",
-    b"/converse-stream",
-    b"/invoke",
-    b"/invoke-with-response-stream",
-    b":generateContent",
-    b":streamGenerateContent",
-    b"/api/chat",
-    b"/api/generate",
-)
-_KEY_SEGMENT = re.compile(rb"/[sp]k-[^/]*")
-
-
-def makes_content(path: bytes) -> bool:
-    """Whether a POST to `path` makes something that a person would rate.
-
-    Not audio, which Helicone does not log; not a message that is put into a thread, which is somebody's question.
-    """
-    return (
-        path.endswith(_CONTENT)
-        and b"audio" not in path
-        and not (b"/threads/" in path and path.endswith(b"/messages"))
-    )
-
-
-def without_keys(path: bytes) -> bytes:
-    """`path` as it may be kept and logged: a segment that looks like a key becomes `***`."""
-    return _KEY_SEGMENT.sub(b"/***", path) if b"/sk-" in path or b"/pk-" in path else path
-
-
-def shown_path(path: bytes) -> bytes:
-    """`path` without keys, and not longer than is any use to a reader."""
-    bare = without_keys(path)
-    return bare if len(bare) <= _LONGEST_SHOWN_PATH else bare[:_LONGEST_SHOWN_PATH] + b"..."
 
 
 def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[bytes]:
@@ -103,6 +59,8 @@ class LiveCall(Trace):
     started_at = 0.0
     id_is_known = True
     counts_as_last = False
+    keyless = False
+    """Whether no Helicone key went with it, neither the app's nor ours."""
     passed_raw = False
     makes_content = False
     remembered = False
@@ -111,6 +69,14 @@ class LiveCall(Trace):
     route = "default"
     key_fingerprint: str | None = None
     model: str | None = None
+    aliases: tuple[str, ...] = ()
+    user: str | None = None
+    session: str | None = None
+    properties: Mapping[str, str] = MappingProxyType({})
+    """Helicone's custom properties; their names are in lower case, as Helicone has them."""
+    client = ""
+    """The address that it came from."""
+    user_agent: str | None = None
     place = 0
     arrived = 0
     used = 0
@@ -151,44 +117,17 @@ class LiveCall(Trace):
             return "It never reached Helicone."
         if self.passed_raw:
             return "Helicone passes audio and files on without logging them."
+        if self.keyless:
+            return (
+                "No Helicone key went with it, neither the app's nor one of the sidecar's, so Helicone has not "
+                "logged it. Set HELICONE_API_KEY for the calls to come."
+            )
         if not self.id_is_known:
             return (
                 "The app sent a Helicone-Request-Id that is no UUID of version 1 to 5; Helicone replaces such an "
                 "id by one of its own and did not say which."
             )
         return None
-
-
-class PathFacts(NamedTuple):
-    """What the path of a call says about it. `shown`: as it may be kept and logged."""
-
-    shown: bytes
-    passed_raw: bool
-    makes_content: bool
-
-
-class PathBook:
-    """Knows the facts about the few paths that an app uses, and looks at others anew.
-
-    `prefix` is the path of the upstream's URL: Helicone sees both, and so do its rules.
-    """
-
-    def __init__(self, prefix: bytes = b"") -> None:
-        self._prefix = prefix
-        self._known: dict[bytes, PathFacts] = {}
-
-    def look_up(self, path: bytes) -> PathFacts:
-        """The facts about `path`."""
-        facts = self._known.get(path)
-        if facts is None:
-            shown = shown_path(path)
-            facts = PathFacts(shown, helicone.is_passed_raw(self._prefix + path), makes_content(path))
-            # Nothing with a key in it is kept, nothing long, and never more than a bounded number.
-            if shown == path:
-                if len(self._known) >= _KEPT_PATHS:
-                    self._known.clear()
-                self._known[path] = facts
-        return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +141,7 @@ class Hooks:
 class CallRecorder:
     """What the relay reports to (`relay.contract.Observer`).
 
-    `key_lines` says which upstreams may get our Helicone key: it maps their authority to the header line that
-    carries it. `on_end` is called with every call that is over.
+    `rules` are those of each way up, by its name. `on_end` is called with every call that is over.
     """
 
     def __init__(  # what it is given is what the relay may not know
@@ -211,31 +149,32 @@ class CallRecorder:
         *,
         store: RecentCalls[LiveCall],
         keys: Keyring,
-        key_lines: Mapping[bytes, bytes],
+        rules: Mapping[str, RouteRules],
         hooks: Hooks,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
     ) -> None:
         self._store = store
         self._keys = keys
-        self._key_lines = key_lines
+        self._ways = {name: (each, PathBook()) for name, each in rules.items()}
         self._hooks = hooks
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
-        self._path_books: dict[bytes, PathBook] = {}
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
         self.refusals: Counter[str] = Counter()
         """How many requests were not let through, by code."""
 
-    def begin(self, head: RequestHead, upstream: Upstream, now: float) -> LiveCall:
+    def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:  # noqa: ARG002
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
         fields = head.fields
-        facts = self._facts(upstream.prefix, head.path)
+        rules, book = self._ways[way.name]
+        facts = book.look_up(head.path, way)
         call = LiveCall(head.method, facts.shown, now)
+        call.route = rules.route
         call.started_at = self._wall_clock()
-        call.passed_raw = facts.passed_raw
+        call.passed_raw = facts.passed_raw and rules.passes_raw
         call.makes_content = facts.makes_content
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
@@ -246,28 +185,28 @@ class CallRecorder:
             own = helicone.valid_request_id(sent_id.decode("latin-1"))
             call.id_is_known = own is not None
             call.request_id = own or next(self._ids).decode()
-        self._settle_key(call, head, upstream)
+        self._settle_key(call, head, rules)
+        if rules.added or rules.instead:
+            _settle_lines(call, fields, rules)
         if head.method == b"POST" and _is_plain_json(fields):
             call.look_bytes = MODEL_LOOK_BYTES
         return call
 
-    def _facts(self, prefix: bytes, path: bytes) -> PathFacts:
-        book = self._path_books.get(prefix)
-        if book is None:
-            # One for each route: as many as there are in the configuration.
-            book = self._path_books[prefix] = PathBook(prefix)
-        return book.look_up(path)
-
-    def _settle_key(self, call: LiveCall, head: RequestHead, upstream: Upstream) -> None:
+    def _settle_key(self, call: LiveCall, head: RequestHead, rules: RouteRules) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
         key = helicone.caller_key(head.fields, head.path)
         if key is not None:
             call.key_fingerprint = self._keys.remember(key)
         elif helicone.AUTH not in head.fields and not call.passed_raw:
-            line = self._key_lines.get(upstream.authority)
-            if line is not None:
-                call.upstream_lines += line
-                call.key_fingerprint = self._keys.own_fingerprint
+            line = rules.key_line
+            if line is None:
+                call.keyless = True
+                return
+            if rules.key_name in head.fields:
+                # What stands there is no key of Helicone's: SDKs insist on some key, and apps make one up.
+                call.withheld = frozenset({rules.key_name})
+            call.upstream_lines += line
+            call.key_fingerprint = self._keys.own_fingerprint
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
@@ -291,6 +230,9 @@ class CallRecorder:
             # By the name under which this client reached us; the guard has looked at it.
             added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
         return added
+
+    def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
+        """A piece of the answer's body has gone down."""
 
     def ended(self, trace: Trace) -> None:
         """The call is over."""
@@ -316,6 +258,16 @@ class CallRecorder:
             self._store.remember(call)
         except Exception as error:  # noqa: BLE001  # whatever a store does, the call goes on; only its memory is lost
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
+
+
+def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRules) -> None:
+    """The header lines that the route adds, and those that stand in place of the app's."""
+    for name, line in rules.added:
+        if name not in fields:
+            call.upstream_lines += line
+    for name, line in rules.instead:
+        call.upstream_lines += line
+        call.withheld |= {name}
 
 
 def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:

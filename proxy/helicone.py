@@ -36,11 +36,13 @@ def is_gateway_host(host: str) -> bool:
 AUTH = b"helicone-auth"
 REQUEST_ID = b"helicone-request-id"
 ANSWER_ID = b"helicone-id"
+AUTHORIZATION = b"authorization"
+"""Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
 
 
-def auth_line(key: str) -> bytes:
-    """The header line, with its end, that makes a call count under `key`."""
-    return b"Helicone-Auth: Bearer %b\r\n" % key.encode("ascii")
+def auth_line(key: str, name: bytes = AUTH) -> bytes:
+    """The header line, with its end, that makes a call count under `key`; `name` as above."""
+    return b"%b: Bearer %b\r\n" % (name.title(), key.encode("ascii"))
 
 
 def request_id_line(request_id: bytes) -> bytes:
@@ -59,13 +61,13 @@ _KEY_IN_PATH = re.compile(rb"/([sp]k-helicone[\w-]+)(?=/|$)")
 def caller_key(fields: Mapping[bytes, bytes], path: bytes) -> str | None:
     """The Helicone key that the app itself sent with a call, or None.
 
-    `Helicone-Auth` first; then `Authorization` and `x-api-key` when they hold a key of Helicone's shape (the
-    AI gateway takes it there); then a path segment, which Helicone cuts out.
+    `Helicone-Auth` first; then `Authorization`, `x-api-key` and `api-key` when they hold a key of Helicone's shape
+    (the AI gateway takes it there); then a path segment, which Helicone cuts out.
     """
     if AUTH in fields:
         match = _BEARER.fullmatch(fields[AUTH])
         return match[1].decode("latin-1") if match else None
-    for value in (fields.get(b"authorization"), fields.get(b"x-api-key")):
+    for value in (fields.get(AUTHORIZATION), fields.get(b"x-api-key"), fields.get(b"api-key")):
         # `find`, here and below: `in` tries bytes as an integer first, and raises and catches inside.
         if value is not None and value.find(b"helicone") >= 0 and (match := _KEY_SHAPE.fullmatch(value)):
             return match[1].decode("ascii")

@@ -16,6 +16,7 @@ from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.names import NameCache
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.writes import Gatherer
+from proxy.route_rules import RouteRules
 
 _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
@@ -77,12 +78,12 @@ class Network:
         )
 
 
-def key_lines(settings: Settings, upstream: Upstream) -> dict[bytes, bytes]:
-    """The header line with our key, for each upstream that may see it."""
+def route_rules(settings: Settings) -> RouteRules:
+    """What holds for calls on the one route: whether our key goes with them."""
     key, route = settings.helicone.api_key, settings.routes.default
     if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
-        return {}
-    return {upstream.authority: helicone.auth_line(key.text)}
+        return RouteRules()
+    return RouteRules(key_line=helicone.auth_line(key.text))
 
 
 def _is_trusted_with_key(url: str) -> bool:

@@ -11,7 +11,7 @@ from proxy.call_records import UnreadableRecord, remembered, saved
 from proxy.calls import LiveCall
 from proxy.clock import Clock
 from proxy.errors import OutboxFailed
-from proxy.stores.contract import RecentCalls, SavedCalls
+from proxy.stores.contract import Condition, RecentCalls, SavedCalls
 
 logger = logging.getLogger(__name__)
 
@@ -103,17 +103,36 @@ class SavingCalls:
         """The call with that id; asking for it counts as use, also after a restart."""
         call = self._calls.find(request_id)
         if call is not None:
-            call.used = next(self._moments)
-            self._note(call)
+            self._use(call)
         return call
 
-    def last(self, back: int = 0) -> LiveCall | None:
-        """The newest that counts as last, or the `back`-th before it."""
-        return self._calls.last(back)
+    def _use(self, call: LiveCall) -> None:
+        call.used = next(self._moments)
+        self._note(call)
 
-    def newest(self, limit: int) -> list[LiveCall]:
-        """At most `limit` calls, the newest first."""
-        return self._calls.newest(limit)
+    def add_alias(self, call: LiveCall, alias: str) -> None:
+        """From now on `call` is found by that, too."""
+        self._calls.add_alias(call, alias)
+        self._note(call)
+
+    def named(self, alias: str) -> list[LiveCall]:
+        """The calls with that alias, the newest first; asking for them is a use of the newest."""
+        calls = self._calls.named(alias)
+        if calls:
+            self._use(calls[0])
+        return calls
+
+    def last(self, back: int = 0, where: Condition[LiveCall] | None = None) -> LiveCall | None:
+        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
+        return self._calls.last(back, where)
+
+    def newest(self, limit: int, where: Condition[LiveCall] | None = None) -> list[LiveCall]:
+        """At most `limit` calls, the newest first; only those of which `where` holds."""
+        return self._calls.newest(limit, where)
+
+    def oldest(self) -> LiveCall | None:
+        """The one that arrived first."""
+        return self._calls.oldest()
 
     # -- behind
 

@@ -15,12 +15,13 @@ from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
-from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids, makes_content, without_keys
+from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
-from proxy.network import key_lines
+from proxy.network import route_rules
+from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
-from proxy.relay.destination import Upstream as Destination
+from proxy.stores.contract import Condition
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -577,11 +578,19 @@ def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
 ) -> None:
     # No call is made: where the lines go that this gives is what tests/relay looks at on the wire.
     settings = settings_of(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
-    lines = key_lines(settings, Destination.from_url(url))
-    assert list(lines.values()) == ([b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()] if goes else [])
+    line = b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()
+    assert route_rules(settings).key_line == (line if goes else None)
 
 
 # -- what is never kept
+
+
+def test_a_remembered_call_keeps_no_key(start_bench: StartBench) -> None:
+    bench = start_bench()
+    bench.chat()
+    bench.ask("GET", "/v1/models")
+    store = bench.sidecar.sidecar._store
+    assert [call.upstream_lines for call in store.newest(10)] == [b"", b""]
 
 
 def test_no_query_and_no_key_is_kept_of_a_path(bench: Bench) -> None:
@@ -617,11 +626,20 @@ class Broken:
     def find(self, request_id: str) -> LiveCall | None:
         return None
 
-    def last(self, back: int = 0) -> LiveCall | None:
+    def add_alias(self, call: LiveCall, alias: str) -> None:
+        pass
+
+    def named(self, alias: str) -> list[LiveCall]:
+        return []
+
+    def last(self, back: int = 0, where: Condition[LiveCall] | None = None) -> LiveCall | None:
         return None
 
-    def newest(self, limit: int) -> list[LiveCall]:
+    def newest(self, limit: int, where: Condition[LiveCall] | None = None) -> list[LiveCall]:
         return []
+
+    def oldest(self) -> LiveCall | None:
+        return None
 
 
 def test_a_call_goes_on_when_it_cannot_be_remembered(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -655,7 +673,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
     recorder = CallRecorder(
         store=Broken(),
         keys=keys,
-        key_lines={},
+        rules={},
         hooks=Hooks(id=True, url=True),
         wall_clock=lambda: 1.0,
         on_end=ended.append,

@@ -54,6 +54,8 @@ class ClientConnection(asyncio.Protocol):
         # uvloop's transports do not derive from asyncio's, though they do all that these do.
         self._transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._door.gatherer)
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
         self._door.enter(self)
         if self._door.is_full():
             self._one_too_many = True

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.relay.destination import Upstream
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 
 if TYPE_CHECKING:
-    from proxy.relay.pool import Pool
+    from proxy.relay.routes import Way
 
 
 class Ending(StrEnum):
@@ -30,7 +29,8 @@ class Trace:
 
     Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
     that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
-    lines to add on the way up, each with its line's end.
+    lines to add on the way up, each with its line's end; `withheld` are names, in lower case, of those that do
+    not go up.
     """
 
     # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
@@ -46,6 +46,9 @@ class Trace:
     bytes_down = 0
     look_bytes = 0
     """How large a request's body may be for `look` to be called with it."""
+    tapped = False
+    """Whether the observer wants to see the answer's body as it passes, for now."""
+    withheld: frozenset[bytes] = frozenset()
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
@@ -60,11 +63,15 @@ class Trace:
 class Observer(Protocol):
     """Who is told of calls. None of these may raise: a call goes on when remembering it fails."""
 
-    def begin(self, head: RequestHead, upstream: Upstream, now: float) -> Trace:
-        """A call is about to be sent up."""
+    def begin(self, head: RequestHead, way: "Way", client: str, now: float) -> Trace:
+        """A call is about to be sent up. `client` is the address that it came from."""
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of its answer has come. Gives header lines to add on the way down, each with its line's end."""
+
+    def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
+        """A piece of the answer's body, without its framing, has gone down; `complete`: it was the last. Called
+        as long as the call is `tapped`. The piece must not be kept for longer than that."""
 
     def ended(self, trace: Trace) -> None:
         """It is over; the trace says how."""
@@ -76,7 +83,7 @@ class Observer(Protocol):
 Admit = Callable[[RequestHead], Refusal | None]
 """Who may speak to us: None, or why not."""
 
-Route = Callable[[RequestHead], "Pool"]
+Route = Callable[[RequestHead], "Way"]
 """Where a call goes."""
 
 Clock = Callable[[], float]

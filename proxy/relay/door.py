@@ -1,13 +1,14 @@
-"""The front door, as connections and calls see it: what they share."""
+"""What connections and calls see of each other, and of the front door, which they share."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.relay.contract import Admit, Clock, Observer, Route
+from proxy.relay.contract import Admit, Clock, Observer, Route, Trace
 from proxy.relay.messages import RequestHead
 from proxy.relay.patience import Patience, Watched
-from proxy.relay.writes import Gatherer
+from proxy.relay.refusals import Refusal
+from proxy.relay.writes import Gatherer, Sender
 
 
 class Connection(Watched, Protocol):
@@ -56,3 +57,32 @@ class Door(Protocol):
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Have `callback` called in a while."""
+
+
+class Client(Protocol):
+    """What an exchange needs of the client connection."""
+
+    address: str
+    """Where it comes from."""
+    sender: Sender
+    writing_paused: bool
+    upload_held: bool
+    draining: bool
+
+    def hold_upload(self) -> None:
+        """Read no more for now."""
+
+    def resume_upload(self) -> None:
+        """Read on."""
+
+    def done(self, *, keep: bool) -> None:
+        """The answer is complete. `keep`: the connection may carry another call."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """There is no answer; say this instead."""
+
+    def cut(self, *, delimited_by_close: bool) -> None:
+        """The answer broke: so must the connection, visibly."""
+
+    def switch(self, upstream: asyncio.Transport, rest: bytes, trace: Trace) -> None:
+        """Both sides speak another protocol from here on."""

@@ -5,52 +5,22 @@ Who decides what: the exchange decides that a call is *done* (the last byte of t
 decides that the client has *left*. Each tells the other exactly once, and after that the two are strangers.
 """
 
-import asyncio
-from typing import Protocol
-
 from proxy.relay import framing, headers, refusals, rendering
-from proxy.relay.contract import Ending, Trace
-from proxy.relay.door import Door
+from proxy.relay.contract import Ending
+from proxy.relay.door import Client, Door
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Lines
 from proxy.relay.messages import AnswerHead, Request, RequestHead
 from proxy.relay.patience import AT_WORK, Standing, Wait, unsent_bytes
-from proxy.relay.pool import Opening, Pool
+from proxy.relay.pool import Opening
 from proxy.relay.refusals import Refusal
+from proxy.relay.routes import Way
 from proxy.relay.upstream import UpstreamConnection
-from proxy.relay.writes import Sender
 
 UPLOAD_AHEAD_BYTES = 64 * 1024
 """How much of an upload is taken in while there is no connection to send it on."""
 
 _SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-
-
-class Client(Protocol):
-    """What an exchange needs of the client connection."""
-
-    sender: Sender
-    writing_paused: bool
-    upload_held: bool
-    draining: bool
-
-    def hold_upload(self) -> None:
-        """Read no more for now."""
-
-    def resume_upload(self) -> None:
-        """Read on."""
-
-    def done(self, *, keep: bool) -> None:
-        """The answer is complete. `keep`: the connection may carry another call."""
-
-    def refused(self, refusal: Refusal) -> None:
-        """There is no answer; say this instead."""
-
-    def cut(self, *, delimited_by_close: bool) -> None:
-        """The answer broke: so must the connection, visibly."""
-
-    def switch(self, upstream: asyncio.Transport, rest: bytes, trace: Trace) -> None:
-        """Both sides speak another protocol from here on."""
 
 
 class Exchange:
@@ -69,14 +39,17 @@ class Exchange:
     _sent = False
     _upstream: UpstreamConnection | None = None
 
-    def __init__(self, client: Client, request: Request, pool: Pool, door: Door) -> None:
+    def __init__(self, client: Client, request: Request, way: Way, door: Door) -> None:
         self._client = client
         self._request = request
         self._head: RequestHead = request.head
-        self._pool = pool
+        self._way = way
+        self._pool = way.pool
         self._door = door
         door.gatherer.open_calls += 1
-        self._trace = door.observer.begin(request.head, pool.upstream, door.clock())
+        # Not before: the guard has to see all that was sent.
+        request.head.kept = headers.without_named(request.head.kept, request.head.fields)
+        self._trace = door.observer.begin(request.head, way, client.address, door.clock())
 
     def start(self) -> None:
         """Get a connection and send what there is."""
@@ -99,8 +72,7 @@ class Exchange:
         if self._client.upload_held:
             self._client.resume_upload()
         door, trace = self._door, self._trace
-        head = rendering.request_head(self._head, self._pool.upstream, trace.upstream_lines, door.via)
-        self._send(connection, head)
+        self._send(connection, rendering.request_head(self._head, self._way, trace, door.via))
         trace.sent = door.clock()
 
     def unreachable(self, refusal: Refusal) -> None:
@@ -164,18 +136,20 @@ class Exchange:
         trailers: Lines,
     ) -> None:
         """Pass on what one read of the upstream has brought, in one write."""
-        data = b"" if head is None else self._answered(head)
-        down = self._down
+        data, body = b"" if head is None else self._answered(head), b""
+        down, trace = self._down, self._trace
         if pieces and down is not Framing.NONE:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._trace.bytes_down += len(body)
+            trace.bytes_down += len(body)
             data += framing.chunk(body) if down is Framing.CHUNKED else body
         if complete and down is Framing.CHUNKED:
             data += framing.last_chunk(headers.trailers(trailers))
         if data:
             self._client.sender.write(data)
+        if trace.tapped:
+            self._door.observer.passed(trace, body, complete=complete)
         if head is not None:
-            self._trace.passed_on = self._door.clock()
+            trace.passed_on = self._door.clock()
             if not complete and self._request.complete:
                 # Nobody looks at its fields any more, and a stream may be open for hours. While the
                 # request still comes in, `standing` asks them whether it is waited for.
@@ -190,6 +164,8 @@ class Exchange:
         trace.status = answer.status
         trace.answered = self._door.clock()
         added = self._door.observer.answered(trace, head, answer)
+        # No call goes up again from here on, and there may be a key in it.
+        trace.upstream_lines = b""
         self._down = down = framing.towards_client(answer.framing, http10=head.http10)
         # A client whose upload is still running reads the answer and then sees the end: what it still
         # sends could not be told from its next request otherwise.
@@ -264,7 +240,7 @@ class Exchange:
         stale = upstream is not None and upstream.used and not upstream.touched
         if upstream is not None:
             upstream.abandon()
-        authority = str(self._pool.upstream)
+        authority = str(self._way.upstream)
         if malformed:
             self._refuse(refusals.bad_answer(authority, why))
         elif stale and not self._repeated and self._is_safe_to_repeat():
@@ -322,12 +298,11 @@ class Exchange:
 
     def upstream_silent(self, seconds: float) -> None:
         """The upstream has kept us waiting for too long."""
-        self.break_off(refusals.answer_timed_out(str(self._pool.upstream), seconds))
+        self.break_off(refusals.answer_timed_out(str(self._way.upstream), seconds))
 
     def stop(self) -> None:
         """The grace period is over."""
-        self._abandon()
-        self._cut()
+        self.break_off(refusals.stopping())
 
     def _cut(self) -> None:
         self._end(Ending.CUT)
@@ -344,6 +319,7 @@ class Exchange:
     def _end(self, ending: Ending) -> None:
         self._door.gatherer.open_calls -= 1
         trace = self._trace
+        trace.upstream_lines = b""
         trace.ending = ending
         trace.ended = self._door.clock()
         self._door.observer.ended(trace)

@@ -5,6 +5,7 @@ names; repeated lines joined by ", ", RFC 9110 §5.3). What goes on of them is a
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 Lines = list[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
@@ -113,18 +114,29 @@ def _name(line: bytes) -> bytes:
     return line.partition(b":")[0].lower()
 
 
-def _without_named(kept: list[bytes], fields: Fields) -> list[bytes]:
-    """The lines without those that this message's `Connection` declares to be hop-by-hop."""
+def without(kept: list[bytes], names: AbstractSet[bytes]) -> list[bytes]:
+    """The lines whose names, in lower case, are none of these."""
+    return [line for line in kept if _name(line) not in names]
+
+
+def without_named(kept: list[bytes], fields: Fields) -> list[bytes]:
+    """The lines without those that this message's `Connection` declares to be hop-by-hop.
+
+    They leave `fields`, too, or somebody would count on what does not go on; but for the names by which the
+    connection itself is understood.
+    """
     connection = fields.get(b"connection")
     if connection is None or connection in _USUAL_CONNECTION:
         return kept
     named = tokens(connection) - _NEVER_NAMED
-    return [line for line in kept if _name(line) not in named]
+    for name in named - HOP_BY_HOP:
+        fields.pop(name, None)
+    return without(kept, named)
 
 
 def towards_upstream(kept: list[bytes], fields: Fields, host: bytes) -> list[bytes]:
     """The request's lines as they go up; `Host` becomes `host` where it stands."""
-    kept = _without_named(kept, fields).copy()
+    kept = kept.copy()
     position = _host_position(kept)
     if position is None:
         kept.insert(0, b"Host: " + host)
@@ -142,11 +154,6 @@ def _host_position(lines: list[bytes]) -> int | None:
         if line[:5].lower() == b"host:":
             return position
     return None
-
-
-def towards_client(kept: list[bytes], fields: Fields) -> list[bytes]:
-    """The answer's lines as they go down."""
-    return _without_named(kept, fields)
 
 
 def trailers(lines: Sequence[tuple[bytes, bytes]]) -> Lines:

@@ -55,6 +55,13 @@ def version_refused() -> Refusal:
     return Refusal(505, "version_not_supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
 
 
+def stopping() -> Refusal:
+    """503: the sidecar is told to stop, and does not wait any longer."""
+    return Refusal(
+        503, "stopping", "The sidecar is being stopped, and no answer had come when its time was over."
+    )
+
+
 def head_timed_out(seconds: float) -> Refusal:
     """408: RFC 9110 §15.5.9."""
     return Refusal(408, "request_head_timeout", f"The request's head was not complete within {seconds:g} s.")

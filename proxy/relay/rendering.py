@@ -1,28 +1,32 @@
 """Heads, written anew from their parsed parts: what goes on is never the bytes that came. Pure."""
 
 from proxy.relay import headers
-from proxy.relay.destination import Upstream
+from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
+from proxy.relay.routes import Way
 
 UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
 
 
-def request_head(head: RequestHead, upstream: Upstream, added: bytes, via: bytes | None) -> bytes:
-    """A request's head as it goes up. `added`: header lines, each with its line's end."""
-    lines = headers.towards_upstream(head.kept, head.fields, upstream.authority)
+def request_head(head: RequestHead, way: Way, trace: Trace, via: bytes | None) -> bytes:
+    """A request's head as it goes up, with the lines of `trace` added and its names withheld."""
+    kept, added = head.kept, trace.upstream_lines
+    if trace.withheld:
+        kept = headers.without(kept, trace.withheld)
+    lines = headers.towards_upstream(kept, head.fields, way.upstream.authority)
     if head.framing is Framing.CHUNKED:
         added += CHUNKED
     if head.websocket:
         added += UPGRADE
     if via is not None:
         added += b"Via: 1.%d %b\r\n" % (0 if head.http10 else 1, via)
-    return headers.head(b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target), lines, added)
+    return headers.head(b"%b %b HTTP/1.1" % (head.method, way.target(head.target)), lines, added)
 
 
 def answer_head(answer: AnswerHead, added: bytes) -> bytes:
     """An answer's head as it goes down. `added`: header lines, each with its line's end."""
-    lines = headers.towards_client(answer.kept, answer.fields)
+    lines = headers.without_named(answer.kept, answer.fields)
     return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)

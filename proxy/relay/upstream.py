@@ -88,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
     _complete = False
     _reusable = False
     _touched = False
+    _writing_paused = False
 
     def __init__(self, pool: Keeper, gatherer: Gatherer) -> None:
         self._pool = pool
@@ -129,7 +130,10 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self) -> None:
         """The call has ended in good order: back to the pool if the connection is as good as new."""
         self._exchange = None
-        if self._reusable and not self.transport.is_closing():
+        if self._writing_paused:
+            # It answered before it had taken the request in: nobody would tell the next call to wait.
+            self.sender.abort()
+        elif self._reusable and not self.transport.is_closing():
             if self._reading_paused:
                 # It would not see its end while it lies in the pool.
                 self.resume_reading()
@@ -179,8 +183,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            # Bytes that nobody asked for: whatever they are, they are no answer to the next call.
-            self.sender.abort()
+            self.sender.abort()  # Bytes that nobody asked for are no answer to the next call.
             return
         self._touched = True
         self._read_bytes = len(data)
@@ -248,10 +251,12 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.upstream_broke("the connection was closed", malformed=False)
 
     def pause_writing(self) -> None:
+        self._writing_paused = True
         if self._exchange is not None:
             self._exchange.upstream_full()
 
     def resume_writing(self) -> None:
+        self._writing_paused = False
         if self._exchange is not None:
             self._exchange.upstream_drained()
 

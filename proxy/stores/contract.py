@@ -1,6 +1,6 @@
 """What is asked of a store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -12,17 +12,22 @@ class Memorable(Protocol):
 
     request_id: str
     counts_as_last: bool
-    """Whether "the last answer" may mean this one."""
+    """Whether "the last answer" may mean this one. Settled when it is remembered."""
+    aliases: tuple[str, ...]
+    """What else it is called. A store that takes an alias for it adds it here."""
 
 
 C = TypeVar("C", bound=Memorable)
+
+Condition = Callable[[C], bool]
+"""What is asked of a call."""
 
 
 class RecentCalls(Protocol[C]):
     """Remembers the most recent calls, at most `capacity` of them. The least recently used go first.
 
     A call is used when it is remembered and when it is asked for by its id. Remembering another call under an
-    id that is known replaces the first.
+    id that is known replaces the first. Aliases go with their call.
     """
 
     @property
@@ -42,11 +47,20 @@ class RecentCalls(Protocol[C]):
     def find(self, request_id: str) -> C | None:
         """The call with that id."""
 
-    def last(self, back: int = 0) -> C | None:
-        """The newest that counts as last, or the `back`-th before it."""
+    def add_alias(self, call: C, alias: str) -> None:
+        """From now on `call` is found by that, too, as long as it is remembered; nothing if it is not any more."""
 
-    def newest(self, limit: int) -> list[C]:
-        """At most `limit` calls, the newest first."""
+    def named(self, alias: str) -> list[C]:
+        """The calls with that alias, the newest first; asking for them is a use of the newest."""
+
+    def last(self, back: int = 0, where: Condition[C] | None = None) -> C | None:
+        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
+
+    def newest(self, limit: int, where: Condition[C] | None = None) -> list[C]:
+        """At most `limit` calls, the newest first; only those of which `where` holds."""
+
+    def oldest(self) -> C | None:
+        """The one that arrived first."""
 
 
 class SavedCall(NamedTuple):

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Generic
 
-from proxy.stores.contract import C
+from proxy.stores.contract import C, Condition
 
 
 class MemoryCalls(Generic[C]):
     """See `stores.contract.RecentCalls`.
 
     The same calls stand in two orders: that of use, in which they are forgotten, and that of arrival, in which
-    they are shown.
+    they are shown. Those that count as last stand in one of their own, since they may be few. An alias that
+    several calls share leads to a list of them, in the order in which they took it; that is rare.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -20,6 +21,8 @@ class MemoryCalls(Generic[C]):
         self.forgotten = 0
         self._by_use: OrderedDict[str, C] = OrderedDict()
         self._by_arrival: OrderedDict[str, C] = OrderedDict()
+        self._answers: OrderedDict[str, C] = OrderedDict()
+        self._by_alias: dict[str, C | list[C]] = {}
 
     def __len__(self) -> int:
         return len(self._by_use)
@@ -30,15 +33,27 @@ class MemoryCalls(Generic[C]):
     def remember(self, call: C) -> None:
         """Remember a call; forget the least recently used one if there is no room."""
         request_id = call.request_id
-        by_use, by_arrival = self._by_use, self._by_arrival
-        if request_id in by_use:
-            by_use.move_to_end(request_id)
-            by_arrival.move_to_end(request_id)
-        elif len(by_use) >= self.capacity:
-            forgotten, _ = by_use.popitem(last=False)
-            del by_arrival[forgotten]
+        if request_id in self._by_use:
+            self._forget(request_id)
+        elif len(self._by_use) >= self.capacity:
+            self._forget(next(iter(self._by_use)))
             self.forgotten += 1
-        by_use[request_id] = by_arrival[request_id] = call
+        self._by_use[request_id] = self._by_arrival[request_id] = call
+        if call.counts_as_last:
+            self._answers[request_id] = call
+        for alias in call.aliases:
+            self._index(call, alias)
+
+    def _forget(self, request_id: str) -> None:
+        call = self._by_use.pop(request_id)
+        del self._by_arrival[request_id]
+        self._answers.pop(request_id, None)
+        for alias in call.aliases:
+            named = self._by_alias[alias]
+            if isinstance(named, list) and len(named) > 1:
+                named.remove(call)
+            else:
+                del self._by_alias[alias]
 
     def find(self, request_id: str) -> C | None:
         """The call with that id; asking for it counts as use."""
@@ -47,13 +62,44 @@ class MemoryCalls(Generic[C]):
             self._by_use.move_to_end(request_id)
         return call
 
-    def last(self, back: int = 0) -> C | None:
-        """The newest that counts as last, or the `back`-th before it."""
-        return next(islice((call for call in self._newest_first() if call.counts_as_last), back, None), None)
+    def add_alias(self, call: C, alias: str) -> None:
+        """From now on `call` is found by that, too, as long as it is remembered."""
+        if alias not in call.aliases and self._by_use.get(call.request_id) is call:
+            call.aliases += (alias,)
+            self._index(call, alias)
 
-    def newest(self, limit: int) -> list[C]:
-        """At most `limit` calls, the newest first."""
-        return list(islice(self._newest_first(), limit))
+    def _index(self, call: C, alias: str) -> None:
+        known = self._by_alias.get(alias)
+        if known is None:
+            self._by_alias[alias] = call
+        elif isinstance(known, list):
+            known.append(call)
+        else:
+            self._by_alias[alias] = [known, call]
 
-    def _newest_first(self) -> Iterator[C]:
-        return reversed(self._by_arrival.values())
+    def named(self, alias: str) -> list[C]:
+        """The calls with that alias, the newest first; asking for them is a use of the newest."""
+        known = self._by_alias.get(alias)
+        if known is None:
+            return []
+        calls = known[::-1] if isinstance(known, list) else [known]
+        self._by_use.move_to_end(calls[0].request_id)
+        return calls
+
+    def last(self, back: int = 0, where: Condition[C] | None = None) -> C | None:
+        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
+        return next(islice(_chosen(self._answers, where), back, None), None)
+
+    def newest(self, limit: int, where: Condition[C] | None = None) -> list[C]:
+        """At most `limit` calls, the newest first; only those of which `where` holds."""
+        return list(islice(_chosen(self._by_arrival, where), limit))
+
+    def oldest(self) -> C | None:
+        """The one that arrived first."""
+        return next(iter(self._by_arrival.values()), None)
+
+
+def _chosen(calls: OrderedDict[str, C], where: Condition[C] | None) -> Iterator[C]:
+    """The newest first, if `where` holds of them."""
+    newest_first = reversed(calls.values())
+    return newest_first if where is None else filter(where, newest_first)

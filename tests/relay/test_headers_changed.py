@@ -55,6 +55,25 @@ def test_hop_by_hop_fields_stop_on_the_way_up(client: Client, upstream: Upstream
     assert request.names == [b"host", b"x-stays", b"helicone-request-id", b"via"]
 
 
+def test_an_id_and_a_key_that_connection_names_stop_and_ours_go(
+    start_sidecar: StartSidecar, upstream: Upstream
+) -> None:
+    sidecar = start_sidecar(upstream.url, **{"helicone.api_key": KEY})
+    own = b"0b7f0a5e-1d1c-4f0e-9d5e-5b8f1a2b3c4d"
+    request, answer = relayed(
+        sidecar.connect(),
+        upstream,
+        b"Host: localhost",
+        b"Connection: Helicone-Auth, Helicone-Request-Id",
+        b"Helicone-Auth: Bearer sk-helicone-the-apps",
+        b"Helicone-Request-Id: " + own,
+    )
+    assert request.values(b"helicone-auth") == [b"Bearer " + KEY.encode()]
+    (sent,) = request.values(b"helicone-request-id")
+    assert sent != own
+    assert answer.value(b"feedback-id") == sent
+
+
 def test_hop_by_hop_fields_stop_on_the_way_down(client: Client, upstream: Upstream) -> None:
     _, answer = relayed(
         client,

@@ -286,6 +286,7 @@ def test_a_stop_ends_calls_in_line(narrow: RunningSidecar, upstream: Upstream) -
     waiting = [asked(narrow, i) for i in range(1, 4)]
     narrow.begin_stop().result(30)
     for client in waiting:
+        assert client.read_answer().status == 503
         assert client.read_to_end() == b""
     assert not upstream.is_called()
     assert figures(narrow) == (0, 0, 0)

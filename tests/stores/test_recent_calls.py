@@ -17,6 +17,7 @@ class Remembered:
 
     request_id: str
     counts_as_last: bool = True
+    aliases: tuple[str, ...] = ()
 
 
 MakeStore = Callable[[int], RecentCalls[Remembered]]

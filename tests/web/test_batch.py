@@ -105,7 +105,7 @@ def test_a_call_without_a_key_keeps_no_other_from_being_rated(start_bench: Start
     keyless = id_of(bench.chat())
     keyed = id_of(bench.chat(b"Helicone-Auth: Bearer sk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"))
     first, second = results(send(bench, [{"id": keyless, "rating": True}, {"id": keyed, "rating": True}]))
-    assert first["error"]["code"] == "helicone_key_missing"
+    assert first["error"]["code"] == "not_ratable"
     assert second["state"] == "queued"
 
 

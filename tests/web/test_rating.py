@@ -383,9 +383,13 @@ def test_without_any_key_calls_pass_and_a_rating_names_the_variable(start_bench:
     answer = bench.chat()
     assert answer.status == 200
     assert bench.standin.gateway.last.values("Helicone-Auth") == []
-    for target in ("/feedback/last", f"/feedback/{id_of(answer)}", f"/feedback/{UNKNOWN}"):
+    for target, error in (
+        ("/feedback/last", (409, "not_ratable")),
+        (f"/feedback/{id_of(answer)}", (409, "not_ratable")),
+        (f"/feedback/{UNKNOWN}", (503, "helicone_key_missing")),
+    ):
         status, code, sentence = error_of(bench.rate(target))
-        assert (status, code) == (503, "helicone_key_missing")
+        assert (status, code) == error
         assert "HELICONE_API_KEY" in sentence
     assert bench.posted == []
     assert document(bench.get("/feedback/last"))["rating"] is None
