@@ -19,7 +19,7 @@ from aiohttp import web
 from proxy import helicone, open_files
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
-from proxy.clock import Clock
+from proxy.clock import Clock, steady_time
 from proxy.config import Settings
 from proxy.config_problems import IN_MEMORY
 from proxy.delivery.courier import Courier
@@ -45,9 +45,9 @@ from proxy.relay.writes import Gatherer
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
+from proxy.stores.places import worth_saying
 from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
-from proxy.volumes import volatile_kind
 from proxy.web.application import PREFIX, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
@@ -79,7 +79,7 @@ class Sidecar:
         self.settings = settings
         self._environ = environ
         self._log_stream = log
-        self._clock = clock or Clock(time.time, _steady_time)
+        self._clock = clock or Clock(time.time, steady_time)
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
         self._servers: list[asyncio.Server] = []
@@ -190,7 +190,9 @@ class Sidecar:
         running = asyncio.create_task(courier.run(), name="courier")
         running.add_done_callback(_say_why_stopped)
         self._resources.callback(running.cancel)
-        return Delivery(outbox, courier, lanes, keys, self._clock)
+        delivery = Delivery(outbox, courier, lanes, keys, self._clock)
+        await delivery.say_what_waits()
+        return delivery
 
     async def _open_outbox(self) -> SqliteOutbox:
         settings = self.settings.outbox
@@ -205,11 +207,9 @@ class Sidecar:
             stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
-        if settings.path != IN_MEMORY and (kind := volatile_kind(path.parent)) is not None:
-            logger.warning(
-                "The outbox %s lies on %s, which may not outlast a restart of the machine or container. Put it "
-                "onto a disk with --state-dir, or [outbox] path.", path, kind,
-            )  # fmt: skip
+        if settings.path != IN_MEMORY:
+            for said in worth_saying(path, is_named_after_port=settings.path is None):
+                logger.warning(said)
         return outbox
 
     def _max_connections(self) -> int:
@@ -335,11 +335,6 @@ def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
         return None if denial is None else Refusal(denial.status, denial.code, denial.message)
 
     return admit
-
-
-def _steady_time() -> float:
-    """Seconds that pass steadily, also while the machine sleeps where it can tell."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _say_why_stopped(courier: "asyncio.Task[None]") -> None:

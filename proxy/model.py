@@ -1,9 +1,13 @@
 """The words of the domain, as data: calls, ratings, and the states that people see. No I/O."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+_SPAN = re.compile(r"(?P<number>[0-9]{1,7}(?:\.[0-9]{1,6})?)(?P<unit>ms|s|m|h)?", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class CallState(StrEnum):
@@ -175,3 +179,9 @@ def duration_in_words(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def seconds_of(text: str) -> float | None:
+    """A time span as a person types it: `2`, `2s`, `0.5`, `1500ms`, `1m`, `1h`; None for anything else."""
+    match = _SPAN.fullmatch(text)
+    return None if match is None else float(match["number"]) * _UNITS[match["unit"] or "s"]

@@ -165,7 +165,26 @@ def test_rate_waits_and_holds_as_it_is_told(bench: Bench) -> None:
     outcome = asked(bench, "rate", "up", "--hold", "30s", "--back", "0")
     assert "It leaves in 30 s; until then" in outcome.stdout
     assert bench.posted == []
-    assert "hold has to be a time span" in one_sentence(asked(bench, "rate", "up", "--hold", "1 day"))
+    assert "It leaves in 1 min; until then" in asked(bench, "rate", "up", "--hold", "1m").stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--hold", "1 day"), ("--hold", "2h"), ("--timeout", "61s"), ("--timeout", "-1")]
+)
+def test_rate_says_in_its_own_words_what_a_time_span_is(bench: Bench, option: str, value: str) -> None:
+    bench.chat()
+    outcome = asked(bench, "rate", "up", option, value)
+    assert outcome.status == 2
+    assert "is needed, as in 5s, 500ms or 1m." in outcome.stderr
+    assert option in outcome.stderr
+    assert "?" not in outcome.stderr
+    assert bench.posted == []
+
+
+def test_the_help_of_rate_tells_what_it_takes() -> None:
+    said = " ".join(command("rate", "--help").stdout.split())
+    for words in ("true and false", "thumbs_down", "may be given several times", "--timeout"):
+        assert words in said
 
 
 @pytest.mark.parametrize("score", ["tone", "tone=", "tone=4.5", "tone=yes", "tone=True", "tone=" + "9" * 20])

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import click
 
 from proxy.commands.asking import asking_options, back_option, json_text, path_of, running_sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.model import duration_in_words, seconds_of
 
 _THUMBS = frozenset(
     {"up", "down", "true", "false", "good", "bad", "+1", "👍", "👎", "thumbs_up", "thumbs_down"}
@@ -28,17 +29,48 @@ class _Target:
     request_id: str | None
 
 
+def _span(most_seconds: int) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """A check of a time span that the local API would refuse in words for HTTP."""
+
+    def check(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+        if text is not None:
+            seconds = seconds_of(text)
+            if seconds is None or seconds > most_seconds:
+                raise click.BadParameter(
+                    f"a time span of at most {duration_in_words(most_seconds)} is needed, as in 5s, 500ms or 1m.",
+                    context,
+                    parameter,
+                )
+        return text
+
+    return check
+
+
 @click.command()
 @click.argument("words", metavar="[up|down] [ID]", nargs=-1)
 @click.option("--comment", help="Say something about the answer.")
-@click.option("--score", "scores", multiple=True, metavar="NAME=VALUE", help="A whole number, true or false.")
+@click.option(
+    "--score",
+    "scores",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A whole number, true or false; may be given several times.",
+)
 @click.option(
     "--tag", "tags", multiple=True, help="A word to find the rating by; may be given several times."
 )
 @click.option("--rater", help="Who rates.")
 @click.option("--source", help="What kind of rater that is: end_user, developer, automated, or any word.")
 @click.option("--wait", type=click.Choice(["queued", "accepted", "verified"]), help="What to wait for.")
-@click.option("--hold", metavar="TIME", help="Keep the rating back so long, as in 5s: it can be taken back.")
+@click.option(
+    "--timeout", metavar="TIME", callback=_span(60), help="How long to wait for it, as in 10s; 1m at most."
+)
+@click.option(
+    "--hold",
+    metavar="TIME",
+    callback=_span(3600),
+    help="Keep the rating back so long, as in 5s or 2m: it can be taken back. 1h at most.",
+)
 @back_option
 @asking_options
 def rate(
@@ -52,7 +84,8 @@ def rate(
 ) -> None:
     """Rate the newest answer, or the call with that ID.
 
-    The thumb may be left out where a comment or a score says it all.
+    For up and down there are true and false, good and bad, +1, 👍 and 👎, thumbs_up and thumbs_down as well. The
+    thumb may be left out where a comment or a score says it all.
     """
     said: dict[str, Any] = {"scores": _scores(scores), "tags": list(given.pop("tags"))}
     said |= {name: given.pop(name) for name in ("comment", "rater", "source")}

@@ -219,7 +219,7 @@ class Courier:
     def _start_posts(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
         now, again_at = self._clock.now(), NEVER
         for entry in entries:
-            may_leave_at = self._last_left_at(entry) + schedule.BETWEEN_POSTS_SECONDS
+            may_leave_at = self.may_leave_at(entry)
             if may_leave_at > now:
                 again_at = min(again_at, may_leave_at)
                 continue
@@ -235,10 +235,12 @@ class Courier:
             post.add_done_callback(self._posts.discard)
         return again_at
 
-    def _last_left_at(self, entry: Entry) -> float:
-        """When a rating of that call last left, at the latest: before a restart it may have been just before."""
+    def may_leave_at(self, entry: Entry) -> float:
+        """When a post for that call may leave, as far as those before it matter. Before a restart one may have left
+        just before."""
         has_left = entry.changes_another or entry.progress.posts > 0
-        return self._left_at.get(entry.request_id, self._loaded_at if has_left else 0.0)
+        last_left_at = self._left_at.get(entry.request_id, self._loaded_at if has_left else 0.0)
+        return last_left_at + schedule.BETWEEN_POSTS_SECONDS
 
     def insist(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have something written into the outbox, also if that takes until the disk works again."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,15 +9,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from proxy.clock import Clock
+from proxy.delivery import reports, schedule
 from proxy.delivery.courier import Courier
 from proxy.delivery.errands import Tally
-from proxy.delivery.lanes import Lanes
+from proxy.delivery.lanes import Lane, Lanes
 from proxy.errors import AlreadySent, MissingKey, OutboxFailed, OutboxFull, UnknownRating
 from proxy.keys import Keyring
 from proxy.model import Entry, Rating, RatingState
 from proxy.stores.contract import Depth, NewRating, OnceOnly, Outbox
-
-logger = logging.getLogger(__name__)
 
 _KEY_FORGOTTEN = (
     "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
@@ -27,7 +25,6 @@ _KEY_FORGOTTEN = (
 
 _IDS_AT_ONCE = 250
 """Calls that are looked up in one go: ratings that come in wait no longer than that takes."""
-
 
 _FORGOTTEN_WHEN_FULL_SECONDS = (7 * 24 * 3600.0, 24 * 3600.0, 3600.0, 900.0)
 """Where there is no room, what was settled that long ago makes it. Nothing younger: what changes such a rating has
@@ -73,6 +70,10 @@ class Standing:
     entry: Entry
     state: RatingState
     reason: str | None
+    due_at: float | None
+    """When something is done for it next. None: nothing is, or nobody knows when."""
+    is_api_down: bool = False
+    """Whether it waits for Helicone's API to work again."""
 
 
 class Delivery:
@@ -199,20 +200,29 @@ class Delivery:
 
     def standing(self, entry: Entry) -> Standing:
         """How an entry stands, as people see it."""
-        state, reason = entry.progress.state, entry.progress.reason
-        if state is RatingState.HELD:
-            waits = entry.progress.due_at is None
-            return Standing(entry, state, "It waits for the end of the answer." if waits else reason)
-        if state is not RatingState.QUEUED:
-            return Standing(entry, state, reason)
+        progress = entry.progress
+        if progress.state is RatingState.HELD and progress.due_at is None:
+            return Standing(entry, progress.state, "It waits for the end of the answer.", None)
+        if progress.state is not RatingState.QUEUED:
+            return Standing(entry, progress.state, progress.reason, progress.due_at)
         if self._keys.get(entry.key_fingerprint) is None:
-            return Standing(entry, RatingState.PAUSED, _KEY_FORGOTTEN)
+            return Standing(entry, RatingState.PAUSED, _KEY_FORGOTTEN, None)
         lane = self._lanes.get(entry.key_fingerprint)
-        if lane is not None and lane.pause is not None:
-            return Standing(entry, RatingState.PAUSED, lane.pause.reason)
-        if lane is not None and lane.breaker.is_down:
-            return Standing(entry, state, lane.breaker.reason)
-        return Standing(entry, state, reason)
+        if lane is None:
+            return Standing(entry, progress.state, progress.reason, progress.due_at)
+        if lane.pause is not None:
+            return Standing(entry, RatingState.PAUSED, lane.pause.reason, None)
+        is_down = lane.breaker.is_down
+        reason = lane.breaker.reason if is_down else progress.reason
+        return Standing(entry, progress.state, reason, self._leaves_at(entry, lane), is_down)
+
+    def _leaves_at(self, entry: Entry, lane: Lane) -> float | None:
+        """When it leaves, at the earliest: after a post for the same call, and when its key may send something."""
+        due_at = entry.progress.due_at
+        if due_at is None:
+            return None
+        earliest = max(due_at, lane.ready_at(self._clock.now()) or 0.0)
+        return max(earliest, self._courier.may_leave_at(entry)) if schedule.wants_post(entry) else earliest
 
     async def current(self, request_ids: Sequence[str]) -> dict[str, Entry]:
         """The current ratings of these calls."""
@@ -290,26 +300,16 @@ class Delivery:
                 event.set()
 
     async def report(self) -> Mapping[str, Any]:
-        """How delivery and outbox are, for the health answer: depth by state, oldest age, last success, pauses."""
-        depth, now, tally = await self._outbox.depth(), self._clock.now(), self.tally
+        """How delivery and outbox are, for the health answer."""
+        now = self._clock.now()
         failed_at, why = self._not_taking or (0.0, None)
-        return {
-            "ratings": {state.value: number for state, number in depth.by_state.items()},
-            "open": depth.open,
-            "refused": depth.by_state.get(RatingState.REFUSED, 0),
-            "oldest_age_seconds": None if depth.oldest_since is None else max(0.0, now - depth.oldest_since),
-            "not_taking": why if now - failed_at < _NOT_TAKING_SECONDS else None,
-            "last_success_at": tally.last_success_at,
-            "api_down": next((lane.breaker.reason for lane in self._lanes if lane.breaker.is_down), None),
-            "paused_keys": [
-                {"key": lane.fingerprint, "since": lane.pause.since, "reason": lane.pause.reason}
-                for lane in self._lanes
-                if lane.pause is not None
-            ],
-            "keys_not_known": sorted(self._courier.without_key),
-            "keys_that_may_not_look": [lane.fingerprint for lane in self._lanes if not lane.may_look],
-            **self._outbox.description,
-        }
+        not_taking = why if now - failed_at < _NOT_TAKING_SECONDS else None
+        found = await reports.report(self._outbox, self._courier, self._lanes, now)
+        return {**found, "not_taking": not_taking}
+
+    async def paused(self) -> int:
+        """How many ratings wait for their key."""
+        return await reports.paused(self._outbox, self._courier, self._lanes)
 
     @property
     def tally(self) -> Tally:
@@ -320,16 +320,13 @@ class Delivery:
         """How many ratings there are, by state."""
         return await self._outbox.depth()
 
+    async def say_what_waits(self) -> None:
+        """Log how many ratings are left of an earlier process; called at the beginning."""
+        await reports.say_what_waits(self._outbox, self._courier)
+
     async def say_what_is_left(self) -> None:
         """Log how many ratings have not arrived yet; called at the end."""
-        with contextlib.suppress(OutboxFailed):
-            depth = await self._outbox.depth()
-            if left := depth.open:
-                logger.info(
-                    "%d rating%s not verified yet; delivery goes on at the next start.",
-                    left,
-                    " is" if left == 1 else "s are",
-                )
+        await reports.say_what_is_left(self._outbox)
 
     def _why_no_key(self) -> str:
         if self._keys.own_fingerprint is not None:

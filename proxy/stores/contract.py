@@ -193,6 +193,9 @@ class Outbox(Protocol):
     async def keys(self) -> list[str]:
         """The fingerprints under which anything is due, now or later."""
 
+    async def queued(self, key_fingerprints: Sequence[str]) -> int:
+        """How many current entries are QUEUED under one of these keys."""
+
     async def release(self, key_fingerprint: str, now: float) -> None:
         """QUEUED entries under that key that wait after a failure are due now."""
 

@@ -153,6 +153,19 @@ class SqliteOutbox:
         """The fingerprints under which anything is due, now or later."""
         return await self._database.run(lambda connection: [row[0] for row in connection.execute(KEYS)])
 
+    async def queued(self, key_fingerprints: Sequence[str]) -> int:
+        """How many current entries are QUEUED under one of these keys."""
+        marks = ",".join("?" * len(key_fingerprints))
+        (counted,) = await self._database.run(
+            lambda connection: connection.execute(
+                # What is queued has a time; that condition lets the index serve.
+                "SELECT count(*) FROM rating WHERE is_current = 1 AND due_at IS NOT NULL AND state = 'queued' "
+                f"AND key_fingerprint IN ({marks})",
+                tuple(key_fingerprints),
+            ).fetchone()
+        )
+        return int(counted)
+
     async def release(self, key_fingerprint: str, now: float) -> None:
         """What waits after a failure is due now."""
         await self._change(

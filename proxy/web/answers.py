@@ -80,8 +80,7 @@ def describe_standing(standing: Standing) -> dict[str, Any]:
 def describe_progress(standing: Standing, now: float) -> dict[str, Any]:
     """A rating as JSON, with all that is known of its way. `now` is a Unix time."""
     state, progress = standing.state, standing.entry.progress
-    # Nobody knows when a paused one leaves.
-    due_at = None if state is RatingState.PAUSED else progress.due_at
+    due_at = standing.due_at
     verified_at = progress.settled_at if state is RatingState.VERIFIED else None
     return {
         **describe_standing(standing),

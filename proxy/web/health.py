@@ -1,5 +1,7 @@
 """GET: how the sidecar is."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +17,7 @@ async def show_health(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     delivery: dict[str, Any]
     try:
-        delivery = dict(await context.delivery.report())
+        delivery = _with_moments(await context.delivery.report())
         status = "ok" if delivery["not_taking"] is None else "degraded"
     except OutboxFailed as error:
         # Calls go on all the same.
@@ -37,3 +39,15 @@ async def show_health(request: web.Request) -> web.Response:
             "delivery": delivery,
         }
     )
+
+
+def _with_moments(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with its times as all others are written here."""
+    paused = [{**each, "since": _moment(each["since"])} for each in report["paused_keys"]]
+    return {**report, "last_success_at": _moment(report["last_success_at"]), "paused_keys": paused}
+
+
+def _moment(unix_time: float | None) -> str | None:
+    if unix_time is None:
+        return None
+    return datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")

@@ -1,16 +1,15 @@
 """What a query asks for, one name at a time. Each raises CallerError with a sentence that shows how to ask."""
 
-import re
 from typing import TypeVar
 
 from aiohttp import web
 
 from proxy.errors import CallerError
+from proxy.model import seconds_of
 
 W = TypeVar("W", bound=str)
 
 _LARGEST_LIMIT = 1000
-_SPAN = re.compile(r"(?P<number>[0-9]{1,7}(?:\.[0-9]{1,6})?)(?P<unit>ms|s)?", re.ASCII)
 
 
 def refuse_unknown_query(request: web.Request, *known: str) -> None:
@@ -40,15 +39,14 @@ def limited(request: web.Request, default: int) -> int:
 
 
 def seconds(request: web.Request, name: str, default: float, *, most: float) -> float:
-    """The query's `name` as a time span: `2`, `2s`, `0.5`, `1500ms`."""
+    """The query's `name` as a time span: `2`, `2s`, `0.5`, `1500ms`, `1m`."""
     text = request.query.get(name)
     if text is None:
         return default
-    match = _SPAN.fullmatch(text)
-    found = None if match is None else float(match["number"]) / (1000 if match["unit"] == "ms" else 1)
+    found = seconds_of(text)
     if found is None or found > most:
         raise CallerError(
-            f"{name} has to be a time span of at most {most:g} s, as in ?{name}=2s or ?{name}=500ms."
+            f"{name} has to be a time span of at most {most:g} s, as in ?{name}=2s, ?{name}=500ms or ?{name}=1m."
         )
     return found
 

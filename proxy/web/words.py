@@ -31,22 +31,25 @@ def rating_in_words(entry: Entry, call: Call | None) -> str:
 def state_in_words(standing: Standing, now: float) -> str:
     """How far a rating has come, why no further, and what happens next. `now` is a Unix time."""
     entry = standing.entry
-    due_at = entry.progress.due_at
+    due_at = standing.due_at
     wait = None if due_at is None else max(0.0, due_at - now)
     # What a held one waits for is said below.
     reason = None if standing.state is RatingState.HELD else standing.reason
-    parts = (_SENTENCES[standing.state], reason, _next(standing.state, entry, wait))
+    parts = (_SENTENCES[standing.state], reason, _next(standing, wait))
     return " ".join(part for part in parts if part)
 
 
-def _next(state: RatingState, entry: Entry, wait: float | None) -> str:
+def _next(standing: Standing, wait: float | None) -> str:
     """What happens next, and when."""
+    entry = standing.entry
     taken_back = f"; until then DELETE /feedback/{entry.request_id} takes it back."
-    match state:
+    match standing.state:
         case RatingState.HELD if wait is None:
             return f"It is kept until the answer has ended, then it leaves{taken_back}"
         case RatingState.HELD if wait is not None:
             return f"It leaves {_in_words(wait)}{taken_back}"
+        case RatingState.QUEUED if standing.is_api_down:
+            return "It leaves when the API works again."
         case RatingState.QUEUED if wait is not None:
             what = (
                 "The next attempt comes" if entry.progress.posts or entry.progress.failures else "It leaves"

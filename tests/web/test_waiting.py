@@ -85,8 +85,8 @@ def test_a_rating_that_is_not_stored_in_time_is_accepted_and_no_more(bench: Benc
 @pytest.mark.parametrize(
     "query",
     [
-        "wait=", "wait=stored", "wait=ACCEPTED", "timeout=", "timeout=-1", "timeout=x", "timeout=61", "timeout=1m",
-        "timeout=1e3", "timeout=nan", "timeout=%D9%A3", "timeout=60001ms", "timeout=.5", "hold=3601", "hold=1h",
+        "wait=", "wait=stored", "wait=ACCEPTED", "timeout=", "timeout=-1", "timeout=x", "timeout=61", "timeout=2m",
+        "timeout=1e3", "timeout=nan", "timeout=%D9%A3", "timeout=60001ms", "timeout=.5", "hold=3601", "hold=2h",
         "hold=-1s", "timeout=" + "9" * 5000,
     ],
 )  # fmt: skip
@@ -101,7 +101,7 @@ def test_a_wish_that_is_not_understood_rates_nothing(bench: Bench, query: str) -
     assert document(bench.get("/feedback/outbox"))["ratings"] == []
 
 
-@pytest.mark.parametrize("timeout", ["2", "2s", "2.5", "0.5s", "1500ms", "0", "60", "60000ms"])
+@pytest.mark.parametrize("timeout", ["2", "2s", "2.5", "0.5s", "1500ms", "0", "60", "60000ms", "1m"])
 def test_a_time_may_be_written_in_several_ways(bench: Bench, timeout: str) -> None:
     bench.chat()
     assert bench.rate(f"/feedback/last?timeout={timeout}").status in (200, 202)
@@ -123,6 +123,35 @@ def test_while_helicone_is_down_a_rating_is_kept_and_the_answer_says_why_and_wha
         assert shown["attempts"] >= 1
         assert shown["next_attempt_in_seconds"] >= 0
     wait_until(lambda: state_of(bench) == "accepted", "Helicone has accepted it")
+
+
+def test_while_helicone_is_down_nothing_is_said_to_leave_at_once(bench: Bench) -> None:
+    bench.chat()
+    with bench.standin.faults.api.during(DOWN):
+        bench.rate()
+        wait_until(lambda: document(bench.get("/feedback/health"))["delivery"]["api_down"], "it is down")
+        bench.chat()
+        said = document(bench.rate())["message"]
+    assert said.endswith("Helicone's API answered 503. It leaves when the API works again.")
+
+
+def test_a_second_rating_of_a_call_is_said_to_leave_when_it_may(bench: Bench) -> None:
+    bench.chat()
+    bench.rate()
+    said = document(bench.rate("/feedback/last?wait=queued", b"rating=down"))
+    assert re.search(r"It is queued\. It leaves in [12] s\.$", said["message"])
+    (listed,) = document(bench.get("/feedback/outbox"))["ratings"]
+    assert 0 < listed["next_attempt_in_seconds"] <= 2
+
+
+def test_what_the_budget_holds_back_is_not_said_to_leave_at_once(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, **{"delivery.burst": 1, "delivery.per_second": 0.02})
+    bench.chat()
+    bench.rate()
+    bench.chat()
+    assert re.search(
+        r"It leaves in (4|5)\d s\.$", document(bench.rate("/feedback/last?timeout=0"))["message"]
+    )
 
 
 def test_a_key_that_helicone_refuses_pauses_the_rating_and_is_named(bench: Bench) -> None:
