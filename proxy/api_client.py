@@ -39,12 +39,14 @@ class HeliconeApi:
         *,
         timeout_seconds: float,
         wall_clock: Callable[[], float],
+        own_key: str | None = None,
     ) -> None:
-        """`url_for`: where the API for a key is. `wall_clock` gives Unix time."""
+        """`url_for`: where a key's API is. `wall_clock` gives Unix time. Any key but `own_key` is an app's."""
         self._session = session
         self._url_for = url_for
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._now = wall_clock
+        self._own_key = own_key
 
     def __repr__(self) -> str:
         return f"<HeliconeApi within {self._timeout.total:g} s>"
@@ -113,7 +115,10 @@ class HeliconeApi:
                     return body, helicone_api.allowance(answer.headers)
                 said = await _beginning(answer, _POST_LIMIT_BYTES)
                 refusal = Refusal(answer.status, said.decode("utf-8", "replace"), answer.headers)
-                raise helicone_api.error_of(refusal, base_url=base_url, key=key, now=self._now())
+                is_own = key == self._own_key
+                raise helicone_api.error_of(
+                    refusal, base_url=base_url, key=key, is_own=is_own, now=self._now()
+                )
         except TimeoutError:
             raise HeliconeTimeout(
                 f"Helicone's API at {base_url} did not answer within {self._timeout.total:g} s."

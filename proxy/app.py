@@ -19,10 +19,10 @@ from aiohttp import web
 from proxy import helicone, open_files
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
-from proxy.clock import Clock, steady_time
+from proxy.clock import Clock
 from proxy.config import Settings
 from proxy.config_problems import IN_MEMORY
-from proxy.delivery.courier import Courier
+from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
 from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
@@ -79,7 +79,7 @@ class Sidecar:
         self.settings = settings
         self._environ = environ
         self._log_stream = log
-        self._clock = clock or Clock(time.time, steady_time)
+        self._clock = clock or Clock(time.time, _steady_time)
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
         self._servers: list[asyncio.Server] = []
@@ -179,6 +179,7 @@ class Sidecar:
             self.settings.helicone.url_for,
             timeout_seconds=self.settings.helicone.timeout_seconds,
             wall_clock=time.time,
+            own_key=keys.get(keys.own_fingerprint),
         )
         lanes = Lanes(Budget(settings.burst, settings.per_second), self.settings.helicone.url_for, chance)
         manner = Manner(Pace(settings.first_look_seconds), chance)
@@ -188,7 +189,7 @@ class Sidecar:
         await courier.load()
         self._resources.push_async_callback(courier.close)
         running = asyncio.create_task(courier.run(), name="courier")
-        running.add_done_callback(_say_why_stopped)
+        running.add_done_callback(say_why_stopped)
         self._resources.callback(running.cancel)
         delivery = Delivery(outbox, courier, lanes, keys, self._clock)
         await delivery.say_what_waits()
@@ -295,7 +296,9 @@ class Sidecar:
         self._door.drain()
         grace = self.settings.server.grace_seconds
         if self._door.busy():
-            logger.info("Stopping: %d connections are open, for at most %g s.", self._door.busy(), grace)
+            logger.info(
+                "Stopping: waiting for open connections (%d), for at most %g s.", self._door.busy(), grace
+            )
         drained = asyncio.create_task(self._drained(grace), name="drained")
         cut = asyncio.create_task(self._cut_now.wait(), name="told to cut")
         try:
@@ -337,9 +340,6 @@ def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
     return admit
 
 
-def _say_why_stopped(courier: "asyncio.Task[None]") -> None:
-    if not courier.cancelled() and (error := courier.exception()) is not None:
-        logger.error(
-            "Delivery has stopped, which is a bug of the sidecar's. Ratings are kept; they leave after a restart.",
-            exc_info=error,
-        )
+def _steady_time() -> float:
+    """Seconds that pass steadily, also while the machine sleeps where it can tell."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -63,7 +63,7 @@ def _version() -> str:
 def main() -> None:
     """Rate LLM answers that went through Helicone: a local, transparent proxy.
 
-    Set your app's base URL to http://localhost:8747/v1, change nothing else, and rate the latest answer with
+    Set your app's base URL to http://localhost:8747/v1, change nothing else, and rate the newest answer with
     `helicone-proxy rate up`.
     """
     # A thumb that the terminal cannot show must not undo the rating of which it tells.

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 
 
@@ -28,8 +27,3 @@ class Clock:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds) / self._speed):
                 await unless.wait()
-
-
-def steady_time() -> float:
-    """Seconds that pass steadily, also while the machine sleeps where it can tell."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

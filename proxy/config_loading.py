@@ -14,7 +14,7 @@ from proxy.config_problems import IN_MEMORY
 from proxy.config_sources import checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_host, is_always_allowed
-from proxy.helicone import is_gateway_host
+from proxy.helicone import is_gateway_host, why_unlikely
 from proxy.outbound import named_proxy, proxy_for
 
 
@@ -47,7 +47,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """What is worth saying of a configuration that can be used: most likely something else was meant."""
     route = settings.routes.default
     host = _host_of(route.url)
-    said = []
+    said = [f"HELICONE_API_KEY: the key {why}." for why in _unlikely_keys(settings)]
     if not (route.helicone or is_gateway_host(host) or is_always_allowed(host)):
         said.append(
             f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
@@ -66,6 +66,12 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             "path in [outbox] out to have them on disk."
         )
     return said
+
+
+def _unlikely_keys(settings: Settings) -> list[str]:
+    key = settings.helicone.api_key
+    why = None if key is None else why_unlikely(key.text)
+    return [] if why is None else [why]
 
 
 def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:

@@ -62,6 +62,10 @@ class InvalidRating(CallerError):
     code = "invalid_rating"
 
 
+class InvalidField(InvalidRating):
+    """One field of a rating says what cannot be used; its sentence says all there is to say."""
+
+
 class JsonRequired(CallerError):
     """A browser sent something that is no JSON, which is how a foreign page's form looks (CSRF)."""
 

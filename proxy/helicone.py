@@ -76,6 +76,15 @@ def caller_key(fields: Mapping[bytes, bytes], path: bytes) -> str | None:
     return None
 
 
+def why_unlikely(key: str) -> str | None:
+    """Why a configured key is most likely not one, as what follows "the key"; None where it may be one."""
+    if key.endswith(("...", "…")):
+        return "ends in dots, as the one in the instructions does; put your own in its place"
+    if not re.match("[sp]k(-rl)?-helicone-", key, re.IGNORECASE):
+        return "does not begin with sk-helicone- or pk-helicone-, as Helicone's keys do; is it a provider's?"
+    return None
+
+
 def fingerprint(key: str) -> str:
     """What may be kept and shown in a key's place: enough to tell keys apart, useless to anyone else."""
     return hashlib.sha256(key.encode()).hexdigest()[:16]

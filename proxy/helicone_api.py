@@ -261,14 +261,14 @@ class Refusal:
     headers: Mapping[str, str]
 
 
-def error_of(refusal: Refusal, *, base_url: str, key: str, now: float) -> HeliconeError:
-    """A refusal as an error with a sentence, in which the key is not."""
+def error_of(refusal: Refusal, *, base_url: str, key: str, is_own: bool, now: float) -> HeliconeError:
+    """A refusal as an error with a sentence, in which the key is not. `is_own`: it is not an app's."""
     status, said = refusal.status, refusal.said
     wait = retry_after(refusal.headers.get("Retry-After"), now)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or (
         status == HTTPStatus.BAD_REQUEST and "Invalid token." in said
     ):
-        return HeliconeUnauthorized(_about_the_key(status, base_url, key))
+        return HeliconeUnauthorized(_about_the_key(status, base_url, key, is_own=is_own))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         told = "" if wait is None else f" It asks to wait for {wait} s."
         return HeliconeBusy(
@@ -292,11 +292,12 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, now: float) -> Helico
     return HeliconeError(f"Helicone's API answered {status}.", wait)
 
 
-def _about_the_key(status: int, base_url: str, key: str) -> str:
+def _about_the_key(status: int, base_url: str, key: str, *, is_own: bool) -> str:
+    whose = "HELICONE_API_KEY" if is_own else "the key that the app sends itself (Helicone-Auth)"
     region = "a European key" if is_european(key) else "a key that is not European"
     return (
         f"Helicone refused the key with {status}: it is unknown or deleted, it may not write, or it belongs "
-        f"to the other region ({region} was sent to {base_url}). Check HELICONE_API_KEY, "
+        f"to the other region ({region} was sent to {base_url}). Check {whose}, "
         "its write permission, and [helicone] api_url."
     )
 

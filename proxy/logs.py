@@ -35,6 +35,11 @@ class CallLog:
             return
 
 
+def _ended_at(call: LiveCall) -> float:
+    """When a call was over, as Unix time: what is logged beside it says when that happened, too."""
+    return call.started_at if call.ended is None else call.started_at + (call.ended - call.started)
+
+
 @lru_cache(1)
 def _clock(unix_time: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(unix_time))
@@ -47,14 +52,14 @@ def _text_line(call: LiveCall) -> str:
     first = "" if call.answered is None else f" first {int((call.answered - started) * 1000 + 0.5)} ms"
     total = "" if call.ended is None else f" total {int((call.ended - started) * 1000 + 0.5)} ms"
     return (
-        f"{_clock(int(call.started_at))} {call.method.decode()} {call.path.decode()} {status}{ending} "
+        f"{_clock(int(_ended_at(call)))} {call.method.decode()} {call.path.decode()} {status}{ending} "
         f"{call.model or '-'}{first}{total} {call.request_id}\n"
     )
 
 
 def _json_line(call: LiveCall) -> str:
     record = {
-        "time": datetime.fromtimestamp(call.started_at, UTC).isoformat(timespec="milliseconds"),
+        "time": datetime.fromtimestamp(_ended_at(call), UTC).isoformat(timespec="milliseconds"),
         "level": "info",
         "event": "call",
         "method": call.method.decode(),

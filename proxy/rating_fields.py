@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from proxy.errors import InvalidRating
+from proxy.errors import InvalidField, InvalidRating
 from proxy.helicone_api import LARGEST_SCORE, usable_score_name
 
 COMMENT_LIMIT_BYTES: Final = 4096
@@ -34,6 +34,12 @@ class Pairs(list[tuple[str, Any]]):
 
 def read_field(name: str, value: object) -> Any:  # noqa: ANN401  # each field has its own type; see `Rating`
     """What a rating says under `name`, out of a value as JSON has it. Raises InvalidRating, and KeyError."""
+    if value is None and name != "rating":
+        # Helicone puts a property in the place of another, and takes none away.
+        raise InvalidField(
+            f"null takes nothing away: at Helicone what was said before can only be replaced. Leave {name} out to "
+            "let it stand, or say something else."
+        )
     return _READERS[name](value)
 
 
@@ -67,17 +73,15 @@ def _thumb(value: object) -> bool:
 
 def _comment(value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidRating("The comment has to be text.")
+        raise InvalidField("The comment has to be text.")
     # As a browser's form sends its lines.
     comment = value.replace("\r\n", "\n")
     if not comment.strip():
-        raise InvalidRating("The comment is empty; leave it out, or say something.")
+        raise InvalidField("The comment is empty; leave it out, or say something.")
     if has_control_characters(comment, allowed="\n\t"):
-        raise InvalidRating(
-            "The comment holds control characters; only line breaks and tabs may stand in it."
-        )
+        raise InvalidField("The comment holds control characters; only line breaks and tabs may stand in it.")
     if len(comment.encode()) > COMMENT_LIMIT_BYTES:
-        raise InvalidRating(f"The comment is too long: it may have {COMMENT_LIMIT_BYTES} bytes of UTF-8.")
+        raise InvalidField(f"The comment is too long: it may have {COMMENT_LIMIT_BYTES} bytes of UTF-8.")
     return comment
 
 
@@ -86,14 +90,14 @@ def _line(what: str, limit: int) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            raise InvalidRating(f"{what} has to be text.")
+            raise InvalidField(f"{what} has to be text.")
         line = value.strip()
         if not line:
-            raise InvalidRating(f"{what} is empty; leave it out, or say something.")
+            raise InvalidField(f"{what} is empty; leave it out, or say something.")
         if has_control_characters(line):
-            raise InvalidRating(f"{what} holds control characters.")
+            raise InvalidField(f"{what} holds control characters.")
         if len(line) > limit:
-            raise InvalidRating(f"{what} is too long: {limit} characters are the most.")
+            raise InvalidField(f"{what} is too long: {limit} characters are the most.")
         return line
 
     return read
@@ -104,41 +108,42 @@ _tag = _line("A tag", TAG_LIMIT)
 
 def _tags(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or isinstance(value, Pairs):
-        raise InvalidRating('tags has to be a list of texts, such as ["wrong tone", "too long"].')
+        raise InvalidField('tags has to be a list of texts, such as ["wrong tone", "too long"].')
     tags = tuple(dict.fromkeys(_tag(each) for each in value))
     if any("," in tag for tag in tags):
-        raise InvalidRating("A tag may hold no comma: commas stand between tags.")
+        raise InvalidField("A tag may hold no comma: commas stand between tags.")
     if len(tags) > TAGS_LIMIT:
-        raise InvalidRating(f"There are too many tags: {TAGS_LIMIT} are the most.")
+        raise InvalidField(f"There are too many tags: {TAGS_LIMIT} are the most.")
     return tags
 
 
 def _scores(value: object) -> dict[str, int | bool]:
     if not isinstance(value, Pairs):
-        raise InvalidRating('scores has to be an object, such as {"helpful": true, "tone": 4}.')
+        raise InvalidField('scores has to be an object, such as {"helpful": true, "tone": 4}.')
     scores: dict[str, int | bool] = {}
     for name, each in value:
         why_not = usable_score_name(name)
         if why_not is not None:
-            raise InvalidRating(f"{quoted(name)} cannot be the name of a score: it {why_not}.")
+            raise InvalidField(f"{quoted(name)} cannot be the name of a score: it {why_not}.")
         score = _score(name, each)
         # As pairs, since to Python True is 1.
         if (type(score), score) != (type(scores.get(name, score)), scores.get(name, score)):
-            raise InvalidRating(f"The score {quoted(name)} stands there twice, and differently.")
+            raise InvalidField(f"The score {quoted(name)} stands there twice, and differently.")
         scores[name] = score
     if len(scores) > SCORES_LIMIT:
-        raise InvalidRating(f"There are too many scores: {SCORES_LIMIT} are the most.")
+        raise InvalidField(f"There are too many scores: {SCORES_LIMIT} are the most.")
     return scores
 
 
 def _score(name: str, value: object) -> int | bool:
     if not isinstance(value, int):
-        raise InvalidRating(
+        advice = " Send 45 in place of 4.5, say." if isinstance(value, float) else ""
+        raise InvalidField(
             f"The score {quoted(name)} is neither a whole number nor true or false, and Helicone takes nothing "
-            "else: send 45 in place of 4.5, say."
+            f"else.{advice}"
         )
     if abs(value) > LARGEST_SCORE:
-        raise InvalidRating(f"The score {quoted(name)} is too large: Helicone keeps up to {LARGEST_SCORE}.")
+        raise InvalidField(f"The score {quoted(name)} is too large: Helicone keeps up to {LARGEST_SCORE}.")
     return value
 
 

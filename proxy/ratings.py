@@ -5,13 +5,14 @@ its body as JSON, because that is what a foreign page cannot do without asking f
 """
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from proxy.errors import InvalidRating, JsonRequired
+from proxy.errors import InvalidField, InvalidRating, JsonRequired
 from proxy.model import Rating
 from proxy.rating_fields import FIELDS, Pairs, quoted, read_field
 
@@ -20,7 +21,7 @@ PLAIN_FIELDS: Final = tuple(name for name in FIELDS if name != "scores")
 
 LARGEST_BATCH: Final = 1000
 
-_EXAMPLE = """Try: curl -d '{"rating": true}' localhost:8747/feedback/last (or false, up, down)."""
+_EXAMPLE = """Try: curl -d '{"rating": true}' %s (or false, up, down)."""
 _BATCH_EXAMPLE = """A batch is JSON, as in [{"id": "...", "rating": true}, {"id": "...", "rating": false}]."""
 
 
@@ -38,16 +39,19 @@ def require_json(content_type: str, *, browser: bool) -> None:
         raise JsonRequired("A browser has to send this as JSON, with Content-Type: application/json.")
 
 
-def parse_rating(body: bytes, query: str) -> Rating:
+def parse_rating(body: bytes, query: str, host: str) -> Rating:
     """The rating in a request.
 
     It may stand in the body, as JSON or as a form, or in the query. Raises InvalidRating when it is missing,
-    unknown or said twice differently.
+    unknown or said twice differently. `host`: where the sidecar was asked, for the example.
     """
     try:
         return _rating([*_from_query(query), *_from_body(body)])
+    except InvalidField:
+        raise
     except InvalidRating as error:
-        raise InvalidRating(f"{error.message} {_EXAMPLE}") from None
+        example = _EXAMPLE % shlex.quote(f"{host}/feedback/last")
+        raise InvalidRating(f"{error.message} {example}") from None
 
 
 def parse_batch(body: bytes) -> list[BatchItem]:
@@ -96,8 +100,25 @@ def _from_body(body: bytes) -> list[tuple[str, Any]]:
         _refuse_unknown((name for name, _ in fields), FIELDS)
         return fields
     pairs = _pairs(text)
+    _refuse_no_form(text, pairs)
     _refuse_unknown((name for name, _ in pairs), PLAIN_FIELDS)
     return [(name, _plain(name, value)) for name, value in pairs]
+
+
+def _refuse_no_form(text: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """What people send in a form's place: each has a sentence of its own."""
+    if text.startswith("--") and "content-disposition" in text.lower():
+        raise InvalidRating(
+            "A multipart form is not read here: send JSON, or a plain form such as rating=up."
+        )
+    if text.startswith("<"):
+        raise InvalidRating("XML is not read here: send JSON, or a form such as rating=up.")
+    if "=" not in text and len(pairs) == 1:
+        try:
+            word = "up" if read_field("rating", text) else "down"
+        except InvalidRating:
+            return
+        raise InvalidRating(f"A rating has a name before it: send rating={word}.")
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -172,7 +193,7 @@ def _rating(fields: Iterable[tuple[str, Any]]) -> Rating:
     for name, values in found.items():
         if len(values) > 1 and _differ(values):
             how = "both up and down" if name == "rating" else f"{name} twice, and differently"
-            raise InvalidRating(f"The request says {how}.")
+            raise (InvalidRating if name == "rating" else InvalidField)(f"The request says {how}.")
     said = {name: values[0] for name, values in found.items()}
     if not any(said.get(name) not in (None, {}) for name in ("rating", "scores", "comment")):
         raise InvalidRating("There is no rating in the request, and neither scores nor a comment.")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from proxy.errors import RemoteError
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
+_HOST_AND_PORT = re.compile("[^/?#@:]+:[0-9]+/?|\\[[^]/]+\\]:[0-9]+/?")
 
 
 def _is_address(url: str) -> bool:
@@ -29,7 +31,8 @@ class RemoteSidecar:
     """A sidecar at `url`. Configured HTTP proxies are never asked: it is on this machine."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        # As people type it for curl.
+        self._url = (f"http://{url}" if _HOST_AND_PORT.fullmatch(url) else url).rstrip("/")
         if not _is_address(self._url):
             raise RemoteError(f"{url!r} is no address of a sidecar; one looks like http://localhost:8747.")
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -65,7 +68,7 @@ class RemoteSidecar:
         except OSError:
             raise RemoteError(
                 f"No sidecar answers at {self._url}. Start one with helicone-proxy serve, or say where it is with "
-                "HELICONE_PROXY_URL."
+                "--url or HELICONE_PROXY_URL."
             ) from None
 
     def _answer(self, request: urllib.request.Request) -> dict[str, Any]:

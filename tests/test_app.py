@@ -261,7 +261,7 @@ def test_a_signal_lets_a_running_stream_finish(
     assert client.read_body(raw_head, until_close=False).body == b"two"
     client.close()
     assert served.wait() == 0
-    assert re.search(r"Stopping: \d connections are open, for at most", served.stderr)
+    assert re.search(r"Stopping: waiting for open connections \(\d\), for at most 60 s", served.stderr)
     assert served.stderr.count(" POST /v1/chat/completions 200 gpt-4o-mini ") == 1
 
 

@@ -126,7 +126,9 @@ def test_rate_without_a_proper_thumb_is_a_mistake(bench: Bench, arguments: tuple
 
 
 def test_rate_repeats_the_sidecars_sentence(bench: Bench) -> None:
-    assert "No answer has come through the sidecar yet." in one_sentence(asked(bench, "rate", "up"))
+    assert "No answer has come through the sidecar since it was started" in one_sentence(
+        asked(bench, "rate", "up")
+    )
     bench.chat()
     assert "not 5 remembered" in one_sentence(asked(bench, "rate", "up", "--back", "5"))
     bench.standin.faults.api.next(ApiFault(status=422))
@@ -246,7 +248,8 @@ def test_outbox_lists_what_is_kept(bench: Bench) -> None:
 
 
 def test_outbox_says_when_there_is_nothing(bench: Bench) -> None:
-    assert asked(bench, "outbox", "list") == Outcome(0, "There is no such rating.\n", "")
+    assert asked(bench, "outbox", "list") == Outcome(0, "Nothing has been rated yet.\n", "")
+    assert asked(bench, "outbox", "list", "--state", "held").stdout == "There is no such rating.\n"
     assert asked(bench, "outbox", "export") == Outcome(0, "", "")
     assert asked(bench, "outbox", "retry").stdout.startswith("Nothing was refused there")
 
@@ -397,6 +400,39 @@ def test_the_sidecar_is_found_by_its_configured_port(bench: Bench, tmp_path: Pat
     assert command("recent", "--config", str(file)).stdout == nothing
     assert command("recent", HELICONE_PROXY_SERVER__PORT=str(port)).stdout == nothing
     assert command("recent", HELICONE_PROXY_URL=f"http://localhost:{port}/").stdout == nothing
+    # As people type it for curl.
+    assert command("recent", HELICONE_PROXY_URL=f"localhost:{port}").stdout == nothing
+
+
+@pytest.mark.parametrize("arguments", [("recent",), ("outbox", "list"), ("outbox", "export"), ("rate", "up")])
+def test_a_sidecar_can_be_named_for_one_command(bench: Bench, arguments: tuple[str, ...]) -> None:
+    bench.chat()
+    elsewhere = {"HELICONE_PROXY_URL": "http://127.0.0.1:9"}
+    outcome = command(*arguments, "--url", f"localhost:{bench.sidecar.sidecar.port}", **elsewhere)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert "HELICONE_PROXY_URL" in command(*arguments[:-1], arguments[-1], "--help").stdout
+
+
+def test_the_states_of_a_list_may_stand_together(bench: Bench) -> None:
+    bench.chat()
+    asked(bench, "rate", "up", "--hold", "30s")
+    for given in (("--state", "held,refused"), ("--state", "refused", "--state", "held")):
+        assert " held " in asked(bench, "outbox", "list", *given).stdout
+    outcome = asked(bench, "outbox", "list", "--state", "held,gone")
+    assert (outcome.status, "'gone' is not one of held, queued" in outcome.stderr) == (2, True)
+
+
+def test_show_counts_as_people_do_and_says_where_it_stops(bench: Bench) -> None:
+    request_id = id_of(bench.chat())
+    asked(bench, "rate", "up")
+    shown = asked(bench, "outbox", "show", request_id).stdout
+    assert "posted once\n" in shown
+    assert "are kept" not in shown
+    for _ in range(20):
+        asked(bench, "rate", "up", request_id, "--hold", "30s")
+    shown = asked(bench, "outbox", "show", request_id).stdout
+    assert "posted 0 times\n" in shown
+    assert shown.endswith("   (the newest 20 are kept)\n")
 
 
 def test_no_sidecar_is_a_sentence_that_says_where_it_was_looked_for() -> None:
@@ -420,7 +456,7 @@ def test_no_sidecar_is_a_sentence_that_says_where_it_was_looked_for() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "localhost:8747",
+        "localhost",
         "8747",
         "x",
         "http://",
@@ -569,6 +605,24 @@ def test_a_key_in_the_gateways_address_is_a_problem_and_not_shown() -> None:
     assert "canary" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("sk-helicone-...", "the key ends in dots, as the one in the instructions does"),
+        ("sk-proj-canaryx", "the key does not begin with sk-helicone-"),
+        ("sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
+        ("pk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
+        ("sk-rl-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
+    ],
+)
+def test_a_key_that_can_hardly_be_one_is_noted(key: str, words: str | None) -> None:
+    outcome = command("check", HELICONE_API_KEY=key)
+    assert outcome.status == 0
+    (note,) = re.findall("^Note: HELICONE_API_KEY: (.+)$", outcome.stdout, re.MULTILINE) or [None]
+    assert note is words is None or (note or "").startswith(words or "nothing")
+    assert "canary" not in outcome.stdout
+
+
 def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     missing = tmp_path / "none.toml"
     for name in ("check", "serve", "recent"):
@@ -661,6 +715,10 @@ def test_every_command_explains_itself(name: str) -> None:
     assert f"Usage: main {name}" in outcome.stdout.replace("helicone-proxy", "main")
     assert COMMANDS[name] in outcome.stdout
     assert len(outcome.stdout.splitlines()) > 4
+
+
+def test_the_help_of_serve_names_the_key() -> None:
+    assert "HELICONE_API_KEY" in command("serve", "--help").stdout
 
 
 def test_every_command_that_is_there_is_listed() -> None:
@@ -794,6 +852,8 @@ def test_the_demo_shows_a_rating_that_came_too_early_as_lost() -> None:
         assert command("rate", "up", HELICONE_PROXY_URL=url[1]).status == 0
         program.wait_for(r"LOST at the stand-in: 👍 for \S+: the request was not ingested yet")
         assert program.stop() == 0
+    assert "1 rating is not verified yet; they were kept in memory only." in program.stderr
+    assert "next start" not in program.stderr
     assert DEMO_KEY not in program.stdout + program.stderr
     assert "Traceback" not in program.stderr
 

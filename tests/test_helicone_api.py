@@ -320,9 +320,11 @@ def test_retry_after_is_a_number_or_a_date_and_at_most_an_hour(
     assert retry_after(value, NOW) == seconds
 
 
-def refused(status: int, said: str = "", key: str = KEY, **headers: str) -> HeliconeError:
+def refused(
+    status: int, said: str = "", key: str = KEY, *, is_own: bool = True, **headers: str
+) -> HeliconeError:
     given = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return error_of(Refusal(status, said, given), base_url=URL, key=key, now=NOW)
+    return error_of(Refusal(status, said, given), base_url=URL, key=key, is_own=is_own, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -340,6 +342,9 @@ def test_a_refused_key_names_key_permission_and_region(status: int, said: str) -
     for word in (str(status), "HELICONE_API_KEY", "may not write", "permission", "region", "api_url", URL):
         assert word in error.message
     assert "not European" in error.message
+    apps = refused(status, said, is_own=False).message
+    assert "Check the key that the app sends itself (Helicone-Auth), its write permission" in apps
+    assert "HELICONE_API_KEY" not in apps
     assert "a European key" in refused(status, said, EU_KEY).message
     assert "canaryx" not in error.message + refused(status, said, EU_KEY).message
 

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import time
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -47,6 +48,12 @@ def test_a_line_for_people() -> None:
     )
 
 
+def test_a_line_has_the_time_of_the_calls_end_like_the_messages_around_it() -> None:
+    call = a_call()
+    at_its_end = time.strftime("%H:%M:%S", time.localtime(1_750_000_001))
+    assert written("text", call).startswith(f"{at_its_end} POST ")
+
+
 @pytest.mark.parametrize("ending", [Ending.CUT, Ending.LEFT])
 def test_an_end_that_is_not_the_usual_one_stands_behind_the_status(ending: Ending) -> None:
     assert f" 200 {ending.value} gpt-4o " in written("text", a_call(ending=ending))
@@ -63,7 +70,7 @@ def test_a_call_without_an_answer_has_no_first_byte() -> None:
 
 def test_a_line_for_programs_has_every_field() -> None:
     assert json.loads(written("json", a_call())) == {
-        "time": "2025-06-15T15:06:40.000+00:00",
+        "time": "2025-06-15T15:06:41.500+00:00",
         "level": "info",
         "event": "call",
         "method": "POST",
@@ -174,7 +181,8 @@ def test_json_lines_tell_what_the_api_shows(start_bench: StartBench) -> None:
     ):
         assert line[name] == shown[name]
     assert (line["request_id"], line["ending"]) == (shown["id"], shown["state"])
-    assert datetime.fromisoformat(line["time"]) == datetime.fromisoformat(shown["started_at"])
+    took = datetime.fromisoformat(line["time"]) - datetime.fromisoformat(shown["started_at"])
+    assert abs(took.total_seconds() * 1000 - shown["duration_ms"]) <= 2
     assert "canary" not in bench.sidecar.log
 
 

@@ -26,6 +26,8 @@ DOWN = ["false", "down", "bad", "-1", "👎", "thumbs_down"]
 WORDS = [(word, True) for word in UP] + [(word, False) for word in DOWN]
 CASES = [str.lower, str.upper, str.title, str.swapcase]
 
+HOST = "localhost:9001"
+
 CURLS_LABEL = "application/x-www-form-urlencoded"
 
 
@@ -33,7 +35,7 @@ def rating(body: bytes | str | dict[str, object] = b"", query: str = "") -> Rati
     """The rating in what a person sends; a dictionary is sent as JSON."""
     if isinstance(body, dict):
         body = json.dumps(body)
-    return parse_rating(body.encode() if isinstance(body, str) else body, query)
+    return parse_rating(body.encode() if isinstance(body, str) else body, query, HOST)
 
 
 def thumb(body: bytes | str = b"", query: str = "") -> bool | None:
@@ -251,8 +253,55 @@ def test_every_refusal_shows_an_example_that_works(body: str | bytes, query: str
     assert shown is not None
     arguments = shlex.split(shown[1])
     assert arguments[0] == "-d"
-    assert arguments[2] == "localhost:8747/feedback/last"
+    assert arguments[2] == f"{HOST}/feedback/last"
     assert thumb(arguments[1])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("comment", "x" * 5000),
+        ("comment", ""),
+        ("rater", 7),
+        ("scores", {"tone": 4.5}),
+        ("scores", []),
+        ("tags", "x"),
+    ],
+)
+def test_advice_on_rating_is_for_those_who_need_it(field: str, value: object) -> None:
+    assert "curl" not in refused({"rating": True, field: value})
+    assert "curl" not in refused({"rating": True, "comment": "a"}, "comment=b")
+
+
+def test_only_who_sends_a_fraction_is_told_what_to_send_instead() -> None:
+    assert refused({"scores": {"tone": 4.5}}).endswith("Send 45 in place of 4.5, say.")
+    for value in ("4", None, [4]):
+        assert refused({"scores": {"tone": value}}).endswith("and Helicone takes nothing else.")
+
+
+@pytest.mark.parametrize("field", ["comment", "scores", "rater", "source", "tags"])
+def test_null_takes_nothing_away_and_says_so(field: str) -> None:
+    sentence = refused({"rating": True, field: None})
+    assert "can only be replaced" in sentence
+    assert f"Leave {field} out" in sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            '--------0e5\r\nContent-Disposition: form-data; name="rating"\r\n\r\nup\r\n--------0e5--\r\n',
+            "A multipart form is not read here: send JSON, or a plain form such as rating=up.",
+        ),
+        ("<rating>up</rating>", "XML is not read here: send JSON, or a form such as rating=up."),
+        ("up", "send rating=up."),
+        ("👎", "send rating=down."),
+        ("+1", "send rating=up."),
+        ("true", "send rating=up."),
+    ],
+)
+def test_what_is_no_form_is_told_what_it_should_be(body: str, words: str) -> None:
+    assert words in refused(body)
 
 
 def test_a_refusal_repeats_no_more_than_the_beginning_of_what_was_sent() -> None:
@@ -631,7 +680,7 @@ bodies = (
 @example(b"\x00", "&&;=%")
 def test_whatever_is_sent_is_a_rating_or_a_sentence(body: bytes, query: str) -> None:
     try:
-        found = parse_rating(body, query)
+        found = parse_rating(body, query, HOST)
     except InvalidRating:
         return
     assert Rating.from_document(json.loads(json.dumps(found.as_document()))) == found

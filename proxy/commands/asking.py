@@ -14,18 +14,38 @@ from proxy.config_sources import CLIENT_URL_NAME
 from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 
+_URL = "proxy.url"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def sidecar_options(command: F) -> F:
+    """Where the sidecar is: its address, or the configuration that says it."""
+    option = click.option(
+        "--url",
+        metavar="URL",
+        expose_value=False,
+        callback=_keep_url,
+        help=f"Where the sidecar is, as in localhost:9000; {CLIENT_URL_NAME} in the environment says it, too. "
+        "Without either, the configured port.",
+    )
+    return config_option(option(command))
+
+
+def _keep_url(context: click.Context, _: click.Parameter, url: str | None) -> None:
+    """Where `running_sidecar` finds it: commands need not hand it on."""
+    context.meta[_URL] = url
+
+
 def asking_options(command: F) -> F:
-    """The configuration that says where the sidecar is, and `--json`."""
+    """Where the sidecar is, and `--json`."""
     command = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
-    return config_option(command)
+    return sidecar_options(command)
 
 
 def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> RemoteSidecar:
-    """The sidecar that the environment names, else the one of the configured port."""
-    url = environ.get(CLIENT_URL_NAME)
+    """The sidecar that `--url` names, or the environment, else the one of the configured port."""
+    url = click.get_current_context().meta.get(_URL) or environ.get(CLIENT_URL_NAME)
     if url:
         return RemoteSidecar(url)
     server = load_settings(config_file, environ, {}).server

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import tempfile
 
 import click
 
@@ -11,6 +10,7 @@ from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.config import Settings
 from proxy.config_loading import load_settings
+from proxy.config_problems import IN_MEMORY
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings
@@ -43,17 +43,16 @@ async def _demo(port: str, ingestion_delay_seconds: float) -> None:
     standin = StandIn(
         StandInSettings(ingestion_delay_seconds=ingestion_delay_seconds, token_interval_seconds=0.05)
     )
-    with tempfile.TemporaryDirectory(prefix="helicone-proxy-demo-") as folder:
-        async with standin:
-            settings = _settings(port, standin, folder)
-            standin.ledger.listeners.append(_show_rating)
-            async with Sidecar(settings) as sidecar:
-                told_to_stop = stop_signals(sidecar.cut_now)
-                click.echo(_text(sidecar.url))
-                await told_to_stop.wait()
+    async with standin:
+        settings = _settings(port, standin)
+        standin.ledger.listeners.append(_show_rating)
+        async with Sidecar(settings) as sidecar:
+            told_to_stop = stop_signals(sidecar.cut_now)
+            click.echo(_text(sidecar.url))
+            await told_to_stop.wait()
 
 
-def _settings(port: str, standin: StandIn, folder: str) -> Settings:
+def _settings(port: str, standin: StandIn) -> Settings:
     """The demo's own: nobody has to wait for 20 s to see a rating arrive, and nothing outlasts the demo."""
     return load_settings(
         None,
@@ -62,7 +61,7 @@ def _settings(port: str, standin: StandIn, folder: str) -> Settings:
             "server.port": port,
             "routes.default.url": standin.gateway_url,
             "helicone.api_url": standin.api_url,
-            "outbox.state_dir": folder,
+            "outbox.path": IN_MEMORY,
         },
     )
 

@@ -13,16 +13,26 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from proxy.commands.asking import asking_options, json_text, path_of, running_sidecar
+from proxy.commands.asking import asking_options, json_text, path_of, running_sidecar, sidecar_options
 from proxy.commands.endings import sentences_instead_of_tracebacks
-from proxy.commands.options import config_option
 from proxy.model import duration_in_words
 
 _PIPE = 200
 _COLUMNS: Mapping[str, int] = MappingProxyType({"rating": 6, "state": 8, "posts": 5, "next": 6, "id": 36})
 _GAP = 2
 _EXPORT_PAGE = 100
+_KEPT = 20
+"""How many ratings of one call the outbox keeps."""
 _STATES = ("held", "queued", "paused", "accepted", "verified", "refused")
+
+
+def _chosen(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """States as the local API takes them, with commas between, or one by one."""
+    states = tuple(name for text in given for name in text.split(",") if name)
+    for name in states:
+        if name not in _STATES:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(_STATES)}.", context, parameter)
+    return states
 
 
 @click.group()
@@ -31,7 +41,14 @@ def outbox() -> None:
 
 
 @outbox.command("list")
-@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    metavar="STATE,...",
+    callback=_chosen,
+    help=f"Only these: {', '.join(_STATES)}.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many ratings."
 )
@@ -47,7 +64,7 @@ def list_ratings(states: tuple[str, ...], limit: int, config_file: Path | None, 
         console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
         console.print(table(said["ratings"], columns=console.width))
     else:
-        click.echo("There is no such rating.")
+        click.echo("There is no such rating." if states else "Nothing has been rated yet.")
 
 
 @outbox.command()
@@ -73,7 +90,7 @@ def retry(request_id: str | None, config_file: Path | None, *, as_json: bool) ->
 
 
 @outbox.command()
-@config_option
+@sidecar_options
 def export(config_file: Path | None) -> None:
     """Print every call's ratings as JSON, one line for each call."""
     with sentences_instead_of_tracebacks():
@@ -126,7 +143,7 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
     if rating is None:
         yield "There is no rating that stands."
     else:
-        yield f"{rating['thumb']} {rating['state']}, posted {rating['attempts']} times"
+        yield f"{rating['thumb']} {rating['state']}, posted {_times(rating['attempts'])}"
         if "reason" in rating:
             yield rating["reason"]
         if rating["next_attempt_in_seconds"] is not None:
@@ -137,3 +154,9 @@ def _lines(said: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
     for entry in said["history"]:
         yield f"   {entry['rated_at']}  {entry['thumb']} {entry['state']}"
+    if len(said["history"]) >= _KEPT:
+        yield f"   (the newest {_KEPT} are kept)"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

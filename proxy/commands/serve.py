@@ -25,7 +25,11 @@ _THREAD_SWITCH_SECONDS = 0.0005
 @click.command()
 @setting_options
 def serve(config_file: Path | None, **flags: Flag) -> None:
-    """Start the sidecar."""
+    """Start the sidecar.
+
+    Your Helicone key is read from HELICONE_API_KEY. Other settings come from a file, from the environment, and
+    from these options.
+    """
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
         logs.set_up(sys.stderr, settings.log.format, settings.log.level)

@@ -236,8 +236,10 @@ class Courier:
         return again_at
 
     def may_leave_at(self, entry: Entry) -> float:
-        """When a post for that call may leave, as far as those before it matter. Before a restart one may have left
-        just before."""
+        """When a post for that call may leave, for all that those before it matter.
+
+        One may have left just before a restart.
+        """
         has_left = entry.changes_another or entry.progress.posts > 0
         last_left_at = self._left_at.get(entry.request_id, self._loaded_at if has_left else 0.0)
         return last_left_at + schedule.BETWEEN_POSTS_SECONDS
@@ -306,3 +308,12 @@ class Courier:
             logger.error("Ratings cannot be delivered for now: %s Calls go on.", error.message)
         self._left_alone_until = self._clock.now() + _OUTBOX_FAILED_SECONDS
         return self._left_alone_until
+
+
+def say_why_stopped(courier: "asyncio.Task[None]") -> None:
+    """The loop must not end by itself."""
+    if not courier.cancelled() and (error := courier.exception()) is not None:
+        logger.error(
+            "Delivery has stopped, which is a bug of the sidecar's. Ratings are kept; they leave after a restart.",
+            exc_info=error,
+        )

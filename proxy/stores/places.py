@@ -21,8 +21,8 @@ def worth_saying(path: Path, *, is_named_after_port: bool) -> Iterator[str]:
     kind = volatile_kind(path.parent)
     if kind is not None:
         yield (
-            f"The outbox {path} lies on {kind}, which may not outlast a restart of the machine or container. Put it "
-            "onto a disk with --state-dir, or [outbox] path."
+            f"The outbox {path} lies on {kind}, which may not outlast a restart of the machine or container. Put "
+            "it onto a disk with --state-dir, or [outbox] path."
         )
     others = left_behind(path) if is_named_after_port else {}
     if others:
@@ -34,7 +34,7 @@ def worth_saying(path: Path, *, is_named_after_port: bool) -> Iterator[str]:
 
 
 def left_behind(path: Path) -> dict[Path, int]:
-    """The other outboxes in the folder of `path` that nobody uses, and how many ratings wait in each, if any do."""
+    """The other outboxes beside `path` that nobody uses, and how many ratings wait in each, where any do."""
     try:
         others = [each for each in path.parent.glob("outbox-*.db") if each.name != path.name]
         newest = sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[:_MOST_OTHERS]

@@ -42,6 +42,12 @@ DUE = f"""
 ORDER BY due_at, seq LIMIT ?
 """
 
+# What is queued has a time; that condition lets the index serve.
+QUEUED = """
+SELECT count(*) FROM rating
+WHERE is_current = 1 AND due_at IS NOT NULL AND key_fingerprint = ? AND state = 'queued'
+"""
+
 # A rating that has left stays as long as the one that lies over it can be taken back.
 PRUNE = """
 DELETE FROM rating WHERE seq IN (
@@ -155,16 +161,11 @@ class SqliteOutbox:
 
     async def queued(self, key_fingerprints: Sequence[str]) -> int:
         """How many current entries are QUEUED under one of these keys."""
-        marks = ",".join("?" * len(key_fingerprints))
-        (counted,) = await self._database.run(
-            lambda connection: connection.execute(
-                # What is queued has a time; that condition lets the index serve.
-                "SELECT count(*) FROM rating WHERE is_current = 1 AND due_at IS NOT NULL AND state = 'queued' "
-                f"AND key_fingerprint IN ({marks})",
-                tuple(key_fingerprints),
-            ).fetchone()
+        return await self._database.run(
+            lambda connection: sum(
+                connection.execute(QUEUED, (fingerprint,)).fetchone()[0] for fingerprint in key_fingerprints
+            )
         )
-        return int(counted)
 
     async def release(self, key_fingerprint: str, now: float) -> None:
         """What waits after a failure is due now."""

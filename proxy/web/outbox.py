@@ -52,6 +52,11 @@ async def retry(request: web.Request) -> web.Response:
         message = f"{count} {'rating is' if count == 1 else 'ratings are'} on the way again."
     else:
         message = "Nothing was refused there, so nothing has to be sent again."
+        paused = await request.app[CONTEXT].delivery.paused()
+        if paused == 1:
+            message += " 1 waits for its key; it leaves by itself then."
+        elif paused:
+            message += f" {paused} wait for their keys; they leave by themselves then."
     return answer({"message": message, "retried": count})
 
 

@@ -8,14 +8,14 @@ from proxy import ratings
 from proxy.calls import LiveCall
 from proxy.delivery.intake import Standing
 from proxy.errors import HeliconeRejected
-from proxy.model import RatingState
+from proxy.model import Rating, RatingState
 from proxy.web import wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import last_call, named_call
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
-from proxy.web.words import rating_in_words, state_in_words
+from proxy.web.words import comment_that_stands, rating_in_words, state_in_words
 
 Found = tuple[str, LiveCall | None]
 """An id, and its call if that is remembered."""
@@ -41,7 +41,7 @@ async def rate_call(request: web.Request) -> web.Response:
 async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response:
     context = request.app[CONTEXT]
     body = await sent_body(request)
-    rating = ratings.parse_rating(body, request.query_string)
+    rating = ratings.parse_rating(body, request.query_string, request.host)
     wanted = wishes.wishes(request)
     once = wishes.once_only(request, body)
     # Before anything is looked up: "the last answer" may mean another one by now.
@@ -52,16 +52,17 @@ async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response
         taken = submission(context, request_id, call, rating, wanted.hold_seconds)
         entries = await context.delivery.take([taken], once)
     standing = await how_far(context, entries[0], wanted)
-    response = _answer(context, standing)
+    response = _answer(context, standing, rating)
     if is_replayed:
         response.headers[REPLAYED] = "true"
     return response
 
 
-def _answer(context: Context, standing: Standing) -> web.Response:
+def _answer(context: Context, standing: Standing, rating: Rating) -> web.Response:
     request_id = standing.entry.request_id
     call = seen_call(context, request_id)
     said = f"{rating_in_words(standing.entry, call)} {state_in_words(standing, context.wall_clock())}"
+    said += comment_that_stands(standing, rating)
     if standing.state is RatingState.REFUSED:
         return refusal(HeliconeRejected.status, HeliconeRejected.code, said)
     arrived = standing.state in (RatingState.ACCEPTED, RatingState.VERIFIED)

@@ -35,10 +35,11 @@ def last_call(request: web.Request) -> LiveCall:
     if len(store):
         raise UnknownCall(
             "No answer that could be meant has come through the sidecar yet: a POST that was answered with 2xx "
-            "and made content. GET /feedback shows the calls that came; each can be rated by its id."
+            "and made content. GET /feedback shows the calls that came, and which cannot be rated."
         )
     raise UnknownCall(
-        "No answer has come through the sidecar yet. Send a first call, for example: "
+        "No answer has come through the sidecar since it was started (with [calls] persist on, those before "
+        "that are remembered, too). Send a first call, for example: "
         f"curl http://{request.host}/v1/chat/completions -H 'Authorization: Bearer <your key>' "
         "-H 'Content-Type: application/json' "
         """-d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'"""

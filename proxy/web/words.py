@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from proxy.delivery.intake import Standing
-from proxy.model import Call, Entry, RatingState, duration_in_words
+from proxy.model import Call, Entry, Rating, RatingState, duration_in_words
+
+_SHOWN_OF_A_COMMENT = 40
 
 _SENTENCES: Mapping[RatingState, str] = MappingProxyType(
     {
@@ -24,19 +26,32 @@ def rating_in_words(entry: Entry, call: Call | None) -> str:
     """What was rated: `👍 for the answer of gpt-4o, just now.`"""
     thumb = entry.rating.thumb
     if call is None:
-        return f"{thumb} for {entry.request_id}, which is not remembered here."
+        return f"{thumb} for {entry.request_id}, which is not remembered here: check the id."
     return f"{thumb} for the answer of {call.model or call.path}, {age_in_words(call.age_seconds)}."
 
 
 def state_in_words(standing: Standing, now: float) -> str:
     """How far a rating has come, why no further, and what happens next. `now` is a Unix time."""
-    entry = standing.entry
     due_at = standing.due_at
     wait = None if due_at is None else max(0.0, due_at - now)
     # What a held one waits for is said below.
     reason = None if standing.state is RatingState.HELD else standing.reason
     parts = (_SENTENCES[standing.state], reason, _next(standing, wait))
     return " ".join(part for part in parts if part)
+
+
+def _stands(state: RatingState) -> bool:
+    return state.is_open or state is RatingState.VERIFIED
+
+
+def comment_that_stands(standing: Standing, said: Rating) -> str:
+    """A sentence on an earlier comment, where `said` has none: beside another thumb it may surprise."""
+    comment = standing.entry.rating.comment
+    if comment is None or said.comment is not None or not _stands(standing.state):
+        return ""
+    line = " ".join(comment.split())
+    shown = line if len(line) <= _SHOWN_OF_A_COMMENT else f"{line[:_SHOWN_OF_A_COMMENT]}…"
+    return f' Its comment "{shown}" stands; say another one to replace it.'
 
 
 def _next(standing: Standing, wait: float | None) -> str:

@@ -201,6 +201,7 @@ def test_one_refused_key_does_not_hold_up_another(start_bench: StartBench) -> No
     rate(bench, good)
     wait_for_state(bench, good, "verified")
     assert shown(bench, bad)["state"] == "paused"
+    assert "Check the key that the app sends itself" in shown(bench, bad)["reason"]
 
 
 def test_a_rating_that_helicone_refuses_for_its_form_is_refused_at_once_and_can_be_sent_again(

@@ -99,6 +99,14 @@ def test_with_nothing_refused_nothing_goes_out(bench: Bench) -> None:
     assert document(bench.ask("POST", "/feedback/outbox/retry"))["retried"] == 0
 
 
+def test_what_waits_for_its_key_is_not_refused_and_retry_says_so(bench: Bench) -> None:
+    bench.chat()
+    with bench.standin.faults.api.during(ApiFault(status=401)):
+        assert document(bench.rate())["state"] == "paused"
+        message = document(bench.ask("POST", "/feedback/outbox/retry"))["message"]
+    assert message.endswith("nothing has to be sent again. 1 waits for its key; it leaves by itself then.")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -47,6 +47,29 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
     assert bench.standin.ledger.rating_of(request_id) is True
 
 
+def test_an_example_is_for_the_sidecar_that_was_asked(bench: Bench) -> None:
+    for host in (b"localhost:9123", b"127.0.0.1", b"[::1]:9123"):
+        status, _, sentence = error_of(bench.rate("/feedback/last", b"rating=x", b"Host: " + host))
+        assert status == 422
+        assert re.search(rf"curl -d \S+ \S+ '?{re.escape(host.decode())}/feedback/last'? \(or", sentence)
+
+
+def test_an_earlier_comment_is_said_to_stand(bench: Bench) -> None:
+    bench.chat()
+    bench.rate("/feedback/last?hold=30", b'{"rating": false, "comment": "too\\nlong"}')
+    said = document(bench.rate("/feedback/last?hold=30", b"rating=up"))
+    assert said["message"].endswith(' Its comment "too long" stands; say another one to replace it.')
+    assert said["comment"] == "too\nlong"
+    again = document(bench.rate("/feedback/last?hold=30", b"comment=just right"))
+    assert "stands" not in again["message"]
+    status, _, sentence = error_of(bench.rate("/feedback/last", b'{"comment": null}'))
+    assert (status, "can only be replaced" in sentence) == (422, True)
+
+
+def test_who_rates_an_id_that_was_not_seen_here_is_told_to_check_it(bench: Bench) -> None:
+    assert "not remembered here: check the id." in document(bench.rate(f"/feedback/{UNKNOWN}"))["message"]
+
+
 def test_a_call_without_a_model_is_named_by_its_path(bench: Bench) -> None:
     bench.ask("POST", "/v1/chat/completions", chat_body(), b"Content-Type: text/plain")
     assert "the answer of /v1/chat/completions" in document(bench.rate())["message"]
@@ -100,7 +123,7 @@ def test_no_cookie_of_helicones_comes_back_with_the_next_rating(bench: Bench) ->
         ApiFault(status=201, body="{}", headers=(("Set-Cookie", "__cf_bm=x; path=/"),))
     )
     assert bench.rate().value(b"set-cookie") is None
-    bench.rate()
+    bench.rate("/feedback/last?timeout=30")
     assert [received.values("cookie") for received in bench.posted] == [[], []]
 
 
@@ -154,13 +177,15 @@ def test_everything_that_a_person_with_curl_would_type_rates(
         (f"/feedback/{UNKNOWN}", b'{"rating": null}'),
     ],
 )
-def test_what_is_no_rating_is_422_with_an_example_and_never_reaches_helicone(
+def test_what_is_no_rating_is_422_with_what_helps_and_never_reaches_helicone(
     bench: Bench, target: str, body: bytes
 ) -> None:
     bench.chat()
     status, code, sentence = error_of(bench.rate(target, body))
     assert (status, code) == (422, "invalid_rating")
-    assert """curl -d '{"rating": true}'""" in sentence
+    # An example of a thumb is no help to somebody whose comment or score is wrong.
+    is_of_another_field = any(word in body for word in (b"comment=", b'"comment"', b"scores"))
+    assert ("""curl -d '{"rating": true}'""" in sentence) is not is_of_another_field
     assert bench.posted == []
     assert document(bench.get("/feedback/last"))["rating"] is None
 
@@ -316,7 +341,7 @@ def test_an_id_that_is_not_remembered_is_rated_all_the_same(bench: Bench) -> Non
     assert said["rated"] == {"id": UNKNOWN, "known": False}
     assert said["state"] == "accepted"
     assert said["message"].startswith(
-        f"👍 for {UNKNOWN}, which is not remembered here. Helicone accepted it."
+        f"👍 for {UNKNOWN}, which is not remembered here: check the id. Helicone accepted it."
     )
     (received,) = bench.posted
     assert received.target == f"/v1/request/{UNKNOWN}/feedback"
