@@ -852,7 +852,7 @@ def test_the_demo_shows_a_rating_that_came_too_early_as_lost() -> None:
         assert command("rate", "up", HELICONE_PROXY_URL=url[1]).status == 0
         program.wait_for(r"LOST at the stand-in: 👍 for \S+: the request was not ingested yet")
         assert program.stop() == 0
-    assert "1 rating is not verified yet; they were kept in memory only." in program.stderr
+    assert "1 rating is not verified yet; the outbox was in memory only, and is gone." in program.stderr
     assert "next start" not in program.stderr
     assert DEMO_KEY not in program.stdout + program.stderr
     assert "Traceback" not in program.stderr

@@ -79,7 +79,7 @@ async def say_what_is_left(outbox: Outbox) -> None:
             return
         path = outbox.description["path"]
         goes_on = (
-            "they were kept in memory only"
+            "the outbox was in memory only, and is gone"
             if path == _IN_MEMORY
             else f"delivery goes on at the next start with the outbox {path}"
         )

@@ -56,7 +56,7 @@ def test_the_last_line_names_the_file_in_which_ratings_wait(
 def test_what_was_in_memory_is_promised_nothing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     keep(bench)
     stop(bench)
-    assert said(caplog).endswith("1 rating is not verified yet; they were kept in memory only.")
+    assert said(caplog).endswith("1 rating is not verified yet; the outbox was in memory only, and is gone.")
 
 
 # -- at the start
@@ -88,6 +88,12 @@ def test_ratings_in_the_outbox_of_another_port_are_named_and_left_as_they_are(
     first = start_bench(AT_ONCE, **settings)
     keep(first)
     # As long as a sidecar uses it, it is nobody else's business.
+    idle = start_bench(AT_ONCE, **settings)
+    keep(idle)
+    port = idle.sidecar.sidecar.port
+    stop(idle)
+    said(caplog)
+    start_bench(AT_ONCE, **{**settings, "server.port": port})
     start_bench(AT_ONCE, **settings)
     assert "other ports" not in said(caplog)
     assert document(first.get("/feedback/last"))["rating"]["state"] == "held"

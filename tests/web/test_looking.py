@@ -106,7 +106,16 @@ def test_nothing_to_show_says_how_to_get_something(bench: Bench) -> None:
     status, code, sentence = error_of(bench.get("/feedback/last"))
     assert (status, code) == (404, "unknown_call")
     assert "curl http://localhost/v1/chat/completions" in sentence
+    assert "since it was started (with [calls] persist on, " in sentence
     assert error_of(bench.get("/feedback/last?back=1"))[:2] == (404, "unknown_call")
+
+
+def test_after_a_call_that_failed_nothing_is_promised_of_it(bench: Bench) -> None:
+    bench.standin.faults.gateway.next(GatewayFault(status=500))
+    bench.chat()
+    assert error_of(bench.get("/feedback/last"))[2].endswith(
+        "shows the calls that came, and which cannot be rated."
+    )
 
 
 def test_an_id_that_is_not_remembered_is_404_and_says_that_it_can_be_rated(bench: Bench) -> None:
