@@ -47,7 +47,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """What is worth saying of a configuration that can be used: most likely something else was meant."""
     route = settings.routes.default
     host = _host_of(route.url)
-    said = [f"HELICONE_API_KEY: the key {why}." for why in _unlikely_keys(settings)]
+    said = [f"The Helicone key {why}." for why in _unlikely_keys(settings)]
     if not (route.helicone or is_gateway_host(host) or is_always_allowed(host)):
         said.append(
             f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "

@@ -608,8 +608,8 @@ def test_a_key_in_the_gateways_address_is_a_problem_and_not_shown() -> None:
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("sk-helicone-...", "the key ends in dots, as the one in the instructions does"),
-        ("sk-proj-canaryx", "the key does not begin with sk-helicone-"),
+        ("sk-helicone-...", "ends in dots, as the one in the instructions does"),
+        ("sk-proj-canaryx", "does not begin with sk-helicone-"),
         ("sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
         ("pk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
         ("sk-rl-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", None),
@@ -618,7 +618,7 @@ def test_a_key_in_the_gateways_address_is_a_problem_and_not_shown() -> None:
 def test_a_key_that_can_hardly_be_one_is_noted(key: str, words: str | None) -> None:
     outcome = command("check", HELICONE_API_KEY=key)
     assert outcome.status == 0
-    (note,) = re.findall("^Note: HELICONE_API_KEY: (.+)$", outcome.stdout, re.MULTILINE) or [None]
+    (note,) = re.findall("^Note: The Helicone key (.+)$", outcome.stdout, re.MULTILINE) or [None]
     assert note is words is None or (note or "").startswith(words or "nothing")
     assert "canary" not in outcome.stdout
 
