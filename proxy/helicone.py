@@ -81,7 +81,9 @@ def why_unlikely(key: str) -> str | None:
     if key.endswith(("...", "…")):
         return "ends in dots, as the one in the instructions does; put your own in its place"
     if not re.match("[sp]k(-rl)?-helicone-", key, re.IGNORECASE):
-        return "does not begin with sk-helicone- or pk-helicone-, as Helicone's keys do; it may be a provider's"
+        return (
+            "does not begin with sk-helicone- or pk-helicone-, as Helicone's keys do; it may be a provider's"
+        )
     return None
 
 

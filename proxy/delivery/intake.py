@@ -190,11 +190,18 @@ class Delivery:
         """Send refused ratings (of one call, or all) on their way again; gives how many. Raises UnknownRating."""
         number = await self._outbox.retry(request_id, self._clock.now())
         if request_id is not None and not number:
-            raise UnknownRating(f"There is no refused rating of {request_id}.")
+            raise UnknownRating(
+                f"There is no refused rating of {request_id}.{await self._if_paused(request_id)}"
+            )
         for fingerprint in await self._outbox.keys():
             self._courier.expect(fingerprint, 0.0)
         self._tell(None)
         return number
+
+    async def _if_paused(self, request_id: str) -> str:
+        current = (await self._outbox.current([request_id])).get(request_id)
+        is_paused = current is not None and self.standing(current).state is RatingState.PAUSED
+        return " The one that is there waits for its key; it leaves by itself then." if is_paused else ""
 
     # -- looking
 

@@ -100,10 +100,12 @@ def test_with_nothing_refused_nothing_goes_out(bench: Bench) -> None:
 
 
 def test_what_waits_for_its_key_is_not_refused_and_retry_says_so(bench: Bench) -> None:
-    bench.chat()
+    request_id = id_of(bench.chat())
     with bench.standin.faults.api.during(ApiFault(status=401)):
         assert document(bench.rate())["state"] == "paused"
+        of_one = bench.ask("POST", "/feedback/outbox/retry", b'{"id": "%b"}' % request_id.encode(), JSON)
         message = document(bench.ask("POST", "/feedback/outbox/retry"))["message"]
+    assert error_of(of_one)[2].endswith(" The one that is there waits for its key; it leaves by itself then.")
     assert message.endswith("nothing has to be sent again. 1 waits for its key; it leaves by itself then.")
 
 
