@@ -128,14 +128,14 @@ def route_advice(settings: Settings, environ: Mapping[str, str]) -> Iterator[str
 
 def _about_key(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
     host = host_of(route.url)
-    if not route.may_have_key and route.key_name is not None:
+    if route.key_name is None or is_gateway_host(host):
+        return
+    if not route.may_have_key:
         yield (
             f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
             f"own, set helicone = true in [routes.{route.name}]; if it is not, its calls cannot be rated."
         )
-        return
-    has_api = route.preset is not None or is_gateway_host(host) or route.api_url or settings.helicone.api_url
-    if not has_api:
+    elif route.preset is None and route.api_url is None and settings.helicone.api_url is None:
         yield (
             f"Ratings of calls to {host} go to {settings.helicone.resolved_api_url}. If that gateway has an API "
             f"of its own, set api_url in [routes.{route.name}]."

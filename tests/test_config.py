@@ -798,7 +798,8 @@ def uncommented(mark: str) -> str:
 def keys_of(table: Mapping[str, object], prefix: str = "") -> set[str]:
     keys: set[str] = set()
     for name, value in table.items():
-        keys |= keys_of(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+        is_table = isinstance(value, dict) and name != "headers"
+        keys |= keys_of(value, f"{prefix}{name}.") if is_table else {prefix + name}  # type: ignore[arg-type]
     return keys
 
 
@@ -827,10 +828,15 @@ def test_the_example_file_shows_every_setting_at_its_default(config: Path) -> No
 def test_the_example_file_shows_an_example_of_every_setting_without_default(config: Path) -> None:
     text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
 
-    assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
+    shown = {key.replace("routes.default.", f"routes.{OWN}.") for key in keys_of(tomllib.loads(text))}
+    assert shown == {key for key, doc in SETTINGS.items() if doc.default is None}
     # The outbox's path and the folder for it are two ways to say one thing.
-    without_folder = re.sub("^state_dir = .*$", "", text, flags=re.MULTILINE)
-    load(without_folder, config, flags={"routes.default.url": "https://llm.example.test"})
+    usable = re.sub("^(state_dir|path) = .*$", "", text, flags=re.MULTILINE)
+    settings = load(usable, config, {"USER": "me"}, {"routes.default.url": "https://llm.example.test"})
+    assert settings.routes["default"].headers == (
+        Header("Helicone-User-Id", Secret("me")),
+        Header("Helicone-Property-Team", Secret("blue")),
+    )
 
 
 def test_the_example_file_has_every_settings_sentence_above_it() -> None:
