@@ -451,15 +451,18 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         ("[routes.groq]", None),
         (
             "[routes.azure]",
-            "Calls on the route azure need Helicone-OpenAI-Api-Base: the app sends it, or [routes.azure] "
-            "headers "
-            "adds it.",
+            (
+                "Calls on the route azure need Helicone-OpenAI-Api-Base: the app sends it, or [routes.azure] "
+                "headers adds it."
+            ),
         ),
         ("[routes.azure]\nheaders = { helicone-openai-api-base = 'https://x.openai.azure.com' }", None),
         (
             "[routes.gateway]",
-            "Calls on the route gateway need Helicone-Target-URL: the app sends it, or [routes.gateway] "
-            "headers adds it.",
+            (
+                "Calls on the route gateway need Helicone-Target-URL: the app sends it, or [routes.gateway] "
+                "headers adds it."
+            ),
         ),
         (
             "[routes.a]\npreset = 'groq'\n[routes.b]\npreset = 'mistral'\npath = '/a/v1'",
@@ -475,15 +478,17 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         ),
         (
             f"[routes.r]\nurl = '{OWN}'",
-            "llm.example.test is no host of Helicone's, so it gets no Helicone key. If it is a Helicone "
-            "gateway "
-            "of your own, set helicone = true in [routes.r]; if it is not, its calls cannot be rated.",
+            (
+                "llm.example.test is no host of Helicone's, so it gets no Helicone key. If it is a Helicone "
+                "gateway of your own, set helicone = true in [routes.r]; if it is not, its calls cannot be rated."
+            ),
         ),
         (
             f"[routes.r]\nurl = '{OWN}'\nhelicone = true",
-            "Ratings of calls to llm.example.test go to https://api.helicone.ai. If that gateway has an API "
-            "of its "
-            "own, set api_url in [routes.r].",
+            (
+                "Ratings of calls to llm.example.test go to https://api.helicone.ai. If that gateway has an API "
+                "of its own, set api_url in [routes.r]."
+            ),
         ),
         (f"[routes.r]\nurl = '{OWN}'\nhelicone = true\napi_url = '{OWN}'", None),
         (f"[helicone]\napi_url = '{OWN}'\n[routes.r]\nurl = '{OWN}'\nhelicone = true", None),
