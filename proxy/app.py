@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
@@ -17,6 +17,7 @@ import platformdirs
 from aiohttp import web
 
 from proxy import helicone, open_files
+from proxy.admission import admission
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
@@ -34,14 +35,12 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, route_rules
+from proxy.network import Network, chart
 from proxy.relay.front_door import FrontDoor, MakeLocal
-from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.patience import Patience
-from proxy.relay.refusals import Refusal
-from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
+from proxy.routing import resolve
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
@@ -77,6 +76,7 @@ class Sidecar:
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
+        self.routes = resolve(settings)
         self._environ = environ
         self._log_stream = log
         self._clock = clock or Clock(time.time, _steady_time)
@@ -85,7 +85,7 @@ class Sidecar:
         self._servers: list[asyncio.Server] = []
 
     def __repr__(self) -> str:
-        return f"<Sidecar for {self.settings.routes.default.url}>"
+        return f"<Sidecar for {', '.join(route.url for route in self.routes)}>"
 
     async def __aenter__(self) -> Self:
         sockets = listen(self.settings.server.host, self.settings.server.port)
@@ -114,7 +114,7 @@ class Sidecar:
         log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
-        network = Network(settings, self._environ)
+        network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
         self._store, readers = await self._make_store(outbox)
@@ -127,13 +127,15 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         names = NameCache(system_resolve, time.monotonic)
         self._resources.push_async_callback(names.close)
-        self._pool = network.pool(names, self._gatherer, time.perf_counter)
-        self._resources.push_async_callback(self._pool.close)
+        self._pools = network.pools(names, self._gatherer, time.perf_counter)
+        for pool in self._pools.values():
+            self._resources.push_async_callback(pool.close)
+        charted = chart(self.routes, self._pools, None if key is None else key.text)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules={"default": route_rules(settings)},
+            rules=charted.rules,
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
@@ -141,8 +143,8 @@ class Sidecar:
         local = await self._make_local(keys)
         self._door = FrontDoor(
             gatherer=self._gatherer,
-            admit=_admission(self._guard),
-            route=Ways(Way("default", b"", self._pool)).find,
+            admit=admission(self._guard, charted.ways, charted.post_only),
+            route=charted.ways.find,
             observer=recorder,
             clock=time.perf_counter,
             make_local=local,
@@ -217,7 +219,8 @@ class Sidecar:
         """As configured, or as many as this process may have open files for."""
         wanted, upstream = self.settings.server.max_connections, self.settings.upstream
         allowed = open_files.raise_limit()
-        possible = open_files.connections(allowed, besides=upstream.max_idle_connections)
+        idle = upstream.max_idle_connections * len(self._pools)
+        possible = open_files.connections(allowed, besides=idle)
         if possible >= wanted:
             return wanted
         logger.warning(
@@ -241,11 +244,11 @@ class Sidecar:
                 calls=self._call_metrics,
                 refusals=self._recorder.refusals,
                 # The door is built last, since it hands connections over to what is built here.
-                readings=readings(self._pool, self._store, self._gatherer, lambda: self._door),
+                readings=readings([*self._pools.values()], self._store, self._gatherer, lambda: self._door),
                 catch_up=self._journal.flush,
             ),
             open_calls=lambda: self._gatherer.open_calls,
-            upstream=self.settings.routes.default.url,
+            routes=self.routes,
             api_url=self.settings.helicone.resolved_api_url,
             started=time.perf_counter(),
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
@@ -328,16 +331,6 @@ def _patience(settings: Settings) -> Patience:
         first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
         silence_seconds=settings.upstream.silence_timeout_seconds,
     )
-
-
-def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
-    """The guard's decision as the relay asks for it."""
-
-    def admit(head: RequestHead) -> Refusal | None:
-        denial = guardian.check(head.method.decode("ascii"), head.fields)
-        return None if denial is None else Refusal(denial.status, denial.code, denial.message)
-
-    return admit
 
 
 def _steady_time() -> float:

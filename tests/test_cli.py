@@ -544,8 +544,10 @@ def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
         outcome = command("check", "--port", port, HELICONE_API_KEY=CANARY)
     assert (outcome.status, outcome.stderr) == (0, "")
     assert outcome.stdout == (
-        f"The configuration is fine (no file was read): https://oai.helicone.ai, port {port}, a Helicone key is "
-        "configured; ratings go to https://api.helicone.ai.\n"
+        f"The configuration is fine (no file was read): port {port}, a Helicone key is configured; ratings go to "
+        "https://api.helicone.ai.\n"
+        "   / goes to https://oai.helicone.ai, the Helicone key in Helicone-Auth; realtime sessions to "
+        "https://api.helicone.ai/v1/gateway/oai/realtime\n"
     )
 
 
@@ -646,7 +648,18 @@ def ask(port: int, raw: bytes, host: str = "127.0.0.1") -> Any:  # noqa: ANN401
 def test_serve_prints_one_line_with_the_real_address_and_serves(upstream_url: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('[log]\nformat = "json"\n[server]\nport = 1\n')
-    arguments = ("--config", str(file), "--port", "0", "--upstream", upstream_url, "--log-format", "text")
+    arguments = (
+        "--config",
+        str(file),
+        "--port",
+        "0",
+        "--api-url",
+        "http://127.0.0.1:9",
+        "--upstream",
+        upstream_url,
+        "--log-format",
+        "text",
+    )
     with Program("serve", *arguments, env={"HELICONE_API_KEY": CANARY}) as program:
         ready = program.wait_for(READY)
         port = int(ready[1])
@@ -688,7 +701,9 @@ def test_a_port_in_use_is_one_sentence_and_no_traceback() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_sidecar_stops_at_once_and_in_silence(upstream_url: str, number: signal.Signals) -> None:
-    with Program("serve", "--port", "0", "--upstream", upstream_url) as program:
+    with Program(
+        "serve", "--port", "0", "--upstream", upstream_url, "--api-url", "http://127.0.0.1:9"
+    ) as program:
         program.wait_for(READY)
         started = time.monotonic()
         program.signal(number)

@@ -8,6 +8,7 @@ import click
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config_loading import advice, load_settings
+from proxy.routing import ResolvedRoute, resolve
 
 
 @click.command()
@@ -19,8 +20,21 @@ def check(config_file: Path | None, **flags: Flag) -> None:
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
     click.echo(
-        f"The configuration is fine ({source}): {settings.routes.default.url}, port {settings.server.port}, "
-        f"{key}; ratings go to {settings.helicone.resolved_api_url}."
+        f"The configuration is fine ({source}): port {settings.server.port}, {key}; ratings go to "
+        f"{settings.helicone.resolved_api_url}."
     )
+    for route in resolve(settings):
+        click.echo(f"   {_told(route)}")
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")
+
+
+def _told(route: ResolvedRoute) -> str:
+    """A route in one line: which calls, where to, and where our Helicone key stands then."""
+    if route.key_name is None or not route.may_have_key:
+        key = "without the Helicone key"
+    else:
+        key = f"the Helicone key in {route.key_name.decode().title()}"
+    own = "" if route.api_url is None else f"; ratings go to {route.api_url}"
+    sessions = "" if route.realtime_url is None else f"; realtime sessions to {route.realtime_url}"
+    return f"{route.shown_path} goes to {route.url}, {key}{own}{sessions}"
