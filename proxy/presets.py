@@ -35,7 +35,7 @@ class Preset:
     `key_name`: the header in which Helicone's key goes there. `passes_raw`: whether it hands audio and files on
     unread. `post_only`: it takes nothing else. `identity`: an encoded answer would come out broken. `api_is_here`:
     Helicone's API has the same origin. `needs`: a header without which it answers no call. `for_europe`: it is for
-    European keys.
+    European keys. `ignores_ids`: it gives calls ids of its own, whatever is sent along.
     """
 
     url: str
@@ -48,6 +48,7 @@ class Preset:
     api_is_here: bool = False
     needs: str | None = None
     for_europe: bool = False
+    ignores_ids: bool = False
 
 
 def _at(name: str) -> Preset:
@@ -137,6 +138,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             "http://localhost:8080/ai",
             "Helicone/ai-gateway: ai-gateway/src/dispatcher/service.rs",
             key_name=helicone.AUTHORIZATION,
+            ignores_ids=True,
         ),
     }
 )

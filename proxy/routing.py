@@ -33,6 +33,7 @@ class ResolvedRoute:
     post_only: bool = False
     identity: bool = False
     passes_raw: bool = True
+    ignores_ids: bool = False
 
     @property
     def shown_path(self) -> str:
@@ -93,6 +94,7 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
         post_only=preset.post_only,
         identity=preset.identity,
         passes_raw=preset.passes_raw,
+        ignores_ids=preset.ignores_ids,
     )
 
 

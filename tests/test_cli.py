@@ -562,6 +562,23 @@ def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:
     assert "ratings go to https://eu.api.helicone.ai." in said
 
 
+def test_check_shows_every_route_with_its_key_and_what_is_odd() -> None:
+    outcome = command(
+        "check", "--route", "ai-gateway", "--route", "self-hosted", "--route", "mine=https://llm.example.test"
+    )
+    assert (outcome.status, outcome.stderr) == (0, "")
+    ai_gateway, self_hosted, mine, note = outcome.stdout.splitlines()[2:]
+    assert ai_gateway == (
+        "   /ai-gateway goes to https://ai-gateway.helicone.ai, the Helicone key in Authorization"
+    )
+    assert self_hosted == (
+        "   /self-hosted goes to http://localhost:8585/v1/gateway/oai, the Helicone key in Helicone-Auth; "
+        "ratings go to http://localhost:8585; realtime sessions to http://localhost:8585/v1/gateway/oai/realtime"
+    )
+    assert mine == "   /mine goes to https://llm.example.test, without the Helicone key"
+    assert note.startswith("Note: llm.example.test is no host of Helicone's")
+
+
 @pytest.mark.parametrize("name", ["check", "serve"])
 def test_all_problems_of_a_configuration_are_told_at_once_and_no_secret(name: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
@@ -697,6 +714,17 @@ def test_a_port_in_use_is_one_sentence_and_no_traceback() -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"Port {port} on 127.0.0.1 is in use already")
         assert done.stderr.count("\n") == 1
+
+
+def test_serve_says_where_every_route_leads(upstream_url: str) -> None:
+    api = ("--api-url", "http://127.0.0.1:9")
+    with Program(
+        "serve", "--port", "0", "--upstream", upstream_url, *api, "--route", f"b={upstream_url}"
+    ) as program:
+        ready = program.wait_for(READY)
+        assert ask(int(ready[1]), request("POST", "/b/v1/chat/completions", chat_body(), JSON)).body == b"ok"
+        assert program.stop() == 0
+    assert program.stdout.splitlines()[1] == f"   /b goes to {upstream_url}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from harness.benches import StartBench
 from harness.handshakes import HANDSHAKE_LINES, SWITCH
 from harness.sidecars import RunningSidecar, StartSidecar
-from harness.upstreams import ScriptedUpstream, Upstream, UpstreamWire, answering
+from harness.upstreams import ScriptedUpstream, StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, head
 
 KEY = "sk-helicone-abcdefg-abcdefg-abcdefg-abcdefg"
+ID = b"0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 APPS_KEY = b"sk-helicone-appsapp-appsapp-appsapp-appsapp"
 
 Asked = Callable[..., tuple[str, Message]]
@@ -166,6 +168,22 @@ def test_a_route_without_a_place_for_the_key_leaves_calls_that_cannot_be_rated(s
         head(b"POST /feedback/last?rating=up HTTP/1.1", b"Host: localhost", b"Content-Length: 0")
     )
     assert answer.status == 409
+
+
+@pytest.mark.parametrize(("says", "status"), [(b"", 409), (b"Helicone-Id: " + ID, 200)])
+def test_where_our_ids_are_ignored_the_answers_counts_and_without_it_nothing_can_be_rated(
+    start_bench: StartBench, start_upstream: StartUpstream, says: bytes, status: int
+) -> None:
+    lines = (b"HTTP/1.1 200 OK", b"Content-Length: 2", *((says,) if says else ()))
+    gateway = start_upstream(answering(head(*lines) + b"ok"))
+    route = {"routes.rust.preset": "rust-ai-gateway", "routes.rust.url": gateway.url}
+    bench = start_bench(**route)
+    answer = bench.chat(target="/rust/v1/chat/completions")
+    assert (answer.value(b"feedback-id") == ID) is (status == 200)
+    rated = bench.rate("/feedback/last?wait=queued")
+    assert rated.status == (202 if status == 200 else 409)
+    if status == 409:
+        assert b"makes its ids itself" in rated.body
 
 
 # -- headers of the configuration
