@@ -115,7 +115,7 @@ def usable_key(text: str) -> Secret:
 
 def header_name(text: str) -> str:
     """Accept the name of a header (RFC 9110 §5.1), or nothing."""
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
+    if not re.fullmatch(r"(?![sp]k-)[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
         raise ValueError("must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none")
     return text
 
