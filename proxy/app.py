@@ -18,6 +18,7 @@ from aiohttp import web
 
 from proxy import helicone, open_files
 from proxy.admission import admission
+from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
@@ -47,7 +48,7 @@ from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying
 from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
-from proxy.web.application import PREFIX, make_application
+from proxy.web.application import PREFIX, RESERVED, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
 
@@ -111,7 +112,6 @@ class Sidecar:
 
     async def _build(self) -> None:
         settings = self.settings
-        log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
         network = Network(settings, self.routes, self._environ)
@@ -120,8 +120,8 @@ class Sidecar:
         self._store, readers = await self._make_store(outbox)
         self._delivery = await self._make_delivery(outbox, keys, network)
         readers += [self._call_metrics.count, self._delivery.calls_ended]
-        if log.level in ("debug", "info"):
-            readers.append(CallLog(self._log_stream, log.format).write)
+        if settings.log.level in ("debug", "info"):
+            readers.append(CallLog(self._log_stream, settings.log.format).write)
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
@@ -137,17 +137,17 @@ class Sidecar:
             keys=keys,
             rules=charted.rules,
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             wall_clock=time.time,
             on_end=self._journal.add,
         )
-        local = await self._make_local(keys)
         self._door = FrontDoor(
             gatherer=self._gatherer,
             admit=admission(self._guard, charted.ways, charted.post_only),
             route=charted.ways.find,
             observer=recorder,
             clock=time.perf_counter,
-            make_local=local,
+            make_local=await self._make_local(keys),
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,

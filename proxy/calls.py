@@ -1,30 +1,31 @@
 """Remembers calls: turns what the relay reports into calls that can be found and rated."""
 
 import logging
-import os
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, helicone
+from proxy import bodies, decoding, helicone
+from proxy.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.keys import Keyring
+from proxy.labels import Labels
 from proxy.model import Call, CallState
 from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Ending, Trace
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
+from proxy.request_ids import fresh_ids
 from proxy.route_rules import RouteRules
 from proxy.stores.contract import RecentCalls
+from proxy.taps import Tap
 
 logger = logging.getLogger(__name__)
 
 MODEL_LOOK_BYTES = 64 * 1024
 """How large a request's body may be for its model to be read from it."""
 
-_IDS_AT_A_TIME = 128
 _SAY_AGAIN_SECONDS = 60.0
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {
@@ -35,17 +36,6 @@ _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
         Ending.FAILED: CallState.FAILED,
     }
 )
-
-
-def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[bytes]:
-    """Random UUIDs of version 4 in lower case (RFC 9562 §5.4), 128 at a time: that is several times cheaper."""
-    mask = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _IDS_AT_A_TIME)
-    version_and_variant = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _IDS_AT_A_TIME)
-    size = 16 * _IDS_AT_A_TIME
-    while True:
-        octets = int.from_bytes(urandom(size)) & mask | version_and_variant
-        for groups in struct.iter_unpack("8s4s4s4s12s", octets.to_bytes(size).hex().encode()):
-            yield b"-".join(groups)
 
 
 class LiveCall(Trace):
@@ -77,6 +67,9 @@ class LiveCall(Trace):
     client = ""
     """The address that it came from."""
     user_agent: str | None = None
+    coding = b""
+    """How its answer's body is compressed, if that is looked at."""
+    tap: Tap | None = None
     place = 0
     arrived = 0
     used = 0
@@ -108,6 +101,8 @@ class LiveCall(Trace):
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
             unratable=self._unratable(),
+            route=self.route,
+            aliases=self.aliases,
         )
 
     def _unratable(self) -> str | None:
@@ -144,13 +139,14 @@ class CallRecorder:
     `rules` are those of each way up, by its name. `on_end` is called with every call that is over.
     """
 
-    def __init__(  # what it is given is what the relay may not know
+    def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
         self,
         *,
         store: RecentCalls[LiveCall],
         keys: Keyring,
         rules: Mapping[str, RouteRules],
         hooks: Hooks,
+        naming: Naming,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
     ) -> None:
@@ -158,6 +154,11 @@ class CallRecorder:
         self._keys = keys
         self._ways = {name: (each, PathBook()) for name, each in rules.items()}
         self._hooks = hooks
+        self._naming = naming
+        self._labels = Labels(
+            (CLIENT_REQUEST_ID, naming.message_id_header, helicone.USER_ID, helicone.SESSION_ID),
+            helicone.PROPERTY_PREFIX,
+        )
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
@@ -176,15 +177,21 @@ class CallRecorder:
         call.started_at = self._wall_clock()
         call.passed_raw = facts.passed_raw and rules.passes_raw
         call.makes_content = facts.makes_content
+        said = self._labels.read(fields)
+        if said is not None:
+            call.aliases = self._naming.of_request(said)
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             fresh = next(self._ids)
             call.request_id = fresh.decode()
             call.upstream_lines = helicone.request_id_line(fresh)
         else:
-            own = helicone.valid_request_id(sent_id.decode("latin-1"))
-            call.id_is_known = own is not None
+            text = sent_id.decode("latin-1")
+            own = helicone.valid_request_id(text)
             call.request_id = own or next(self._ids).decode()
+            if own is None:
+                call.id_is_known = False
+                call.aliases = self._naming.plus(call.aliases, text)
         if rules.ignores_ids:
             # Until its answer says which it is.
             call.id_is_known = False
@@ -219,12 +226,26 @@ class CallRecorder:
         if told != request_id_bytes:
             request_id = helicone.valid_request_id(told.decode("latin-1"))
             if request_id is not None:
+                if (
+                    helicone.REQUEST_ID in head.fields
+                    and trace.id_is_known
+                    and request_id != trace.request_id
+                ):
+                    # Some gateways have ids of their own. The app still knows the call by the one that it sent.
+                    trace.aliases = self._naming.plus(trace.aliases, trace.request_id)
                 trace.request_id = request_id
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
-        if answer.fields.get(b"content-type", b"").startswith(b"text/event-stream"):
+        trace.aliases = self._naming.of_answer(answer.fields, trace.aliases)
+        label = answer.fields.get(b"content-type", b"")
+        if label.startswith(b"text/event-stream"):
             trace.streamed = True
+        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
+            trace.coding = answer.fields.get(b"content-encoding", b"").lower()
+            if trace.coding == b"identity":
+                trace.coding = b""
+            trace.tapped = not trace.coding or decoding.is_known(trace.coding)
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -235,13 +256,43 @@ class CallRecorder:
         return added
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
-        """A piece of the answer's body has gone down."""
+        """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""
+        assert isinstance(trace, LiveCall)  # noqa: S101
+        tap = trace.tap
+        if tap is None:
+            if not piece and not complete:
+                return
+            if trace.model is not None and not trace.coding:
+                body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
+                if body_id is not None:
+                    trace.tapped = False
+                    self._name(trace, body_id)
+                    return
+            trace.tap = tap = Tap(
+                streamed=trace.streamed, coding=trace.coding, wants_model=trace.model is None
+            )
+        named = tap.id
+        is_done = tap.feed(piece, complete=complete)
+        if named is None and tap.id is not None:
+            self._name(trace, tap.id)
+        if is_done:
+            trace.tapped = False
+            trace.tap = None
+            if trace.model is None:
+                trace.model = tap.model
+
+    def _name(self, call: LiveCall, alias: str) -> None:
+        if alias != call.request_id and self._naming.usable(alias):
+            self._remember(call, alias)
 
     def ended(self, trace: Trace) -> None:
         """The call is over."""
         assert isinstance(trace, LiveCall)  # noqa: S101
         if not trace.remembered:
             self._remember(trace)
+        if trace.tapped:
+            # It was cut, or its reader left: what has come of it is all there is.
+            self.passed(trace, b"", complete=True)
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
@@ -255,10 +306,14 @@ class CallRecorder:
             what = f"{head.method.decode('ascii')} {path}" if path else "a request"
             logger.warning("Refused %s: %s", what, refusal.message)
 
-    def _remember(self, call: LiveCall) -> None:
+    def _remember(self, call: LiveCall, alias: str | None = None) -> None:
+        """Have a call remembered; or that it goes by an alias, too."""
         call.remembered = True
         try:
-            self._store.remember(call)
+            if alias is None:
+                self._store.remember(call)
+            else:
+                self._store.add_alias(call, alias)
         except Exception as error:  # noqa: BLE001  # whatever a store does, the call goes on; only its memory is lost
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
 

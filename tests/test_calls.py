@@ -15,11 +15,13 @@ from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
-from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
+from proxy.aliases import Naming
+from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
 from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
+from proxy.request_ids import fresh_ids
 from proxy.route_rules import rules_of
 from proxy.routing import resolve
 from proxy.stores.contract import Condition
@@ -51,6 +53,10 @@ CONTENT_PATHS = [
     b"/model/anthropic.claude/invoke-with-response-stream",
     b"/api/chat",
     b"/api/generate",
+    b"/v1/chat/completions/",
+    b"/v2/chat",
+    b"/v1/projects/p/locations/l/publishers/anthropic/models/claude:rawPredict",
+    b"/v1/projects/p/locations/l/publishers/anthropic/models/claude:streamRawPredict",
 ]
 OTHER_PATHS = [
     b"/",
@@ -63,6 +69,7 @@ OTHER_PATHS = [
     b"/v1/audio/transcriptions",
     b"/v1/audio/chat/completions",
     b"/v1/threads",
+    b"/v1/evals/eval_1/runs",
     b"/v1/threads/thread_1/messages",
     b"/v1/messages/count_tokens",
     b"/v1/messages/batches",
@@ -403,8 +410,12 @@ def test_words_that_are_routes_never_become_ids(bench: Bench) -> None:
 # -- which model
 
 
-def model_of(bench: Bench, body: bytes, *lines: bytes) -> object:
-    bench.ask("POST", "/v1/chat/completions", body, *(lines or (JSON,)))
+IMAGES = "/v1/images/generations"
+"""What is answered there names no model, and has no id of its own."""
+
+
+def model_of(bench: Bench, body: bytes, *lines: bytes, target: str = "/v1/chat/completions") -> object:
+    bench.ask("POST", target, body, *(lines or (JSON,)))
     return document(bench.get("/feedback"))["calls"][0]["model"]
 
 
@@ -454,13 +465,14 @@ def test_json_is_known_by_its_label(bench: Bench, label: bytes) -> None:
 
 
 def test_a_body_with_another_label_is_not_looked_at(bench: Bench) -> None:
-    assert model_of(bench, chat_body(), b"Content-Type: multipart/form-data; boundary=x") is None
+    label = b"Content-Type: multipart/form-data; boundary=x"
+    assert model_of(bench, chat_body(), label, target=IMAGES) is None
 
 
 def test_a_model_is_seen_in_a_body_up_to_64_kib_and_not_beyond(bench: Bench) -> None:
     room = 64 * 1024 - len(chat_body(pad=""))
-    assert model_of(bench, chat_body(pad="x" * room)) == "gpt-4o-mini"
-    assert model_of(bench, chat_body(pad="x" * (room + 1))) is None
+    assert model_of(bench, chat_body(pad="x" * room), target=IMAGES) == "gpt-4o-mini"
+    assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) is None
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1
 
@@ -677,6 +689,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         keys=keys,
         rules={},
         hooks=Hooks(id=True, url=True),
+        naming=Naming(),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
     )

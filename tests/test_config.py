@@ -115,6 +115,7 @@ def test_the_environment_overrides_the_file_and_flags_override_both(config: Path
 
 
 OWN_GATEWAY = {"HELICONE_PROXY_ROUTES__OWN__URL": "https://llm.example.test"}
+NO_HEADER = "must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none"
 TEXTS = {
     "server.host": ("::1,127.0.0.1", ("::1", "127.0.0.1")),
     "server.port": ("0", 0),
@@ -149,6 +150,7 @@ TEXTS = {
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
+    "feedback.message_id_header": ("X-Chat-Id", "X-Chat-Id"),
     "outbox.path": ("~/ratings.db", str(Path("~/ratings.db").expanduser())),
     "outbox.state_dir": ("/var/lib/helicone-proxy", "/var/lib/helicone-proxy"),
     "outbox.max_size_mib": ("1", 1),
@@ -431,6 +433,8 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
         ("feedback.timeout_seconds = 60.5", "must be 60 or less"),
         ("feedback.hold_seconds = 3601", "must be 3600 or less"),
         ("feedback.hold_seconds = -1", "must be 0 or more"),
+        ('feedback.message_id_header = "X Chat"', NO_HEADER),
+        ('feedback.message_id_header = "X-Chat:"', NO_HEADER),
         ("feedback.wait = 'stored'", "must be 'queued', 'accepted' or 'verified'"),
         ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
         ("calls.capacity = 0", "must be 1 or more"),

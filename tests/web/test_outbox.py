@@ -115,7 +115,7 @@ def test_what_waits_for_its_key_is_not_refused_and_retry_says_so(bench: Bench) -
         (b"x", 422, "invalid_rating"),
         (b"[]", 422, "invalid_rating"),
         (b'{"ids": []}', 422, "invalid_rating"),
-        (b'{"id": "x"}', 400, "bad_request"),
+        (b'{"id": "x"}', 404, "unknown_call"),
         (b'{"id": "%b"}' % UNKNOWN.encode(), 404, "unknown_rating"),
     ],
 )
