@@ -1,15 +1,19 @@
 """Which requests are let through to a gateway, as the relay asks for it."""
 
+from collections.abc import Iterable
+
 from proxy.guard import Guard
 from proxy.relay import refusals
 from proxy.relay.contract import Admit
 from proxy.relay.messages import RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Ways
+from proxy.routing import ResolvedRoute
 
 
-def admission(guard: Guard, ways: Ways, post_only: frozenset[str]) -> Admit:
-    """The guard's decision; where some ways take POST alone (`post_only` has their names), then that one."""
+def admission(guard: Guard, ways: Ways, routes: Iterable[ResolvedRoute]) -> Admit:
+    """The guard's decision; where some of the routes take POST alone, then that one."""
+    post_only = frozenset(route.name for route in routes if route.post_only)
 
     def guarded(head: RequestHead) -> Refusal | None:
         denial = guard.check(head.method.decode("ascii"), head.fields)

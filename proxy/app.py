@@ -36,11 +36,11 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, chart
+from proxy.network import Network, patience, ways_of
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, bracketed, system_resolve
-from proxy.relay.patience import Patience
 from proxy.relay.writes import Gatherer
+from proxy.route_rules import all_rules
 from proxy.routing import resolve
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
@@ -130,12 +130,12 @@ class Sidecar:
         self._pools = network.pools(names, self._gatherer, time.perf_counter)
         for pool in self._pools.values():
             self._resources.push_async_callback(pool.close)
-        charted = chart(self.routes, self._pools, None if key is None else key.text)
+        ways = ways_of(self.routes, self._pools)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules=charted.rules,
+            rules=all_rules(self.routes, None if key is None else key.text),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             wall_clock=time.time,
@@ -143,15 +143,15 @@ class Sidecar:
         )
         self._door = FrontDoor(
             gatherer=self._gatherer,
-            admit=admission(self._guard, charted.ways, charted.post_only),
-            route=charted.ways.find,
+            admit=admission(self._guard, ways, self.routes),
+            route=ways.find,
             observer=recorder,
             clock=time.perf_counter,
             make_local=await self._make_local(keys),
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
-            patience=_patience(settings),
+            patience=patience(settings),
             max_connections=self._max_connections(),
         )
 
@@ -319,18 +319,6 @@ class Sidecar:
         """Both planes have finished what they were at."""
         self._local_server.pre_shutdown()
         await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
-
-
-def _patience(settings: Settings) -> Patience:
-    """How long the relay waits for whom."""
-    return Patience(
-        head_seconds=settings.server.head_timeout_seconds,
-        body_seconds=settings.server.body_timeout_seconds,
-        idle_seconds=settings.server.idle_timeout_seconds,
-        unread_seconds=settings.server.unread_timeout_seconds,
-        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
-        silence_seconds=settings.upstream.silence_timeout_seconds,
-    )
 
 
 def _steady_time() -> float:

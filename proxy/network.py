@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,10 +14,11 @@ from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.names import NameCache
+from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
-from proxy.route_rules import RouteRules, rules_of
+from proxy.route_rules import realtime_name
 from proxy.routing import ResolvedRoute
 
 _API_CONNECTIONS = 8
@@ -50,9 +50,16 @@ class Network:
         except OSError as error:
             raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
 
-    def _proxy_for(self, url: str) -> str | None:
+    def proxy_for(self, url: str) -> str | None:
         """The proxy through which `url` is reached, if any: it may hold a password."""
         return proxy_for(url, self._environ) if self._settings.upstream.trust_env else None
+
+    def upstream(self, url: str) -> Upstream:
+        """Where that URL leads, and through which proxy."""
+        proxy = self.proxy_for(url)
+        return Upstream.from_url(
+            url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
+        )
 
     def pools(self, names: NameCache, gatherer: Gatherer, clock: Callable[[], float]) -> dict[str, Pool]:
         """Connections to each gateway, by its URL; that of the default route comes first."""
@@ -60,11 +67,9 @@ class Network:
         return {url: self._pool(url, dialer, gatherer, clock) for url in self._urls}
 
     def _pool(self, url: str, dialer: Dialer, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
-        limits, proxy = self._settings.upstream, self._proxy_for(url)
+        limits = self._settings.upstream
         return Pool(
-            upstream=Upstream.from_url(
-                url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
-            ),
+            upstream=self.upstream(url),
             dialer=dialer,
             gatherer=gatherer,
             clock=clock,
@@ -83,29 +88,28 @@ class Network:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
             # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
-            proxy=self._proxy_for(self._settings.helicone.resolved_api_url),
+            proxy=self.proxy_for(self._settings.helicone.resolved_api_url),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Charted:
-    """All ways up, and by the name of each what holds on it. `post_only`: those that take nothing else."""
+def patience(settings: Settings) -> Patience:
+    """How long the relay waits for whom."""
+    return Patience(
+        head_seconds=settings.server.head_timeout_seconds,
+        body_seconds=settings.server.body_timeout_seconds,
+        idle_seconds=settings.server.idle_timeout_seconds,
+        unread_seconds=settings.server.unread_timeout_seconds,
+        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
+        silence_seconds=settings.upstream.silence_timeout_seconds,
+    )
 
-    ways: Ways
-    rules: Mapping[str, RouteRules]
-    post_only: frozenset[str]
 
-
-def chart(routes: Sequence[ResolvedRoute], pools: Mapping[str, Pool], key: str | None) -> Charted:
-    """The ways that the routes make; the default one comes first. `key`: Helicone's, if one is configured."""
+def ways_of(routes: Sequence[ResolvedRoute], pools: Mapping[str, Pool]) -> Ways:
+    """The ways that the routes make; the default one comes first."""
     first, *others = (Way(route.name, route.path.encode(), pools[route.url]) for route in routes)
-    rules = {route.name: rules_of(route, key) for route in routes}
-    sessions = []
-    for route in routes:
-        if route.realtime_url is not None:
-            # No route has such a name.
-            name = f"{route.name} realtime"
-            sessions.append(Way(name, route.realtime_path.encode(), pools[route.realtime_url]))
-            rules[name] = rules_of(route, key, realtime=True)
-    post_only = frozenset(route.name for route in routes if route.post_only)
-    return Charted(Ways(first, others, sessions), rules, post_only)
+    sessions = [
+        Way(realtime_name(route), route.realtime_path.encode(), pools[route.realtime_url])
+        for route in routes
+        if route.realtime_url is not None
+    ]
+    return Ways(first, others, sessions)

@@ -1,6 +1,6 @@
 """What holds on one way up, besides where it leads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,6 +35,21 @@ class RouteRules:
     user: str | None = None
     session: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+
+
+def realtime_name(route: ResolvedRoute) -> str:
+    """The name of the way of its realtime sessions. No route has such a name."""
+    return f"{route.name} realtime"
+
+
+def all_rules(routes: Iterable[ResolvedRoute], key: str | None) -> dict[str, RouteRules]:
+    """What holds on every way up, by its name. `key`: Helicone's, if one is configured."""
+    rules = {}
+    for route in routes:
+        rules[route.name] = rules_of(route, key)
+        if route.realtime_url is not None:
+            rules[realtime_name(route)] = rules_of(route, key, realtime=True)
+    return rules
 
 
 def rules_of(route: ResolvedRoute, key: str | None, *, realtime: bool = False) -> RouteRules:
