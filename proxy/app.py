@@ -112,8 +112,10 @@ class Sidecar:
     async def _build(self) -> None:
         settings = self.settings
         log = settings.log
-        key = settings.helicone.api_key
-        keys = Keyring(None if key is None else key.text, helicone.fingerprint)
+        rules = {"default": route_rules(settings)}
+        api_urls = {each.api_url for each in rules.values()}
+        vendor = settings.helicone
+        keys = Keyring(vendor.own_key, helicone.fingerprint, vendor.url_for, api_urls)
         network = Network(settings, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
@@ -133,7 +135,7 @@ class Sidecar:
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules={"default": route_rules(settings)},
+            rules=rules,
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
@@ -174,13 +176,9 @@ class Sidecar:
         """Have a courier work on the outbox from now on."""
         settings, chance = self.settings.delivery, random.random
         session = await self._resources.enter_async_context(network.api_session())
-        api = HeliconeApi(
-            session,
-            self.settings.helicone.url_for,
-            timeout_seconds=self.settings.helicone.timeout_seconds,
-            wall_clock=time.time,
-        )
-        lanes = Lanes(Budget(settings.burst, settings.per_second), self.settings.helicone.url_for, chance)
+        timeout_seconds = self.settings.helicone.timeout_seconds
+        api = HeliconeApi(session, network.proxy_for, timeout_seconds=timeout_seconds, wall_clock=time.time)
+        lanes = Lanes(Budget(settings.burst, settings.per_second), chance)
         manner = Manner(Pace(settings.first_look_seconds), chance)
         errands = Errands(outbox, api, lanes, self._clock, manner)
         self._courier = courier = Courier(outbox, errands, keys, lanes, self._clock)

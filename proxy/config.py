@@ -30,7 +30,7 @@ from proxy.config_problems import (
     usable_key,
 )
 from proxy.config_sources import KEY_NAME, environment_name
-from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
+from proxy.helicone import API_URLS, DEFAULT_GATEWAY_URL, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -114,11 +114,21 @@ class Helicone:
     @property
     def resolved_api_url(self) -> str:
         """The API to post to under our own key: as set, else the one of the key's region."""
-        return self.url_for(self.api_key.text if self.api_key else None)
+        return self.url_for(self.own_key)
+
+    @property
+    def own_key(self) -> str | None:
+        """The configured key, if there is one."""
+        return self.api_key.text if self.api_key else None
 
     def url_for(self, key: str | None) -> str:
         """The API to post to under a key: as set, else the one of the key's region."""
         return self.api_url or api_url_for(key)
+
+    @property
+    def api_urls(self) -> tuple[str, ...]:
+        """Every API that `url_for` can give, that of our own key first."""
+        return (self.api_url,) if self.api_url else tuple(dict.fromkeys((self.resolved_api_url, *API_URLS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +291,11 @@ class Settings:
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
     log: Log = Log()
+
+    @property
+    def api_urls(self) -> tuple[str, ...]:
+        """Every API of Helicone's that a rating may go to."""
+        return self.helicone.api_urls
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ All problems are reported at once, each with where it stands; no message holds a
 mistyped key.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,7 +37,8 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     settings = filled(Settings(), values)
     problems = [problem for layer in layers for problem in layer.problems]
     problems.extend(_without_effect(settings, names))
-    problems.extend(_unusable_proxy(settings, environ))
+    if settings.upstream.trust_env:
+        problems.extend(_unusable_proxy((settings.routes.default.url, *settings.api_urls), environ))
     if problems:
         raise ConfigurationError(problems)
     return settings
@@ -90,14 +91,13 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
             yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"
 
 
-def _unusable_proxy(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Say that the environment names a proxy which is to be used, and cannot be."""
-    if settings.upstream.trust_env:
-        try:
-            for url in (settings.routes.default.url, settings.helicone.resolved_api_url):
-                proxy_for(url, environ)
-        except ValueError as error:
-            return [str(error)]
+def _unusable_proxy(urls: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """Say that the environment names a proxy which is to be used for one of these, and cannot be."""
+    try:
+        for url in urls:
+            proxy_for(url, environ)
+    except ValueError as error:
+        return [str(error)]
     return []
 
 

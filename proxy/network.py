@@ -36,7 +36,7 @@ class Network:
     def _trust(self) -> ssl.SSLContext | None:
         """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
         ca_file, gateway = self._settings.upstream.ca_file, self._settings.routes.default.url
-        urls = [gateway] if ca_file is None else [gateway, self._settings.helicone.resolved_api_url]
+        urls = [gateway] if ca_file is None else [gateway, *self._settings.api_urls]
         if not any(urlsplit(url).scheme == "https" for url in urls):
             return None
         try:
@@ -44,14 +44,14 @@ class Network:
         except OSError as error:
             raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
 
-    def _proxy_for(self, url: str) -> str | None:
+    def proxy_for(self, url: str) -> str | None:
         """The proxy through which `url` is reached, if any: it may hold a password."""
         return proxy_for(url, self._environ) if self._settings.upstream.trust_env else None
 
     def pool(self, names: NameCache, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
         """Connections to the gateway."""
         limits, url = self._settings.upstream, self._settings.routes.default.url
-        proxy = self._proxy_for(url)
+        proxy = self.proxy_for(url)
         return Pool(
             upstream=Upstream.from_url(
                 url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
@@ -68,13 +68,12 @@ class Network:
         )
 
     def api_session(self) -> aiohttp.ClientSession:
-        """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
+        """The one session for all APIs. No cookies: nothing of one rating may travel with the next."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
+            # No `trust_env`: that would read ~/.netrc, too. Each request says which proxy it takes.
             headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
-            # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
-            proxy=self._proxy_for(self._settings.helicone.resolved_api_url),
         )
 
 

@@ -13,6 +13,7 @@ class RouteRules:
     and `key_line` its line with our key; None where that may not go, or where there is none. `added`: lines for
     calls that come without such a header. `instead`: lines that go up whatever the app sent. Names are in lower
     case, and lines have their ends. `passes_raw`: whether Helicone hands audio and files on unread there.
+    `api_url`: the API that ratings of these calls go to; None for the default one.
     """
 
     route: str = "default"
@@ -21,3 +22,4 @@ class RouteRules:
     added: tuple[tuple[bytes, bytes], ...] = ()
     instead: tuple[tuple[bytes, bytes], ...] = ()
     passes_raw: bool = True
+    api_url: str | None = None

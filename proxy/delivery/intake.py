@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _KEY_FORGOTTEN = (
     "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
-    "The rating leaves as soon as a call is made with that key, or it is configured again."
+    "The rating leaves as soon as a call is made with that key on the same route, or it is configured again."
 )
 
 _IDS_AT_ONCE = 250
@@ -300,14 +300,8 @@ class Delivery:
             "oldest_age_seconds": None if depth.oldest_since is None else max(0.0, now - depth.oldest_since),
             "not_taking": why if now - failed_at < _NOT_TAKING_SECONDS else None,
             "last_success_at": tally.last_success_at,
-            "api_down": next((lane.breaker.reason for lane in self._lanes if lane.breaker.is_down), None),
-            "paused_keys": [
-                {"key": lane.fingerprint, "since": lane.pause.since, "reason": lane.pause.reason}
-                for lane in self._lanes
-                if lane.pause is not None
-            ],
             "keys_not_known": sorted(self._courier.without_key),
-            "keys_that_may_not_look": [lane.fingerprint for lane in self._lanes if not lane.may_look],
+            **self._lanes.description,
             **self._outbox.description,
         }
 
