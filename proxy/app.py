@@ -34,14 +34,14 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, route_rules
+from proxy.network import Network, patience, route_rules
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
-from proxy.relay.patience import Patience
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
+from proxy.route_rules import RouteRules
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
@@ -112,7 +112,7 @@ class Sidecar:
     async def _build(self) -> None:
         settings = self.settings
         log = settings.log
-        rules = {"default": route_rules(settings)}
+        rules = self._rules()
         api_urls = {each.api_url for each in rules.values()}
         vendor = settings.helicone
         keys = Keyring(vendor.own_key, helicone.fingerprint, vendor.url_for, api_urls)
@@ -144,16 +144,24 @@ class Sidecar:
         self._door = FrontDoor(
             gatherer=self._gatherer,
             admit=_admission(self._guard),
-            route=Ways(Way("default", b"", self._pool)).find,
+            route=self._ways(names).find,
             observer=recorder,
             clock=time.perf_counter,
             make_local=local,
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
-            patience=_patience(settings),
+            patience=patience(settings),
             max_connections=self._max_connections(),
         )
+
+    def _rules(self) -> Mapping[str, RouteRules]:
+        """What holds on each way up, by its name."""
+        return {"default": route_rules(self.settings)}
+
+    def _ways(self, names: NameCache) -> Ways:  # noqa: ARG002
+        """The ways up, each with a pool of its own."""
+        return Ways(Way("default", b"", self._pool))
 
     async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
         """What remembers calls, and whether it wants to know of their ends."""
@@ -311,18 +319,6 @@ class Sidecar:
         """Both planes have finished what they were at."""
         self._local_server.pre_shutdown()
         await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
-
-
-def _patience(settings: Settings) -> Patience:
-    """How long the relay waits for whom."""
-    return Patience(
-        head_seconds=settings.server.head_timeout_seconds,
-        body_seconds=settings.server.body_timeout_seconds,
-        idle_seconds=settings.server.idle_timeout_seconds,
-        unread_seconds=settings.server.unread_timeout_seconds,
-        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
-        silence_seconds=settings.upstream.silence_timeout_seconds,
-    )
 
 
 def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:

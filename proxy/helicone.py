@@ -77,14 +77,9 @@ def caller_key(fields: Mapping[bytes, bytes], path: bytes) -> str | None:
     return None
 
 
-def fingerprint(key: str, api_url: str | None = None) -> str:
-    """What may be kept and shown in a key's place: enough to tell keys apart, useless to anyone else.
-
-    `api_url`: the API that it is for, where that is not the one of its region: a key has one for each. No key
-    holds an end of line, so no other pair has the same text.
-    """
-    text = key if api_url is None else f"{key}\n{api_url}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def fingerprint(key: str) -> str:
+    """What may be kept and shown in a key's place: enough to tell keys apart, useless to anyone else."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 # --- which calls (worker/src/routers/openaiProxyRouter.ts) ------------------------------------------------

@@ -19,15 +19,15 @@ class Credential:
 class Keyring:
     """Gives the credential that belongs to a fingerprint, as long as its key has been seen in this process.
 
-    `fingerprint` makes one of a key, and of an API where that is not the default one; `url_for` says which the
-    default one is for a key. `api_urls` are those that there are, None being the default one: under the configured
+    `fingerprint` makes one of a key's text. `url_for` says which API is the default one for a key: its fingerprint
+    there is that of the key alone. `api_urls` are those that there are, None being the default one: under the configured
     key ratings leave for each of them.
     """
 
     def __init__(
         self,
         own: str | None,
-        fingerprint: Callable[[str, str | None], str],
+        fingerprint: Callable[[str], str],
         url_for: Callable[[str], str],
         api_urls: Iterable[str | None] = (),
     ) -> None:
@@ -39,7 +39,7 @@ class Keyring:
             self._own_at[api_url] = None if own is None else self._keep_own(own, api_url)
         self.own_fingerprint = self._own_at[None]
         """Of the configured key at the default API; None when there is no such key."""
-        self._fingerprints: OrderedDict[tuple[str, str | None], str] = OrderedDict()
+        self._fingerprints: OrderedDict[str, str] = OrderedDict()
         self._seen: dict[str, Credential] = {}
         self.on_new: Callable[[str], None] = lambda _: None
         """Told the fingerprint of a credential that has come up."""
@@ -48,13 +48,14 @@ class Keyring:
         return f"<Keyring {self.own_fingerprint or 'no key of its own'}, {len(self._seen)} seen>"
 
     def _keep_own(self, key: str, api_url: str | None) -> str:
-        fingerprint = self._fingerprint(key, self._if_other(key, api_url))
+        fingerprint = self._fingerprint(self._both(key, api_url))
         self._own[fingerprint] = Credential(key, api_url or self._url_for(key))
         return fingerprint
 
-    def _if_other(self, key: str, api_url: str | None) -> str | None:
-        """That API, if it is not the default one, which may be spelt out."""
-        return None if api_url is None or api_url == self._url_for(key) else api_url
+    def _both(self, key: str, api_url: str | None) -> str:
+        """One text for a key and an API: the key where that is the default one, which may be spelt out. No key
+        holds an end of line, so no other pair has the same text."""
+        return key if api_url is None or api_url == self._url_for(key) else f"{key}\n{api_url}"
 
     def own_fingerprint_at(self, api_url: str | None) -> str | None:
         """Of the configured key at that API, one of those given at the start; None: the default one."""
@@ -62,17 +63,15 @@ class Keyring:
 
     def remember(self, key: str, api_url: str | None = None) -> str:
         """Keep an app's own key for that API; None: the default one. Gives the fingerprint."""
-        if api_url is not None:
-            api_url = self._if_other(key, api_url)
-        pair = (key, api_url)
-        known = self._fingerprints.get(pair)
+        both = key if api_url is None else self._both(key, api_url)
+        known = self._fingerprints.get(both)
         if known is not None:
-            self._fingerprints.move_to_end(pair)
+            self._fingerprints.move_to_end(both)
             return known
         if len(self._fingerprints) >= _CAPACITY:
             _, oldest = self._fingerprints.popitem(last=False)
             del self._seen[oldest]
-        self._fingerprints[pair] = fingerprint = self._fingerprint(key, api_url)
+        self._fingerprints[both] = fingerprint = self._fingerprint(both)
         self._seen[fingerprint] = Credential(key, api_url or self._url_for(key))
         self.on_new(fingerprint)
         return fingerprint

@@ -14,6 +14,7 @@ from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.names import NameCache
+from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.writes import Gatherer
 from proxy.route_rules import RouteRules
@@ -75,6 +76,18 @@ class Network:
             # No `trust_env`: that would read ~/.netrc, too. Each request says which proxy it takes.
             headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
         )
+
+
+def patience(settings: Settings) -> Patience:
+    """How long the relay waits for whom."""
+    return Patience(
+        head_seconds=settings.server.head_timeout_seconds,
+        body_seconds=settings.server.body_timeout_seconds,
+        idle_seconds=settings.server.idle_timeout_seconds,
+        unread_seconds=settings.server.unread_timeout_seconds,
+        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
+        silence_seconds=settings.upstream.silence_timeout_seconds,
+    )
 
 
 def route_rules(settings: Settings) -> RouteRules:

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -715,6 +716,11 @@ def test_a_proxy_that_is_to_be_used_and_cannot_be_is_a_problem(proxy: str, expec
     local = {"routes.default.url": "http://127.0.0.1:1", "upstream.trust_env": "true"}
     assert problems(environ=environ, flags=local) == [said]
     assert load(environ=environ).upstream.trust_env is False
+    # Apps may send keys of the other region.
+    environ["NO_PROXY"] = urlsplit(api_url_for(None)).netloc
+    assert problems(environ=environ, flags=local) == [said]
+    environ["NO_PROXY"] += "," + urlsplit(api_url_for("sk-helicone-eu-a")).netloc
+    assert load(environ=environ, flags=local).upstream.trust_env is True
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class Office:
         self.api = Api()
         self.clock = Clock(time.time, time.monotonic, speed=speed)
         self.outbox = outbox
-        keys = Keyring("a", lambda key, _: key, lambda _: "https://api.test")
+        keys = Keyring("a", lambda key: key, lambda _: "https://api.test")
         keys.remember("b")
         chances = itertools.cycle((0.1, 0.5, 0.9))
         lanes = Lanes(budget, lambda: next(chances))

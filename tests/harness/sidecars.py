@@ -46,10 +46,11 @@ class RunningSidecar:
         environ: Mapping[str, str] = MappingProxyType({}),
         *,
         clock: Clock | None = None,
+        make: type[Sidecar] = Sidecar,
     ) -> None:
         self._loop = loop
         self._log = io.StringIO()
-        self.sidecar = loop.call(lambda: Sidecar(settings, environ=environ, log=self._log, clock=clock))
+        self.sidecar = loop.call(lambda: make(settings, environ=environ, log=self._log, clock=clock))
         self._clients: list[Client] = []
         self._stopping: Future[None] | None = None
 
