@@ -19,9 +19,9 @@ class Credential:
 class Keyring:
     """Gives the credential that belongs to a fingerprint, as long as its key has been seen in this process.
 
-    `fingerprint` makes one of a key's text. `url_for` says which API is the default one for a key: its fingerprint
-    there is that of the key alone. `api_urls` are those that there are, None being the default one: under the configured
-    key ratings leave for each of them.
+    `fingerprint` makes one of a text. `url_for` says which API is the default one for a key: for that one it is the
+    key's alone. `api_urls` are those that there are, None being the default one: ratings under the configured key
+    leave for each of them.
     """
 
     def __init__(
