@@ -19,7 +19,7 @@ class Credential:
 class Keyring:
     """Gives the credential that belongs to a fingerprint, as long as its key has been seen in this process.
 
-    `fingerprint` makes one of a text. `url_for` says which API is the default one for a key: for that one it is the
+    `fingerprint` makes one of a text. `url_for` says which API is the default one for a key: for that it is the
     key's alone. `api_urls` are those that there are, None being the default one: ratings under the configured key
     leave for each of them.
     """

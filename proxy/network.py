@@ -49,14 +49,18 @@ class Network:
         """The proxy through which `url` is reached, if any: it may hold a password."""
         return proxy_for(url, self._environ) if self._settings.upstream.trust_env else None
 
+    def upstream(self, url: str) -> Upstream:
+        """Where that URL leads, and through which proxy."""
+        proxy = self.proxy_for(url)
+        return Upstream.from_url(
+            url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
+        )
+
     def pool(self, names: NameCache, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
         """Connections to the gateway."""
-        limits, url = self._settings.upstream, self._settings.routes.default.url
-        proxy = self.proxy_for(url)
+        limits = self._settings.upstream
         return Pool(
-            upstream=Upstream.from_url(
-                url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
-            ),
+            upstream=self.upstream(self._settings.routes.default.url),
             dialer=Dialer(names),
             gatherer=gatherer,
             clock=clock,

@@ -1,18 +1,23 @@
 """`helicone-proxy check`: is the configuration fine?"""
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
 import click
 
-from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
+from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
+from proxy.connecting import Finding, explore
 
 
 @click.command()
 @setting_options
-def check(config_file: Path | None, **flags: Flag) -> None:
+@click.option("--connect", is_flag=True, help="Try each gateway, and Helicone's API with the key, too.")
+def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     """Check the configuration, and start nothing."""
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
@@ -24,3 +29,16 @@ def check(config_file: Path | None, **flags: Flag) -> None:
     )
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")
+    if connect:
+        with sentences_instead_of_tracebacks():
+            findings = asyncio.run(_connect(settings))
+        for finding in findings:
+            click.echo(str(finding))
+        if not all(finding.is_fine for finding in findings):
+            sys.exit(EXIT_FAILED)
+
+
+async def _connect(settings: Settings) -> list[Finding]:
+    """What comes of trying all that calls and ratings go to."""
+    routes = [("default", settings.routes.default.url)]
+    return await explore(settings, os.environ, routes, [settings.helicone.resolved_api_url])

@@ -57,7 +57,7 @@ LAYERS = (
         "proxy.saving",
     ),
     ("proxy.network", "proxy.web.*"),
-    ("proxy.app",),
+    ("proxy.app", "proxy.connecting"),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
 )
