@@ -157,7 +157,9 @@ def _unreachable(error: aiohttp.ClientError, base_url: str) -> HeliconeError:
     elif isinstance(error, aiohttp.ClientConnectorError):
         why = of_failure(error.os_error)
     elif isinstance(error, aiohttp.ClientResponseError):
-        return HeliconeBroke(f"What answers at {base_url} does not speak HTTP as Helicone's API does.")
+        return HeliconeBroke(
+            f"The connection to Helicone's API at {base_url} broke: what answers there does not speak HTTP."
+        )
     else:
         return HeliconeBroke(
             f"The connection to Helicone's API at {base_url} broke ({type(error).__name__})."

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -51,8 +50,7 @@ class Explorer:
         if self._key is None:
             return await self._dial(self._network.upstream(url), "Helicone's API", _NO_KEY)
         try:
-            # Of a call that there is not: nothing is read, and nothing changes.
-            await self._api.look([str(uuid.uuid4())], Credential(self._key, url))
+            await self._api.look([_NO_CALL], Credential(self._key, url))
         except HeliconeError as error:
             return Finding(is_fine=False, sentence=f"{error.message}{_asked(error.message, url)}")
         return Finding(
@@ -78,6 +76,8 @@ class Explorer:
         return Finding(is_fine=True, sentence=f"{what} {upstream.way} ({more}) can be reached{tls}.")
 
 
+_NO_CALL = "00000000-0000-4000-8000-000000000000"
+"""A look for it reads nothing and changes nothing."""
 _NO_KEY = "asked nothing, since no key is configured: HELICONE_API_KEY"
 
 

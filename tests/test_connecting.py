@@ -246,7 +246,7 @@ def test_an_api_that_is_none_is_told(
     )
     ssh = scope.enter_context(ScriptedUpstream(answering(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")))
     assert str(at_the_api(loop, ssh.url, standin)) == (
-        f"Wrong: What answers at {ssh.url} does not speak HTTP as Helicone's API does."
+        f"Wrong: The connection to Helicone's API at {ssh.url} broke: what answers there does not speak HTTP."
     )
     page = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"hi"
     website = scope.enter_context(ScriptedUpstream(answering(page)))

@@ -329,7 +329,6 @@ def refused(status: int, said: str = "", key: str = KEY, **headers: str) -> Heli
     ("status", "said"),
     [
         (401, '{"error":"No API key found","trace":"isAuthenticated.error"}'),
-        (401, '{"error":null,"trace":"isAuthenticated.error"}'),
         (403, ""),
         (400, "Invalid token."),
     ],
@@ -342,6 +341,14 @@ def test_a_refused_key_names_key_permission_and_region(status: int, said: str) -
     assert "not European" in error.message
     assert "a European key" in refused(status, said, EU_KEY).message
     assert "canaryx" not in error.message + refused(status, said, EU_KEY).message
+
+
+@pytest.mark.parametrize("said", ['{"error":null,"trace":"isAuthenticated.error"}', '{ "error" : null }'])
+def test_a_key_that_may_only_read_is_told_so(said: str) -> None:
+    error = refused(401, said)
+    assert type(error) is HeliconeUnauthorized
+    assert f"{URL} knows it, and it may not write." in error.message
+    assert "region" not in error.message
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
-from proxy.connecting import Finding, explore
+from proxy.connecting import explore
 
 
 @click.command()
@@ -31,14 +31,15 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
         click.echo(f"Note: {said}")
     if connect:
         with sentences_instead_of_tracebacks():
-            findings = asyncio.run(_connect(settings))
-        for finding in findings:
-            click.echo(str(finding))
-        if not all(finding.is_fine for finding in findings):
+            all_is_fine = asyncio.run(_connect(settings))
+        if not all_is_fine:
             sys.exit(EXIT_FAILED)
 
 
-async def _connect(settings: Settings) -> list[Finding]:
-    """What comes of trying all that calls and ratings go to."""
+async def _connect(settings: Settings) -> bool:
+    """Try all that calls and ratings go to, and tell what comes of it. Gives whether all is fine."""
     routes = [("default", settings.routes.default.url)]
-    return await explore(settings, os.environ, routes, [settings.helicone.resolved_api_url])
+    findings = await explore(settings, os.environ, routes, [settings.helicone.resolved_api_url])
+    for finding in findings:
+        click.echo(str(finding))
+    return all(finding.is_fine for finding in findings)
