@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
@@ -17,6 +17,7 @@ import platformdirs
 from aiohttp import web
 
 from proxy import helicone, open_files
+from proxy.admission import admission
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
@@ -34,14 +35,11 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, patience, route_rules
+from proxy.network import Network, chart, patience
 from proxy.relay.front_door import FrontDoor, MakeLocal
-from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
-from proxy.relay.refusals import Refusal
-from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
-from proxy.route_rules import RouteRules
+from proxy.routing import resolve
 from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
@@ -77,6 +75,7 @@ class Sidecar:
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
+        self.routes = resolve(settings)
         self._environ = environ
         self._log_stream = log
         self._clock = clock or Clock(time.time, _steady_time)
@@ -85,7 +84,7 @@ class Sidecar:
         self._servers: list[asyncio.Server] = []
 
     def __repr__(self) -> str:
-        return f"<Sidecar for {self.settings.routes.default.url}>"
+        return f"<Sidecar for {', '.join(route.url for route in self.routes)}>"
 
     async def __aenter__(self) -> Self:
         sockets = listen(self.settings.server.host, self.settings.server.port)
@@ -112,11 +111,9 @@ class Sidecar:
     async def _build(self) -> None:
         settings = self.settings
         log = settings.log
-        rules = self._rules()
-        api_urls = {each.api_url for each in rules.values()}
-        vendor = settings.helicone
+        vendor, api_urls = settings.helicone, {route.api_url for route in self.routes}
         keys = Keyring(vendor.own_key, helicone.fingerprint, vendor.url_for, api_urls)
-        network = Network(settings, self._environ)
+        network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
         self._store, readers = await self._make_store(outbox)
@@ -129,13 +126,15 @@ class Sidecar:
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         names = NameCache(system_resolve, time.monotonic)
         self._resources.push_async_callback(names.close)
-        self._pool = network.pool(names, self._gatherer, time.perf_counter)
-        self._resources.push_async_callback(self._pool.close)
+        self._pools = network.pools(names, self._gatherer, time.perf_counter)
+        for pool in self._pools.values():
+            self._resources.push_async_callback(pool.close)
+        charted = chart(self.routes, self._pools, vendor.own_key)
         self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules=rules,
+            rules=charted.rules,
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             wall_clock=time.time,
             on_end=self._journal.add,
@@ -143,8 +142,8 @@ class Sidecar:
         local = await self._make_local(keys)
         self._door = FrontDoor(
             gatherer=self._gatherer,
-            admit=_admission(self._guard),
-            route=self._ways(names).find,
+            admit=admission(self._guard, charted.ways, charted.post_only),
+            route=charted.ways.find,
             observer=recorder,
             clock=time.perf_counter,
             make_local=local,
@@ -154,14 +153,6 @@ class Sidecar:
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
-
-    def _rules(self) -> Mapping[str, RouteRules]:
-        """What holds on each way up, by its name."""
-        return {"default": route_rules(self.settings)}
-
-    def _ways(self, names: NameCache) -> Ways:  # noqa: ARG002
-        """The ways up, each with a pool of its own."""
-        return Ways(Way("default", b"", self._pool))
 
     async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
         """What remembers calls, and whether it wants to know of their ends."""
@@ -222,7 +213,8 @@ class Sidecar:
         """As configured, or as many as this process may have open files for."""
         wanted, upstream = self.settings.server.max_connections, self.settings.upstream
         allowed = open_files.raise_limit()
-        possible = open_files.connections(allowed, besides=upstream.max_idle_connections)
+        idle = upstream.max_idle_connections * len(self._pools)
+        possible = open_files.connections(allowed, besides=idle)
         if possible >= wanted:
             return wanted
         logger.warning(
@@ -246,11 +238,11 @@ class Sidecar:
                 calls=self._call_metrics,
                 refusals=self._recorder.refusals,
                 # The door is built last, since it hands connections over to what is built here.
-                readings=readings(self._pool, self._store, self._gatherer, lambda: self._door),
+                readings=readings([*self._pools.values()], self._store, self._gatherer, lambda: self._door),
                 catch_up=self._journal.flush,
             ),
             open_calls=lambda: self._gatherer.open_calls,
-            upstream=self.settings.routes.default.url,
+            routes=self.routes,
             api_url=self.settings.helicone.resolved_api_url,
             started=time.perf_counter(),
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
@@ -319,16 +311,6 @@ class Sidecar:
         """Both planes have finished what they were at."""
         self._local_server.pre_shutdown()
         await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
-
-
-def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:
-    """The guard's decision as the relay asks for it."""
-
-    def admit(head: RequestHead) -> Refusal | None:
-        denial = guardian.check(head.method.decode("ascii"), head.fields)
-        return None if denial is None else Refusal(denial.status, denial.code, denial.message)
-
-    return admit
 
 
 def _steady_time() -> float:

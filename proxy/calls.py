@@ -124,8 +124,8 @@ class LiveCall(Trace):
             )
         if not self.id_is_known:
             return (
-                "The app sent a Helicone-Request-Id that is no UUID of version 1 to 5; Helicone replaces such an "
-                "id by one of its own and did not say which."
+                "Helicone has it under an id of its own, and did not say which: that gateway makes its ids "
+                "itself, or the app's Helicone-Request-Id is no UUID of version 1 to 5."
             )
         return None
 
@@ -185,6 +185,9 @@ class CallRecorder:
             own = helicone.valid_request_id(sent_id.decode("latin-1"))
             call.id_is_known = own is not None
             call.request_id = own or next(self._ids).decode()
+        if rules.ignores_ids:
+            # Until its answer says which it is.
+            call.id_is_known = False
         self._settle_key(call, head, rules)
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)

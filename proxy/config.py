@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from proxy.config_kinds import (
+    ANY_NAME,
     Secret,
     choice,
     declared_settings,
     seconds,
+    sections,
     setting,
     text,
     texts,
@@ -20,7 +22,6 @@ from proxy.config_problems import (
     IN_MEMORY,
     LOOPBACKS,
     allowed_host,
-    base_url,
     ca_bundle,
     database_path,
     each_once,
@@ -29,13 +30,15 @@ from proxy.config_problems import (
     listen_hosts,
     usable_key,
 )
+from proxy.config_routes import DEFAULT, URL, Route
 from proxy.config_sources import KEY_NAME, environment_name
-from proxy.helicone import API_URLS, DEFAULT_GATEWAY_URL, api_url_for
+from proxy.helicone import API_URLS, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "server.host": "--host",
         "server.port": "--port",
+        "routes": "--route",
         "routes.default.url": "--upstream",
         "outbox.state_dir": "--state-dir",
         "helicone.api_url": "--api-url",
@@ -43,7 +46,6 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_URL: Final = text(base_url, "URL")
 _SECONDS: Final = seconds()
 _AT_LEAST_ONE: Final = whole(least=1)
 
@@ -75,28 +77,6 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
-    """One way up."""
-
-    url: str = setting(
-        _URL, DEFAULT_GATEWAY_URL, "The gateway that calls go to; a path in it is put before theirs."
-    )
-    helicone: bool | None = setting(
-        truth(),
-        None,
-        "Set it to true where the URL is a Helicone gateway under a name of your own, "
-        "so that the Helicone key may go there.",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Routes:
-    """The ways up; this version has one."""
-
-    default: Route = Route()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Helicone:
     """Helicone's API, which takes the ratings."""
 
@@ -107,7 +87,7 @@ class Helicone:
         "and ratings of those calls leave under it.",
     )
     api_url: str | None = setting(
-        _URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."
+        URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."
     )
     timeout_seconds: float = setting(_SECONDS, 10, "How long a rating waits for Helicone's API.")
 
@@ -154,10 +134,10 @@ class Upstream:
     max_connections: int = setting(
         _AT_LEAST_ONE,
         10_000,
-        "How many connections to the gateway may be open; calls above that wait for a free one.",
+        "How many connections to a gateway may be open; calls above that wait for a free one.",
     )
     max_idle_connections: int = setting(
-        whole(least=0), 256, "How many unused connections to the gateway are kept."
+        whole(least=0), 256, "How many unused connections to a gateway are kept."
     )
     trust_env: bool = setting(
         truth(), False, "Go through the proxy that HTTPS_PROXY names, except to the hosts in NO_PROXY."
@@ -281,7 +261,7 @@ class Settings:
     """All settings. Made by `load_settings`, which checks them; its sections do not."""
 
     server: Server = Server()
-    routes: Routes = Routes()
+    routes: Mapping[str, Route] = sections(Route, DEFAULT)
     helicone: Helicone = Helicone()
     upstream: Upstream = Upstream()
     calls: Calls = Calls()
@@ -291,11 +271,6 @@ class Settings:
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
     log: Log = Log()
-
-    @property
-    def api_urls(self) -> tuple[str, ...]:
-        """Every API of Helicone's that a rating may go to."""
-        return self.helicone.api_urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +291,7 @@ def describe_settings() -> list[SettingDoc]:
         SettingDoc(
             key=key,
             environment=environment_name(key),
-            flag=FLAGS.get(key),
+            flag=FLAGS.get(key.replace(ANY_NAME, DEFAULT)),
             type=declared.kind.name,
             default=declared.default,
             sentence=declared.sentence,

@@ -3,8 +3,9 @@
 A kind says what is wrong with a value as the end of a sentence, "server.port: must be a whole number".
 """
 
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from json import loads
 from types import MappingProxyType
@@ -58,25 +59,92 @@ def setting(kind: Kind[T], default: D, sentence: str) -> T | D:
     return field(default=default, metadata={"setting": Setting(kind, default, sentence)})
 
 
-def declared_settings(
-    section: "DataclassInstance | type[DataclassInstance]", prefix: str = ""
-) -> dict[str, Setting]:
-    """Give every setting of a section and of those in it, by dotted key, in the order of the declaration."""
+def sections(kind: "type[S]", first: str) -> Mapping[str, S]:
+    """Declare a table of sections of one kind, by name; the one named `first` is always there."""
+    return field(default_factory=lambda: {first: kind()}, metadata={"sections": kind})
+
+
+ANY_NAME: Final = "<name>"
+"""In a dotted key: it speaks of every section of a table of them."""
+_SECTION_NAME: Final = re.compile(r"(?![sp]k-)[a-z][a-z0-9-]{0,39}")
+"""No key in a name's place: it would be shown."""
+
+
+class Declared(Mapping[str, Setting]):
+    """Every setting by dotted key, in the order of the declaration.
+
+    A setting of every section of a table stands there once, as `routes.<name>.url`, and is found by each name that
+    a section can have.
+    """
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        self._settings = settings
+        self._tables = {key.partition(f".{ANY_NAME}.")[0] for key in settings if ANY_NAME in key}
+
+    def __getitem__(self, key: str) -> Setting:
+        return self._settings[self.general(key)]
+
+    def general(self, key: str) -> str:
+        """The key as it is declared."""
+        table, _, rest = key.partition(".")
+        name, dot, last = rest.partition(".")
+        is_special = dot and self.is_section_name(f"{table}.{name}")
+        return f"{table}.{ANY_NAME}.{last}" if is_special else key
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+    def is_section_name(self, key: str) -> bool:
+        """Whether `key` can name a section of a table of them."""
+        table, _, name = key.partition(".")
+        return table in self._tables and _SECTION_NAME.fullmatch(name) is not None
+
+    def is_section(self, key: str) -> bool:
+        """Whether settings lie below `key`."""
+        return self.is_section_name(key) or any(each.startswith(f"{key}.") for each in self)
+
+    def spelled(self, name: str) -> list[str]:
+        """The keys, as they are for a section of that name."""
+        return [key.replace(ANY_NAME, name) for key in self]
+
+
+def declared_settings(section: "type[DataclassInstance]") -> Declared:
+    """Give every setting of a section and of those in it."""
+    return Declared(_declared(section, ""))
+
+
+def _declared(section: "DataclassInstance | type[DataclassInstance]", prefix: str) -> dict[str, Setting]:
     settings: dict[str, Setting] = {}
     for each in fields(section):
         key, inner = prefix + each.name, each.default
-        declared = each.metadata.get("setting")
-        settings |= {key: declared} if declared else declared_settings(inner, f"{key}.")  # type: ignore[arg-type]
+        if declared := each.metadata.get("setting"):
+            settings[key] = declared
+        elif kind := each.metadata.get("sections"):
+            settings |= _declared(kind, f"{key}.{ANY_NAME}.")
+        else:
+            settings |= _declared(inner, f"{key}.")  # type: ignore[arg-type]
     return settings
 
 
 def filled(section: S, values: Mapping[str, object], prefix: str = "") -> S:
     """Give a section with `values`, which are accepted ones by dotted key, in place of its own."""
-    given = {}
+    given: dict[str, Any] = {}
     for each in fields(section):
         key, inner = prefix + each.name, getattr(section, each.name)
-        given[each.name] = values.get(key, inner) if each.metadata else filled(inner, values, f"{key}.")
+        if kind := each.metadata.get("sections"):
+            known = {name: inner.get(name) or kind() for name in (*inner, *_names_below(key, values))}
+            given[each.name] = {name: filled(one, values, f"{key}.{name}.") for name, one in known.items()}
+        else:
+            given[each.name] = values.get(key, inner) if each.metadata else filled(inner, values, f"{key}.")
     return replace(section, **given)
+
+
+def _names_below(key: str, values: Mapping[str, object]) -> list[str]:
+    """The sections of the table `key` that values speak of; one may be there without a setting."""
+    return [each.split(".")[1] for each in values if each.startswith(f"{key}.")]
 
 
 # --- kinds ------------------------------------------------------------------------------------------------

@@ -5,17 +5,18 @@ mistyped key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from proxy.config import FLAGS, Server, Settings
+from proxy.config import FLAGS, Settings
 from proxy.config_kinds import declared_settings, filled
 from proxy.config_problems import IN_MEMORY
-from proxy.config_sources import checked, from_environment, from_file, from_flags
+from proxy.config_routes import with_environment
+from proxy.config_sources import Layer, checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
-from proxy.guard import canonical_host, is_always_allowed
-from proxy.helicone import is_gateway_host
-from proxy.outbound import named_proxy, proxy_for
+from proxy.outbound import proxy_for
+from proxy.route_problems import route_advice, route_problems, why_no_upstream
+from proxy.routing import everywhere
 
 
 def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -24,43 +25,45 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     Raises ConfigurationError with all problems at once, those of overridden values included.
     """
     declared = declared_settings(Settings)
-    layers = [
-        checked(layer, declared)
-        for layer in (
-            from_file(file, declared),
-            from_environment(environ, declared),
-            from_flags(flags, FLAGS, declared),
-        )
+    given = [
+        from_file(file, declared),
+        from_environment(environ, declared),
+        from_flags(flags, FLAGS, declared),
     ]
+    layers = [_with_environment(checked(layer, declared), environ) for layer in given]
+    lost = {
+        key
+        for before, after in zip(given, layers, strict=True)
+        for key in before.values.keys() - after.values
+    }
     values = {key: value for layer in layers for key, value in layer.values.items()}
     names = {key: layer.name(key) for layer in layers for key in layer.values}
     settings = filled(Settings(), values)
     problems = [problem for layer in layers for problem in layer.problems]
     problems.extend(_without_effect(settings, names))
+    problems.extend(route_problems(settings, names, lost))
     if settings.upstream.trust_env:
-        problems.extend(_unusable_proxy((settings.routes.default.url, *settings.api_urls), environ))
+        problems.extend(_unusable_proxy(everywhere(settings), environ))
     if problems:
         raise ConfigurationError(problems)
     return settings
 
 
+def _with_environment(layer: Layer, environ: Mapping[str, str]) -> Layer:
+    """Put into headers what they take from the environment."""
+    values, problems = dict(layer.values), list(layer.problems)
+    for key, value in layer.values.items():
+        if key.endswith(".headers") and isinstance(value, tuple):
+            try:
+                values[key] = with_environment(value, environ)
+            except* ValueError as wrong:
+                problems += [f"{layer.name(key)}: {error}" for error in wrong.exceptions]
+    return replace(layer, values=values, problems=problems)
+
+
 def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """What is worth saying of a configuration that can be used: most likely something else was meant."""
-    route = settings.routes.default
-    host = _host_of(route.url)
-    said = []
-    if not (route.helicone or is_gateway_host(host) or is_always_allowed(host)):
-        said.append(
-            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
-            "own, set helicone = true in [routes.default]; if it is not, its calls cannot be rated."
-        )
-    if is_gateway_host(host) and urlsplit(route.url).path.endswith("/v1"):
-        said.append("The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1.")
-    if not settings.upstream.trust_env and (proxy := named_proxy(route.url, environ)) is not None:
-        said.append(
-            f"{proxy.name} is set, and is not used: calls go to {host} directly. If they have to go through "
-            "that proxy, set trust_env = true in [upstream]."
-        )
+    said = list(route_advice(settings, environ))
     if settings.outbox.path == IN_MEMORY:
         said.append(
             "Ratings are kept in memory only: those that have not arrived are lost when the sidecar ends. Leave "
@@ -71,11 +74,6 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:
     """Say which settings, each fine by itself, do nothing or harm beside the others."""
-    route = settings.routes.default
-    host = _host_of(route.url)
-    if route.helicone is not None and (is_gateway_host(host) or is_always_allowed(host)):
-        name = names["routes.default.helicone"]
-        yield f"{name}: has no effect: the Helicone key may go to that host anyway"
     if "outbox.state_dir" in names and settings.outbox.path is not None:
         yield f"{names['outbox.state_dir']}: has no effect beside path, which names the file itself"
     if settings.calls.persist and settings.outbox.path == IN_MEMORY:
@@ -83,12 +81,9 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
     limits, idle = settings.upstream, "upstream.max_idle_connections"
     if idle in names and limits.max_idle_connections > limits.max_connections:
         yield f"{names[idle]}: has no effect above max_connections: no more than those are open"
-    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
-        if url is not None and urlsplit(url).scheme == "http" and is_gateway_host(_host_of(url)):
-            yield f"{names[key]}: must begin with https:// there, or keys would go in clear text"
-    for key, url in (("routes.default.url", route.url), ("helicone.api_url", settings.helicone.api_url)):
-        if url is not None and _is_own_address(url, settings.server):
-            yield f"{names[key]}: is the sidecar's own address; it must lead to Helicone"
+    url = settings.helicone.api_url
+    if url is not None and (why := why_no_upstream(url, settings.server)) is not None:
+        yield f"{names['helicone.api_url']}: {why}"
 
 
 def _unusable_proxy(urls: Iterable[str], environ: Mapping[str, str]) -> list[str]:
@@ -99,13 +94,3 @@ def _unusable_proxy(urls: Iterable[str], environ: Mapping[str, str]) -> list[str
     except ValueError as error:
         return [str(error)]
     return []
-
-
-def _is_own_address(url: str, server: Server) -> bool:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return port == server.port and _host_of(url) in {"localhost", *server.host}
-
-
-def _host_of(url: str) -> str:
-    return canonical_host(urlsplit(url).netloc.encode()) or ""

@@ -4,14 +4,16 @@ So every problem names its source, and the problems of a layer show although a l
 `declared` is everywhere the table of `declared_settings`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
 from typing import Final
 
-from proxy.config_kinds import Setting
+from proxy.config_kinds import Declared
 from proxy.config_problems import no_setting, read_toml, shown, suggestions
+from proxy.config_routes import DEFAULT
 from proxy.errors import ConfigurationError
 
 ENV_PREFIX: Final = "HELICONE_PROXY_"
@@ -21,7 +23,8 @@ KEY_NAME: Final = "HELICONE_API_KEY"
 CLIENT_URL_NAME: Final = "HELICONE_PROXY_URL"
 """Where `rate` and `recent` find a running sidecar: the client's business, no setting of the server."""
 
-Declared = Mapping[str, Setting]
+A_NAME: Final = "a route's name is up to 40 of a-z, 0-9 and -, begins with a letter, and is no key"
+_IN_A_TABLE: Final = re.compile(r"(?P<table>[A-Z]+)__(?P<name>.+)__(?P<setting>[A-Z_]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Layer:
 
 def environment_name(key: str) -> str:
     """Give the environment variable of a dotted key."""
-    return ENV_PREFIX + key.upper().replace(".", "__")
+    return ENV_PREFIX + key.upper().replace(".", "__").replace("-", "_")
 
 
 def from_file(file: Path | None, declared: Declared) -> Layer:
@@ -48,7 +51,7 @@ def from_file(file: Path | None, declared: Declared) -> Layer:
     except ConfigurationError as error:
         return replace(layer, problems=error.problems)
     for key, value in _flattened(table, declared):
-        if key in declared:
+        if key in declared or (value == {} and declared.is_section_name(key)):
             layer.values[key] = value
         else:
             layer.problems.append(f"{file}: {shown(key)}: {_no_key(key, declared)}")
@@ -58,29 +61,73 @@ def from_file(file: Path | None, declared: Declared) -> Layer:
 def from_environment(environ: Mapping[str, str], declared: Declared) -> Layer:
     """Read the environment; an empty value counts as not set."""
     given = {name.upper(): text for name, text in environ.items() if text}
-    names = {key: environment_name(key) for key in declared}
-    keys = {name: key for key, name in names.items()}
+    keys = {environment_name(key): key for key in declared}
+    names: dict[str, str] = {}
     problems = []
     for name in given:
-        if name.startswith(ENV_PREFIX) and name not in keys and name != CLIENT_URL_NAME:
-            meant = suggestions(name.removeprefix(ENV_PREFIX).lower().replace("__", "."), declared)
+        if not name.startswith(ENV_PREFIX) or name == CLIENT_URL_NAME:
+            continue
+        key = keys.get(name) or _key_in_a_table(name.removeprefix(ENV_PREFIX))
+        if key not in declared:
+            meant = suggestions(key, declared.spelled(_name_in(key, declared)))
             problems.append(f"{shown(name)}: {no_setting(map(environment_name, meant))}")
+        elif key in names:
+            problems.append(f"{shown(name)}: means the same as {shown(names[key])}; set one of them")
+        else:
+            names[key] = name
     if KEY_NAME in given:
-        long_name, names["helicone.api_key"] = names["helicone.api_key"], KEY_NAME
+        long_name, names["helicone.api_key"] = environment_name("helicone.api_key"), KEY_NAME
         if given.get(long_name, given[KEY_NAME]) != given[KEY_NAME]:
             problems.append(f"{KEY_NAME}: differs from {long_name}; set one of them")
-    values = {key: declared[key].kind.read(given[name]) for key, name in names.items() if name in given}
+    in_order = sorted(names, key=lambda key: list(declared).index(declared.general(key)))
+    values = {key: declared[key].kind.read(given[names[key]]) for key in in_order}
     return Layer(values, names.__getitem__, problems)
 
 
+def _key_in_a_table(name: str) -> str:
+    """The key that a variable means where a section has a name of its own: `_` stands for its `-`."""
+    if match := _IN_A_TABLE.fullmatch(name):
+        return f"{match['table']}.{match['name'].replace('_', '-')}.{match['setting']}".lower()
+    return name.lower().replace("__", ".")
+
+
+def _name_in(key: str, declared: Declared) -> str:
+    """The name of the section that a key speaks of, where it has one."""
+    table, _, rest = key.partition(".")
+    name, dot, _ = rest.partition(".")
+    return name if dot and declared.is_section_name(f"{table}.{name}") else DEFAULT
+
+
 def from_flags(flags: Mapping[str, object], names: Mapping[str, str], declared: Declared) -> Layer:
-    """Take the values of the command line, texts included; None and () mean that a flag was not given."""
-    values = {
-        key: list(value) if isinstance(value, list | tuple) else declared[key].kind.read(str(value))
-        for key, value in flags.items()
-        if value is not None and value != ()
-    }
-    return Layer(values, lambda key: names.get(key, key), [])
+    """Take the values of the command line, texts included; None and () mean that a flag was not given.
+
+    `routes` has texts of its own: NAME, NAME=PRESET or NAME=URL.
+    """
+    called = dict(names)
+    layer = Layer({}, lambda key: called.get(key, key), [])
+    for key, value in flags.items():
+        if key == "routes" and isinstance(value, list | tuple):
+            for text in value:
+                called[_add_route(str(text), layer, declared)] = called[key]
+        elif value is not None and value != ():
+            given = list(value) if isinstance(value, list | tuple) else declared[key].kind.read(str(value))
+            layer.values[key] = given
+    return layer
+
+
+def _add_route(text: str, layer: Layer, declared: Declared) -> str:
+    """Put one route into the layer. Gives the key that says it."""
+    name, equals, said = text.partition("=")
+    section = f"routes.{name}"
+    key = f"{section}.{'url' if '://' in said else 'preset'}" if equals else section
+    flag = layer.name("routes")
+    if not declared.is_section_name(section):
+        layer.problems.append(f"{flag}: must be NAME, NAME=PRESET or NAME=URL; {A_NAME}")
+    elif any(each == section or each.startswith(f"{section}.") for each in layer.values):
+        layer.problems.append(f"{flag}: names the route {shown(name)} twice; say once where it goes")
+    else:
+        layer.values[key] = said if equals else {}
+    return key
 
 
 def checked(layer: Layer, declared: Declared) -> Layer:
@@ -88,6 +135,9 @@ def checked(layer: Layer, declared: Declared) -> Layer:
     values: dict[str, object] = {}
     problems = list(layer.problems)
     for key, value in layer.values.items():
+        if key not in declared:
+            values[key] = value  # That a section is there.
+            continue
         try:
             values[key] = declared[key].kind.accept(value)
         except* ValueError as wrong:
@@ -98,22 +148,27 @@ def checked(layer: Layer, declared: Declared) -> Layer:
 def _flattened(
     table: Mapping[str, object], declared: Declared, prefix: str = ""
 ) -> Iterator[tuple[str, object]]:
-    """Give a table's values by dotted key. A table in a value's place is a value; an empty section is none."""
+    """Give a table's values by dotted key. A table in a value's place is a value; an empty section is none.
+
+    Of a section that has its name from the file it is said by `{}` that it is there.
+    """
     for name, value in table.items():
         key = prefix + (dumps(name) if "." in name else name)  # A quoted name with a dot is no path.
-        if isinstance(value, dict) and key not in declared and (value or _is_section(key, declared)):
+        if isinstance(value, dict) and key not in declared and (value or declared.is_section(key)):
+            if declared.is_section_name(key):
+                yield key, {}
             yield from _flattened(value, declared, f"{key}.")
         else:
             yield key, value
 
 
-def _is_section(key: str, declared: Declared) -> bool:
-    return any(setting.startswith(f"{key}.") for setting in declared)
-
-
 def _no_key(key: str, declared: Declared) -> str:
-    if _is_section(key, declared):
+    table, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    is_setting = f"{table}.{DEFAULT}.{rest}" in declared
+    if declared.is_section(key) and not is_setting:
         return f"is a section: write [{key}], and its settings below"
-    if key.startswith("routes.") and key.count(".") > 1 and not key.startswith("routes.default."):
-        return "only the route named default exists in this version"
-    return no_setting(suggestions(key, declared))
+    in_table = bool(rest) and declared.is_section_name(f"{table}.{DEFAULT}")
+    if in_table and not is_setting and not declared.is_section_name(f"{table}.{name}"):
+        return A_NAME
+    return no_setting(suggestions(key, declared.spelled(_name_in(key, declared))))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +14,7 @@ from proxy.network import Network
 from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer, Unreachable
 from proxy.relay.names import NameCache, system_resolve
+from proxy.routing import ResolvedRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,16 @@ def _asked(message: str, url: str) -> str:
 
 
 async def explore(
-    settings: Settings, environ: Mapping[str, str], routes: Iterable[tuple[str, str]], api_urls: Iterable[str]
+    settings: Settings, routes: Sequence[ResolvedRoute], environ: Mapping[str, str]
 ) -> list[Finding]:
-    """Try all places at once; their findings are in order. `routes`: name and URL of each. Raises CannotStart."""
-    network = Network(settings, environ)
+    """Try all that these routes lead to at once; the findings are in order. Raises CannotStart."""
+    network = Network(settings, routes, environ)
     names = NameCache(system_resolve, time.monotonic)
     by_url: dict[str, list[str]] = {}
-    for name, url in routes:
-        by_url.setdefault(url, []).append(name)
+    for route in routes:
+        for url in route.urls:
+            by_url.setdefault(url, []).append(route.name)
+    api_urls = dict.fromkeys(route.api_url or settings.helicone.resolved_api_url for route in routes)
     try:
         async with network.api_session() as session:
             seconds = settings.helicone.timeout_seconds
@@ -120,7 +123,7 @@ async def explore(
             explorer = Explorer(settings, network, Dialer(names), api)
             return await asyncio.gather(
                 *(explorer.gateway(url, served) for url, served in by_url.items()),
-                *(explorer.api(url) for url in dict.fromkeys(api_urls)),
+                *(explorer.api(url) for url in api_urls),
             )
     finally:
         await names.close()

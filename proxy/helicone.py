@@ -39,6 +39,25 @@ REQUEST_ID = b"helicone-request-id"
 ANSWER_ID = b"helicone-id"
 AUTHORIZATION = b"authorization"
 """Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
+KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
+"""Where a route may have it, as a configuration says it."""
+KEY_HEADERS = frozenset(
+    {
+        AUTH,
+        AUTHORIZATION,
+        REQUEST_ID,
+        b"api-key",
+        b"helicone-authorization",
+        b"helicone-jwt",
+        b"helicone-manual-access-key",
+        b"x-api-key",
+        b"x-goog-api-key",
+    }
+)
+"""What says whose a call is, or which one: for apps, and not for a configuration, to set."""
+USER_ID = b"helicone-user-id"
+SESSION_ID = b"helicone-session-id"
+PROPERTY_PREFIX = b"helicone-property-"
 
 
 def auth_line(key: str, name: bytes = AUTH) -> bytes:

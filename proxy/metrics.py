@@ -83,18 +83,34 @@ class Reading:
 
 
 def readings(
-    pool: Pool, store: RecentCalls[LiveCall], gatherer: Gatherer, door: Callable[[], FrontDoor]
+    pools: Sequence[Pool], store: RecentCalls[LiveCall], gatherer: Gatherer, door: Callable[[], FrontDoor]
 ) -> list[Reading]:
     """What the relay and the memory of calls can tell at any time."""
     return [
         Reading("open_calls", "Calls that are running.", lambda: gatherer.open_calls),
         Reading("open_connections", "Connections of apps, tunnels included.", lambda: door().busy()),
         Reading("open_tunnels", "WebSocket connections.", lambda: door().tunnels()),
-        Reading("pool_connections", "Connections to the gateway.", lambda: pool.size),
-        Reading("pool_idle_connections", "Those that carry nothing.", lambda: pool.idle),
-        Reading("pool_waiting_calls", "Calls that wait for a connection.", lambda: pool.waiting),
-        Reading("pool_opened", "Connections opened to the gateway.", lambda: pool.opened, only_grows=True),
-        Reading("pool_waits", "Calls that had to wait for one.", lambda: pool.waited, only_grows=True),
+        Reading("pool_connections", "Connections to gateways.", lambda: sum([pool.size for pool in pools])),
+        Reading(
+            "pool_idle_connections", "Those that carry nothing.", lambda: sum([pool.idle for pool in pools])
+        ),
+        Reading(
+            "pool_waiting_calls",
+            "Calls that wait for a connection.",
+            lambda: sum([pool.waiting for pool in pools]),
+        ),
+        Reading(
+            "pool_opened",
+            "Connections opened to gateways.",
+            lambda: sum([pool.opened for pool in pools]),
+            only_grows=True,
+        ),
+        Reading(
+            "pool_waits",
+            "Calls that had to wait for one.",
+            lambda: sum([pool.waited for pool in pools]),
+            only_grows=True,
+        ),
         Reading("remembered_calls", "Calls that are remembered.", lambda: len(store)),
         Reading("evictions", "Calls forgotten for lack of room.", lambda: store.forgotten, only_grows=True),
     ]

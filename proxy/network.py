@@ -1,12 +1,13 @@
-"""The network as the settings have it: connections to the gateway and to Helicone's API."""
+"""The network as the settings have it: connections to the gateways and to Helicone's API."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from proxy import __version__, guard, helicone
+from proxy import __version__
 from proxy.config import Settings
 from proxy.errors import CannotStart
 from proxy.outbound import proxy_for, trusting
@@ -16,8 +17,10 @@ from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.names import NameCache
 from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
+from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
-from proxy.route_rules import RouteRules
+from proxy.route_rules import RouteRules, rules_of
+from proxy.routing import ResolvedRoute, everywhere
 
 _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
@@ -29,19 +32,21 @@ class Network:
     Raises CannotStart when the certificates cannot be read any more.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, routes: Sequence[ResolvedRoute], environ: Mapping[str, str]
+    ) -> None:
         self._settings = settings
+        self._urls = dict.fromkeys(url for route in routes for url in route.urls)
         self._environ = environ
         self._tls = self._trust()
 
     def _trust(self) -> ssl.SSLContext | None:
         """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
-        ca_file, gateway = self._settings.upstream.ca_file, self._settings.routes.default.url
-        urls = [gateway] if ca_file is None else [gateway, *self._settings.api_urls]
+        urls = self._urls if self._settings.upstream.ca_file is None else everywhere(self._settings)
         if not any(urlsplit(url).scheme == "https" for url in urls):
             return None
         try:
-            return trusting(ca_file)
+            return trusting(self._settings.upstream.ca_file)
         except OSError as error:
             raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
 
@@ -56,12 +61,16 @@ class Network:
             url, tls=self._tls, proxy=None if proxy is None else ForwardProxy.from_url(proxy)
         )
 
-    def pool(self, names: NameCache, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
-        """Connections to the gateway."""
+    def pools(self, names: NameCache, gatherer: Gatherer, clock: Callable[[], float]) -> dict[str, Pool]:
+        """Connections to each gateway, by its URL; that of the default route comes first."""
+        dialer = Dialer(names)
+        return {url: self._pool(url, dialer, gatherer, clock) for url in self._urls}
+
+    def _pool(self, url: str, dialer: Dialer, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
         limits = self._settings.upstream
         return Pool(
-            upstream=self.upstream(self._settings.routes.default.url),
-            dialer=Dialer(names),
+            upstream=self.upstream(url),
+            dialer=dialer,
             gatherer=gatherer,
             clock=clock,
             limits=Limits(
@@ -94,15 +103,25 @@ def patience(settings: Settings) -> Patience:
     )
 
 
-def route_rules(settings: Settings) -> RouteRules:
-    """What holds for calls on the one route: whether our key goes with them."""
-    key, route = settings.helicone.api_key, settings.routes.default
-    if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
-        return RouteRules()
-    return RouteRules(key_line=helicone.auth_line(key.text))
+@dataclass(frozen=True, slots=True)
+class Charted:
+    """All ways up, and by the name of each what holds on it. `post_only`: those that take nothing else."""
+
+    ways: Ways
+    rules: Mapping[str, RouteRules]
+    post_only: frozenset[str]
 
 
-def _is_trusted_with_key(url: str) -> bool:
-    """Whether the Helicone key may go to that upstream without anybody having said so."""
-    host = urlsplit(url).hostname or ""
-    return helicone.is_gateway_host(host) or guard.is_always_allowed(host)
+def chart(routes: Sequence[ResolvedRoute], pools: Mapping[str, Pool], key: str | None) -> Charted:
+    """The ways that the routes make; the default one comes first. `key`: Helicone's, if one is configured."""
+    first, *others = (Way(route.name, route.path.encode(), pools[route.url]) for route in routes)
+    rules = {route.name: rules_of(route, key) for route in routes}
+    sessions = []
+    for route in routes:
+        if route.realtime_url is not None:
+            # No route has such a name.
+            name = f"{route.name} realtime"
+            sessions.append(Way(name, route.realtime_path.encode(), pools[route.realtime_url]))
+            rules[name] = rules_of(route, key, realtime=True)
+    post_only = frozenset(route.name for route in routes if route.post_only)
+    return Charted(Ways(first, others, sessions), rules, post_only)

@@ -1,13 +1,14 @@
-"""What decides about connections that leave this machine: proxies named by the environment, and whom we trust."""
+"""What decides about connections that leave this machine: whom we trust with what, and which proxy is taken."""
 
 import ssl
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from proxy.config_problems import proxy_url
 from proxy.guard import canonical_host, is_always_allowed
+from proxy.helicone import is_gateway_host
 
 _PROXY_NAMES: Final = ("https_proxy", "HTTPS_PROXY")
 _BYPASS_NAMES: Final = ("no_proxy", "NO_PROXY")
@@ -21,15 +22,28 @@ class Variable(NamedTuple):
     value: str
 
 
+def host_of(url: str) -> str:
+    """The host of a URL in its one spelling: a name without a dot at its end, or an address, also a mapped one."""
+    host = (canonical_host(urlsplit(url).netloc.encode()) or "").removesuffix(".")
+    mapped = IPv6Address(host).ipv4_mapped if ":" in host else None
+    return host if mapped is None else str(mapped)
+
+
+def is_trusted_with_key(url: str) -> bool:
+    """Whether the Helicone key may go there without anybody having said so: to Helicone, and to this machine."""
+    host = host_of(url)
+    return is_gateway_host(host) or is_always_allowed(host)
+
+
 def named_proxy(url: str, environ: Mapping[str, str]) -> Variable | None:
     """The variable that names the proxy for an https URL; None where the way is direct.
 
     This machine needs no proxy to reach itself, whatever NO_PROXY says.
     """
     parts = urlsplit(url)
-    host = canonical_host(parts.netloc.encode())
+    host = host_of(url)
     proxy = _first(_PROXY_NAMES, environ)
-    if parts.scheme != "https" or host is None or is_always_allowed(host) or not proxy.value:
+    if parts.scheme != "https" or not host or is_always_allowed(host) or not proxy.value:
         return None
     entries = _first(_BYPASS_NAMES, environ).value.lower().split(",")
     return None if any(_covers(entry.strip(), host, parts.port or 443) for entry in entries) else proxy

@@ -1,8 +1,13 @@
 """What holds on one way up, besides where it leads."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from proxy import helicone
+from proxy.routing import ResolvedRoute
+
+_IDENTITY: Final = ((b"accept-encoding", b"Accept-Encoding: identity\r\n"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +18,46 @@ class RouteRules:
     and `key_line` its line with our key; None where that may not go, or where there is none. `added`: lines for
     calls that come without such a header. `instead`: lines that go up whatever the app sent. Names are in lower
     case, and lines have their ends. `passes_raw`: whether Helicone hands audio and files on unread there.
-    `api_url`: the API that ratings of these calls go to; None for the default one.
+    `ignores_ids`: calls get ids of its own there, whatever is sent along.
+    `api_url`: the API that ratings of these calls go to; None for the usual one. `user`, `session` and
+    `properties` are what the added lines say of a call that says nothing of it; names of properties are in lower
+    case.
     """
 
     route: str = "default"
     key_name: bytes = helicone.AUTH
-    key_line: bytes | None = None
-    added: tuple[tuple[bytes, bytes], ...] = ()
+    key_line: bytes | None = field(default=None, repr=False)
+    added: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     instead: tuple[tuple[bytes, bytes], ...] = ()
     passes_raw: bool = True
+    ignores_ids: bool = False
     api_url: str | None = None
+    user: str | None = None
+    session: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+def rules_of(route: ResolvedRoute, key: str | None, *, realtime: bool = False) -> RouteRules:
+    """What holds on a route for calls, or for its realtime sessions, with the key that is configured."""
+    may_have_key = route.realtime_may_have_key if realtime else route.may_have_key
+    added = [(each.name.lower().encode(), each.name, each.value.text) for each in route.headers]
+    said = {name: value for name, _, value in added}
+    prefix = helicone.PROPERTY_PREFIX
+    return RouteRules(
+        route=route.name,
+        key_name=route.key_name or helicone.AUTH,
+        key_line=helicone.auth_line(key, route.key_name) if key and route.key_name and may_have_key else None,
+        added=tuple((lower, f"{name}: {value}\r\n".encode()) for lower, name, value in added),
+        # A session has no body to be encoded.
+        instead=_IDENTITY if route.identity and not realtime else (),
+        passes_raw=route.passes_raw,
+        ignores_ids=route.ignores_ids,
+        api_url=route.api_url,
+        user=said.get(helicone.USER_ID),
+        session=said.get(helicone.SESSION_ID),
+        properties={
+            name.removeprefix(prefix).decode(): value
+            for name, value in said.items()
+            if name.startswith(prefix)
+        },
+    )

@@ -18,9 +18,10 @@ from proxy import helicone
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
-from proxy.network import route_rules
 from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
+from proxy.route_rules import rules_of
+from proxy.routing import resolve
 from proxy.stores.contract import Condition
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -579,7 +580,8 @@ def test_our_key_goes_to_helicones_hosts_to_loopback_and_to_marked_ones_alone(
     # No call is made: where the lines go that this gives is what tests/relay looks at on the wire.
     settings = settings_of(url, **{"helicone.api_key": APPS_KEY, "routes.default.helicone": marked})
     line = b"Helicone-Auth: Bearer %b\r\n" % APPS_KEY.encode()
-    assert route_rules(settings).key_line == (line if goes else None)
+    (route,) = resolve(settings)
+    assert rules_of(route, APPS_KEY).key_line == (line if goes else None)
 
 
 # -- what is never kept

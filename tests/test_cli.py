@@ -489,8 +489,10 @@ def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
         outcome = command("check", "--port", port, HELICONE_API_KEY=CANARY)
     assert (outcome.status, outcome.stderr) == (0, "")
     assert outcome.stdout == (
-        f"The configuration is fine (no file was read): https://oai.helicone.ai, port {port}, a Helicone key is "
-        "configured; ratings go to https://api.helicone.ai.\n"
+        f"The configuration is fine (no file was read): port {port}, a Helicone key is configured; ratings go to "
+        "https://api.helicone.ai.\n"
+        "   / goes to https://oai.helicone.ai, the Helicone key in Helicone-Auth; realtime sessions to "
+        "https://api.helicone.ai/v1/gateway/oai/realtime\n"
     )
 
 
@@ -503,6 +505,23 @@ def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:
     assert "no Helicone key is configured" in command("check").stdout
     said = command("check", HELICONE_API_KEY="sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa").stdout
     assert "ratings go to https://eu.api.helicone.ai." in said
+
+
+def test_check_shows_every_route_with_its_key_and_what_is_odd() -> None:
+    outcome = command(
+        "check", "--route", "ai-gateway", "--route", "self-hosted", "--route", "mine=https://llm.example.test"
+    )
+    assert (outcome.status, outcome.stderr) == (0, "")
+    ai_gateway, self_hosted, mine, note = outcome.stdout.splitlines()[2:]
+    assert ai_gateway == (
+        "   /ai-gateway goes to https://ai-gateway.helicone.ai, the Helicone key in Authorization"
+    )
+    assert self_hosted == (
+        "   /self-hosted goes to http://localhost:8585/v1/gateway/oai, the Helicone key in Helicone-Auth; "
+        "ratings go to http://localhost:8585; realtime sessions to http://localhost:8585/v1/gateway/oai/realtime"
+    )
+    assert mine == "   /mine goes to https://llm.example.test, without the Helicone key"
+    assert note.startswith("Note: llm.example.test is no host of Helicone's")
 
 
 @pytest.mark.parametrize("name", ["check", "serve"])
@@ -573,7 +592,18 @@ def ask(port: int, raw: bytes, host: str = "127.0.0.1") -> Any:  # noqa: ANN401
 def test_serve_prints_one_line_with_the_real_address_and_serves(upstream_url: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('[log]\nformat = "json"\n[server]\nport = 1\n')
-    arguments = ("--config", str(file), "--port", "0", "--upstream", upstream_url, "--log-format", "text")
+    arguments = (
+        "--config",
+        str(file),
+        "--port",
+        "0",
+        "--api-url",
+        "http://127.0.0.1:9",
+        "--upstream",
+        upstream_url,
+        "--log-format",
+        "text",
+    )
     with Program("serve", *arguments, env={"HELICONE_API_KEY": CANARY}) as program:
         ready = program.wait_for(READY)
         port = int(ready[1])
@@ -613,9 +643,22 @@ def test_a_port_in_use_is_one_sentence_and_no_traceback() -> None:
         assert done.stderr.count("\n") == 1
 
 
+def test_serve_says_where_every_route_leads(upstream_url: str) -> None:
+    api = ("--api-url", "http://127.0.0.1:9")
+    with Program(
+        "serve", "--port", "0", "--upstream", upstream_url, *api, "--route", f"b={upstream_url}"
+    ) as program:
+        ready = program.wait_for(READY)
+        assert ask(int(ready[1]), request("POST", "/b/v1/chat/completions", chat_body(), JSON)).body == b"ok"
+        assert program.stop() == 0
+    assert program.stdout.splitlines()[1] == f"   /b goes to {upstream_url}"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_sidecar_stops_at_once_and_in_silence(upstream_url: str, number: signal.Signals) -> None:
-    with Program("serve", "--port", "0", "--upstream", upstream_url) as program:
+    with Program(
+        "serve", "--port", "0", "--upstream", upstream_url, "--api-url", "http://127.0.0.1:9"
+    ) as program:
         program.wait_for(READY)
         started = time.monotonic()
         program.signal(number)

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,15 +12,26 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxy.config import FLAGS, Settings, describe_settings
-from proxy.config_kinds import Secret
+from proxy.config_kinds import ANY_NAME, Secret
 from proxy.config_loading import advice, load_settings
+from proxy.config_routes import Header, Route
 from proxy.errors import ConfigurationError
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
+from proxy.routing import resolve
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 EXAMPLE_FILE = Path(__file__).parent.parent / "config.example.toml"
 AUTHORITY_FILE = Path(__file__).parent / "authority.pem"
-SETTINGS = {doc.key: doc for doc in describe_settings()}
+OWN = "own"
+"""The name of a route, where settings of all routes are spoken of."""
+SETTINGS = {
+    doc.key.replace(ANY_NAME, OWN): replace(
+        doc,
+        key=doc.key.replace(ANY_NAME, OWN),
+        environment=doc.environment.replace(ANY_NAME.upper(), OWN.upper()),
+    )
+    for doc in describe_settings()
+}
 
 
 @pytest.fixture
@@ -67,7 +78,8 @@ def test_nothing_given_means_the_defaults() -> None:
 
     assert settings.server.host == ("127.0.0.1", "::1")
     assert (settings.server.port, settings.server.grace_seconds) == (8747, 10)
-    assert (settings.routes.default.url, settings.routes.default.helicone) == (DEFAULT_GATEWAY_URL, None)
+    assert settings.routes == {"default": Route()}
+    assert resolve(settings)[0].url == DEFAULT_GATEWAY_URL
     assert (settings.helicone.api_key, settings.helicone.api_url) == (None, None)
     assert settings.helicone.timeout_seconds == 10
     assert settings.upstream.via is True
@@ -103,7 +115,7 @@ def test_the_environment_overrides_the_file_and_flags_override_both(config: Path
     assert (settings.server.port, settings.server.grace_seconds, settings.calls.capacity) == (3, 2.5, 1)
 
 
-OWN_GATEWAY = {"HELICONE_PROXY_ROUTES__DEFAULT__URL": "https://llm.example.test"}
+OWN_GATEWAY = {"HELICONE_PROXY_ROUTES__OWN__URL": "https://llm.example.test"}
 TEXTS = {
     "server.host": ("::1,127.0.0.1", ("::1", "127.0.0.1")),
     "server.port": ("0", 0),
@@ -113,8 +125,14 @@ TEXTS = {
     "server.body_timeout_seconds": ("5", 5),
     "server.idle_timeout_seconds": ("6", 6),
     "server.unread_timeout_seconds": ("7", 7),
-    "routes.default.url": ("http://gateway.test:8787/v1/", "http://gateway.test:8787/v1"),
-    "routes.default.helicone": ("false", False),
+    "routes.own.preset": ("groq", "groq"),
+    "routes.own.url": ("http://gateway.test:8787/v1/", "http://gateway.test:8787/v1"),
+    "routes.own.path": ("/a-path/below", "/a-path/below"),
+    "routes.own.helicone": ("false", False),
+    "routes.own.helicone_key": ("authorization", "authorization"),
+    "routes.own.headers": ('{"Helicone-User-Id": "me"}', (Header("Helicone-User-Id", Secret("me")),)),
+    "routes.own.realtime_url": ("https://api.example.test/realtime", "https://api.example.test/realtime"),
+    "routes.own.api_url": ("http://gateway.test:8585", "http://gateway.test:8585"),
     "helicone.api_key": (SECRET, Secret(SECRET)),
     "helicone.api_url": ("http://[::1]:8585", "http://[::1]:8585"),
     "helicone.timeout_seconds": ("0.5", 0.5),
@@ -149,7 +167,7 @@ TEXTS = {
 def value_of(settings: Settings, key: str) -> object:
     value: object = settings
     for name in key.split("."):
-        value = getattr(value, name)
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
     return value
 
 
@@ -350,9 +368,18 @@ def test_a_byte_order_mark_is_no_problem(config: Path) -> None:
         ),
         ("[routes]\nurl = 'x'", "routes.url: names no setting; did you mean routes.default.url?"),
         (
-            "[routes.azure]\nurl = 'x'",
-            "routes.azure.url: only the route named default exists in this version",
+            "[routes.azure]\nulr = 'x'",
+            "routes.azure.ulr: names no setting; did you mean routes.azure.url?",
         ),
+        (
+            "[routes.Azure]\nurl = 'x'",
+            "routes.Azure.url: a route's name is up to 40 of a-z, 0-9 and -, begins with a letter, and is no key",
+        ),
+        (
+            f"[routes.{SECRET}]\nurl = 'x'",
+            "routes.***.url: a route's name is up to 40 of a-z, 0-9 and -, begins with a letter, and is no key",
+        ),
+        ("[routes]\nazure = 'x'", "routes.azure: is a section: write [routes.azure], and its settings below"),
         ("[server.port]\na = 1", "server.port: must be a whole number"),
         ("[server.port]", "server.port: must be a whole number"),
     ],
@@ -539,7 +566,7 @@ def test_marking_a_host_that_may_have_the_key_anyway_has_no_effect(url: str, mar
 def test_marking_a_host_of_ones_own_has_an_effect() -> None:
     settings = load(flags={"routes.default.url": "https://llm.example.test", "routes.default.helicone": True})
 
-    assert settings.routes.default.helicone is True
+    assert settings.routes["default"].helicone is True
 
 
 @pytest.mark.parametrize(
@@ -747,7 +774,7 @@ def test_a_proxy_that_is_not_used_is_told(
 ) -> None:
     said = advice(load(flags={"routes.default.url": url, "upstream.trust_env": trust_env}), environ)
 
-    assert ["trust_env = true" in each for each in said] == [True] * is_told
+    assert sum("trust_env = true" in each for each in said) == is_told
     assert "SECRET" not in "".join(said)
 
 
@@ -778,18 +805,20 @@ def uncommented(mark: str) -> str:
 def keys_of(table: Mapping[str, object], prefix: str = "") -> set[str]:
     keys: set[str] = set()
     for name, value in table.items():
-        keys |= keys_of(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+        is_table = isinstance(value, dict) and name != "headers"
+        keys |= keys_of(value, f"{prefix}{name}.") if is_table else {prefix + name}  # type: ignore[arg-type]
     return keys
 
 
 def test_every_setting_is_described() -> None:
-    assert keys_of(as_table(Settings())) == set(SETTINGS)
+    everything = replace(Settings(), routes={OWN: Route()})
+    assert keys_of(as_table(everything)) == set(SETTINGS)
     for doc in SETTINGS.values():
         assert re.fullmatch(r"[A-Z].*\.", doc.sentence), doc.key
         assert doc.type
         assert doc.environment == f"HELICONE_PROXY_{doc.key.upper().replace('.', '__')}"
-        assert value_of(Settings(), doc.key) == doc.default
-    assert set(FLAGS) <= set(SETTINGS)
+        assert value_of(everything, doc.key) == doc.default
+    assert {key.replace("default", OWN) for key in FLAGS} <= {*SETTINGS, "routes"}
 
 
 def test_the_example_file_changes_nothing_as_it_is(config: Path) -> None:
@@ -806,10 +835,15 @@ def test_the_example_file_shows_every_setting_at_its_default(config: Path) -> No
 def test_the_example_file_shows_an_example_of_every_setting_without_default(config: Path) -> None:
     text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
 
-    assert keys_of(tomllib.loads(text)) == {key for key, doc in SETTINGS.items() if doc.default is None}
+    shown = {key.replace("routes.default.", f"routes.{OWN}.") for key in keys_of(tomllib.loads(text))}
+    assert shown == {key for key, doc in SETTINGS.items() if doc.default is None}
     # The outbox's path and the folder for it are two ways to say one thing.
-    without_folder = re.sub("^state_dir = .*$", "", text, flags=re.MULTILINE)
-    load(without_folder, config, flags={"routes.default.url": "https://llm.example.test"})
+    usable = re.sub("^(state_dir|path) = .*$", "", text, flags=re.MULTILINE)
+    settings = load(usable, config, {"USER": "me"}, {"routes.default.url": "https://llm.example.test"})
+    assert settings.routes["default"].headers == (
+        Header("Helicone-User-Id", Secret("me")),
+        Header("Helicone-Property-Team", Secret("blue")),
+    )
 
 
 def test_the_example_file_has_every_settings_sentence_above_it() -> None:

@@ -20,6 +20,7 @@ from proxy.connecting import Finding, explore
 from proxy.demo import DEMO_KEY, ApiFault, StandIn, StandInSettings, invalid_token, too_many_requests
 from proxy.helicone import API_URL, EU_API_URL
 from proxy.helicone_api import Refusal
+from proxy.routing import resolve
 from relay.loops import needs_openssl
 
 OTHER_KEY = "sk-helicone-canaryx-canaryx-canaryx-canaryx"
@@ -66,7 +67,7 @@ def found(
 ) -> list[Finding]:
     """What comes of trying a gateway and an API."""
     settings = settings_of(gateway, **{"helicone.api_key": DEMO_KEY, "helicone.api_url": api, **dotted})
-    findings = loop.run(explore(settings, environ, [("default", gateway)], [api]))
+    findings = loop.run(explore(settings, resolve(settings), environ))
     assert "canary" not in repr(findings)
     return findings
 
@@ -183,9 +184,18 @@ def test_a_gateway_of_several_routes_is_tried_once_and_all_are_told_in_order(
 ) -> None:
     gateway = scope.enter_context(ScriptedUpstream(silence))
     dead = f"http://127.0.0.1:{closed}"
-    settings = settings_of(gateway.url, **{"helicone.api_key": DEMO_KEY})
-    routes = [("default", gateway.url), ("dead", dead), ("same", gateway.url)]
-    findings = loop.run(explore(settings, {}, routes, [standin.api_url, dead, standin.api_url]))
+    settings = settings_of(
+        gateway.url,
+        **{
+            "helicone.api_key": DEMO_KEY,
+            "helicone.api_url": standin.api_url,
+            "routes.dead.url": dead,
+            "routes.dead.api_url": dead,
+            "routes.same.url": gateway.url,
+            "routes.same.api_url": standin.api_url,
+        },
+    )
+    findings = loop.run(explore(settings, resolve(settings), {}))
     assert [each.is_fine for each in findings] == [True, False, True, False]
     assert "(routes default, same)" in findings[0].sentence
     assert "(route dead)" in findings[1].sentence
@@ -279,11 +289,19 @@ def test_the_command_says_all_of_it_and_its_exit_code_tells_scripts(standin: Sta
     arguments = ("check", "--connect", "--upstream", standin.gateway_url, "--api-url", standin.api_url)
     done = run_command(*arguments, env={"HELICONE_API_KEY": DEMO_KEY})
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["The", "Fine:", "Fine:"]
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines() if line[0] != " "] == [
+        "The",
+        "Fine:",
+        "Fine:",
+    ]
     arguments = (*arguments[:3], f"http://127.0.0.1:{closed}", *arguments[4:])
     done = run_command(*arguments, env={"HELICONE_API_KEY": DEMO_KEY})
     assert (done.returncode, done.stderr) == (1, "")
-    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["The", "Wrong:", "Fine:"]
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines() if line[0] != " "] == [
+        "The",
+        "Wrong:",
+        "Fine:",
+    ]
     # A configuration that cannot be used is not tried.
     done = run_command(*arguments, "--port", "nine", env={"HELICONE_API_KEY": DEMO_KEY})
     assert (done.returncode, done.stdout) == (2, "")

@@ -12,6 +12,7 @@ from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
 from proxy.connecting import explore
+from proxy.routing import ResolvedRoute, resolve
 
 
 @click.command()
@@ -24,9 +25,11 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
     click.echo(
-        f"The configuration is fine ({source}): {settings.routes.default.url}, port {settings.server.port}, "
-        f"{key}; ratings go to {settings.helicone.resolved_api_url}."
+        f"The configuration is fine ({source}): port {settings.server.port}, {key}; ratings go to "
+        f"{settings.helicone.resolved_api_url}."
     )
+    for route in resolve(settings):
+        click.echo(f"   {_told(route)}")
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")
     if connect:
@@ -38,8 +41,18 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
 
 async def _connect(settings: Settings) -> bool:
     """Try all that calls and ratings go to, and tell what comes of it. Gives whether all is fine."""
-    routes = [("default", settings.routes.default.url)]
-    findings = await explore(settings, os.environ, routes, [settings.helicone.resolved_api_url])
+    findings = await explore(settings, resolve(settings), os.environ)
     for finding in findings:
         click.echo(str(finding))
     return all(finding.is_fine for finding in findings)
+
+
+def _told(route: ResolvedRoute) -> str:
+    """A route in one line: which calls, where to, and where our Helicone key stands then."""
+    if route.key_name is None or not route.may_have_key:
+        key = "without the Helicone key"
+    else:
+        key = f"the Helicone key in {route.key_name.decode().title()}"
+    own = "" if route.api_url is None else f"; ratings go to {route.api_url}"
+    sessions = "" if route.realtime_url is None else f"; realtime sessions to {route.realtime_url}"
+    return f"{route.shown_path} goes to {route.url}, {key}{own}{sessions}"

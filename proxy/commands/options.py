@@ -31,6 +31,12 @@ def setting_options(command: F) -> F:
         click.option("--log-format", help="text, or json."),
         click.option("--state-dir", help="The folder for what has to outlast a restart."),
         click.option("--api-url", help="Helicone's API; the default follows from the key."),
+        click.option(
+            "--route",
+            multiple=True,
+            metavar="NAME[=PRESET|=URL]",
+            help="One more gateway, at /NAME, such as anthropic; may be given several times.",
+        ),
         click.option("--upstream", help="The gateway that calls go to."),
         click.option("--port", help="Port to listen on; 0 picks a free one."),
         click.option("--host", multiple=True, help="Address to listen on; may be given several times."),

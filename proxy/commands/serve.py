@@ -43,9 +43,10 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with Sidecar(settings, environ=environ) as sidecar:
         told_to_stop = stop_signals(sidecar.cut_now)
         where = ", ".join(sidecar.listening_on)
-        click.echo(
-            f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {settings.routes.default.url}"
-        )
+        first, *others = sidecar.routes
+        click.echo(f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {first.url}")
+        for route in others:
+            click.echo(f"   {route.path} goes to {route.url}")
         if settings.helicone.api_key is None:
             click.echo(
                 "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."

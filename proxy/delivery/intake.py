@@ -329,8 +329,8 @@ class Delivery:
         if self._keys.own_fingerprint is not None:
             return (
                 "This call went up without a key that Helicone reads, so Helicone did not log it and there is "
-                "nothing to rate. If the gateway is a Helicone of your own, set helicone = true in "
-                "[routes.default]."
+                "nothing to rate. If the gateway is a Helicone of your own, set helicone = true for its "
+                "route."
             )
         return (
             "No Helicone key is known for this call, so its rating cannot be sent. Start the sidecar with "

@@ -45,6 +45,16 @@ def method_refused(method: str) -> Refusal:
     )
 
 
+def post_only(method: str, authority: str) -> Refusal:
+    """405: that gateway would answer anything else with an error about something else."""
+    return Refusal(
+        405,
+        "post_only",
+        f"The gateway {authority} takes POST alone, so {method} has not been sent on to it.",
+        b"Allow: POST\r\n",
+    )
+
+
 def method_unknown() -> Refusal:
     """501: RFC 9110 §15.6.2."""
     return Refusal(501, "method_unknown", "The request's method is not one that is known here.")
@@ -103,7 +113,7 @@ def loop() -> Refusal:
         508,
         "loop_detected",
         "The call came back to the sidecar that sent it: the route leads here. "
-        "Set [routes.default] url to the gateway's address.",
+        "Set the url of that route to the gateway's address.",
     )
 
 

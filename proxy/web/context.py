@@ -1,6 +1,6 @@
 """What the handlers work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from proxy.delivery.intake import Delivery
 from proxy.guard import Guard
 from proxy.keys import Keyring
 from proxy.metrics import Metrics
+from proxy.routing import ResolvedRoute
 from proxy.stores.contract import RecentCalls
 
 
@@ -27,7 +28,7 @@ class Context:
     feedback: Feedback
     metrics: Metrics
     open_calls: Callable[[], int]
-    upstream: str
+    routes: Sequence[ResolvedRoute]
     api_url: str
     started: float
     body_timeout_seconds: float

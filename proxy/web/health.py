@@ -26,7 +26,10 @@ async def show_health(request: web.Request) -> web.Response:
             "status": status,
             "version": proxy.__version__,
             "uptime_seconds": round(context.clock() - context.started, 1),
-            "upstream": context.upstream,
+            "upstream": context.routes[0].url,
+            "routes": [
+                {"name": route.name, "path": route.shown_path, "url": route.url} for route in context.routes
+            ],
             "helicone_api": context.api_url,
             "helicone_key": "configured" if context.keys.own_fingerprint is not None else "not configured",
             "calls": {

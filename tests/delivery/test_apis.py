@@ -1,8 +1,7 @@
 """Each rating goes to the API of the route that its call took, over real sockets: two stand-ins, one sidecar."""
 
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,35 +14,12 @@ from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, settings_of
 from harness.standins import running_standin
 from harness.wire import Message, wait_until
-from proxy.app import Sidecar
-from proxy.config import Route, Routes
 from proxy.demo import DEMO_KEY, StandIn
 from proxy.demo.faults import invalid_token
-from proxy.network import Network
-from proxy.relay.names import NameCache
-from proxy.relay.routes import Way, Ways
-from proxy.route_rules import RouteRules
 
 APPS_KEY = "sk-helicone-canary2-canary2-canary2-canary2"
 SENT_BY_THE_APP = f"Helicone-Auth: Bearer {APPS_KEY}".encode()
 HOME = b"/home"
-
-
-class TwoRoutes(Sidecar):
-    """One with a second route, `/home`, to a Helicone of its own."""
-
-    home: StandIn
-
-    def _rules(self) -> Mapping[str, RouteRules]:
-        rules = super()._rules()
-        return {**rules, "home": replace(rules["default"], route="home", api_url=self.home.api_url)}
-
-    def _ways(self, names: NameCache) -> Ways:
-        routes = Routes(default=Route(url=self.home.gateway_url))
-        network = Network(replace(self.settings, routes=routes), self._environ)
-        pool = network.pool(names, self._gatherer, time.perf_counter)
-        self._resources.push_async_callback(pool.close)
-        return Ways(super()._ways(names).rest, [Way("home", HOME, pool)])
 
 
 class World:
@@ -58,6 +34,8 @@ class World:
             **{
                 "helicone.api_key": DEMO_KEY,
                 "helicone.api_url": self.cloud.api_url,
+                "routes.home.url": self.home.gateway_url,
+                "routes.home.api_url": self.home.api_url,
                 "outbox.path": str(folder / "outbox.db"),
                 "delivery.first_look_seconds": 0.2,
             },
@@ -66,9 +44,8 @@ class World:
         self._start()
 
     def _start(self) -> None:
-        kind = type("TwoRoutes", (TwoRoutes,), {"home": self.home})
         self._scope.push(self._running)
-        self.sidecar = self._running.enter_context(RunningSidecar(self._loop, self._settings, make=kind))
+        self.sidecar = self._running.enter_context(RunningSidecar(self._loop, self._settings))
 
     def restart(self, between: Callable[[], None]) -> None:
         """End the sidecar, and start another one on the same outbox."""

@@ -26,6 +26,7 @@ LAYERS = (
         "proxy.config_kinds",
         "proxy.config_loading",
         "proxy.config_problems",
+        "proxy.config_routes",
         "proxy.config_sources",
         "proxy.clock",
         "proxy.event_loop",
@@ -35,7 +36,10 @@ LAYERS = (
         "proxy.keys",
         "proxy.open_files",
         "proxy.outbound",
+        "proxy.presets",
         "proxy.remote",
+        "proxy.route_problems",
+        "proxy.routing",
         "proxy.stores.*",
         "proxy.volumes",
     ),
@@ -56,7 +60,7 @@ LAYERS = (
         "proxy.route_rules",
         "proxy.saving",
     ),
-    ("proxy.network", "proxy.web.*"),
+    ("proxy.admission", "proxy.network", "proxy.web.*"),
     ("proxy.app", "proxy.connecting"),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
@@ -190,8 +194,8 @@ def stores_speak_http(sources: list[Source]) -> list[str]:
 
 # --- one vendor, one place ----------------------------------------------------------------------------------
 
-VENDOR_FILES = frozenset({"proxy/helicone.py", "proxy/helicone_api.py"})
-"""The gateway's side runs with every call; the API's side is asked for ratings only."""
+VENDOR_FILES = frozenset({"proxy/helicone.py", "proxy/helicone_api.py", "proxy/presets.py"})
+"""The gateway's side runs with every call; the API's side is asked for ratings only, presets at the start."""
 
 HEADER = re.compile(r"helicone-(?!proxy\b|feedback-proxy\b)[a-z]", re.IGNORECASE)
 HOST_OR_PATH = re.compile(r"helicone\.ai|hconeai|/v1/request\b|/v1/feedback\b|[sp]k-helicone", re.IGNORECASE)
@@ -200,7 +204,7 @@ WORDS_OF_A_SENTENCE = 6
 
 
 def spelled_names(sources: list[Source]) -> list[str]:
-    """Only helicone.py, helicone_api.py and the stand-in spell a header, a host, a path or a key of Helicone's."""
+    """Only these files and the stand-in spell a header, a host, a path or a key of Helicone's."""
     return [
         source.at(line, f"spells a name of Helicone's: {text!r:.80}")
         for source in sources

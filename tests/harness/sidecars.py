@@ -15,6 +15,7 @@ from proxy.clock import Clock
 from proxy.config import Settings
 from proxy.config_kinds import declared_settings, filled
 from proxy.relay.client import ClientConnection
+from proxy.relay.pool import Pool
 from proxy.relay.tunnel import Tunnel
 
 
@@ -46,11 +47,10 @@ class RunningSidecar:
         environ: Mapping[str, str] = MappingProxyType({}),
         *,
         clock: Clock | None = None,
-        make: type[Sidecar] = Sidecar,
     ) -> None:
         self._loop = loop
         self._log = io.StringIO()
-        self.sidecar = loop.call(lambda: make(settings, environ=environ, log=self._log, clock=clock))
+        self.sidecar = loop.call(lambda: Sidecar(settings, environ=environ, log=self._log, clock=clock))
         self._clients: list[Client] = []
         self._stopping: Future[None] | None = None
 
@@ -100,6 +100,11 @@ class RunningSidecar:
             self._stopping = asyncio.run_coroutine_threadsafe(stop, self._loop.loop)
         return self._stopping
 
+    @property
+    def pool(self) -> Pool:
+        """Its connections to the gateway of the default route."""
+        return self.sidecar._pools[self.sidecar.routes[0].url]
+
     def open_calls(self) -> int:
         """How many calls it believes to be open."""
         return self._loop.call(lambda: self.sidecar._gatherer.open_calls)
@@ -110,11 +115,11 @@ class RunningSidecar:
 
     def connecting(self) -> int:
         """How many connections to the upstream it is opening."""
-        return self._loop.call(lambda: len(self.sidecar._pool._connecting))
+        return self._loop.call(lambda: len(self.pool._connecting))
 
     def kept_connections(self) -> int:
         """How many connections to the upstream lie idle, to be used again."""
-        return self._loop.call(lambda: len(self.sidecar._pool._idle))
+        return self._loop.call(lambda: len(self.pool._idle))
 
     def forget_log(self) -> None:
         """Let go of what it has logged so far."""

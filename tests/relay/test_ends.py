@@ -805,7 +805,7 @@ def test_a_connection_that_has_seen_its_end_is_never_used_again(
         if end is UpstreamWire.half_close:
             call.wait_for_end()
         else:
-            wait_until(lambda: sidecar._loop.call(lambda: sidecar.sidecar._pool._idle) == [], "it is noticed")
+            wait_until(lambda: sidecar._loop.call(lambda: sidecar.pool._idle) == [], "it is noticed")
 
 
 def test_bytes_on_an_idle_connection_end_it(

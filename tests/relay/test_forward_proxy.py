@@ -108,7 +108,7 @@ def test_the_urls_user_name_and_password_go_to_the_proxy_and_nowhere_else(
     expected = b"Basic " + base64.b64encode(b"ca nary:p@ss:canary")
     assert proxy.requests[0].value(b"proxy-authorization") == expected
     assert gateway.requests[0].values(b"proxy-authorization") == []
-    pool = sidecar.sidecar._pool
+    pool = sidecar.pool
     shown = repr((sidecar.sidecar, pool, pool.upstream, pool.dialer, str(pool.upstream.proxy)))
     assert "canary" not in shown
     assert base64.b64encode(b"ca nary")[:6].decode() not in shown

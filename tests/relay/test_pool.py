@@ -24,7 +24,7 @@ OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 
 
 def pool_of(sidecar: RunningSidecar) -> Pool:
-    return sidecar.sidecar._pool
+    return sidecar.pool
 
 
 def figures(sidecar: RunningSidecar) -> tuple[int, int, int]:

@@ -92,7 +92,7 @@ def test_an_authority_can_be_trusted_besides_the_systems(
     sidecar = start_sidecar(upstream.url, **{"upstream.ca_file": str(authority.certificate)})
     assert sidecar.connect().ask(GET).body == b"ok"
     system = ssl.create_default_context().cert_store_stats()["x509"]
-    tls = sidecar.sidecar._pool.upstream.tls
+    tls = sidecar.pool.upstream.tls
     assert tls is not None
     assert tls.cert_store_stats()["x509"] == system + 1
 

@@ -147,7 +147,7 @@ def test_no_secret_is_in_any_log_line_any_answer_of_ours_or_any_repr(
                 running.settings,
                 running._door,
                 running._store,
-                running._pool,
+                *running._pools.values(),
                 running._guard,
             )
         ]

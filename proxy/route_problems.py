@@ -1,0 +1,181 @@
+"""What is wrong with routes that are each fine by themselves, and what is worth saying of them."""
+
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from urllib.parse import urlsplit
+
+from proxy.config import Server, Settings
+from proxy.config_problems import shown
+from proxy.config_routes import DEFAULT, no_preset
+from proxy.guard import canonical_address, is_always_allowed
+from proxy.helicone import is_european, is_gateway_host
+from proxy.outbound import host_of, is_trusted_with_key, named_proxy
+from proxy.presets import PRESETS
+from proxy.routing import ResolvedRoute, preset_of, resolve
+
+LOCAL_PATH = "/feedback"
+"""Where the sidecar's own application is; no route can have a path there."""
+
+_USUAL_PATHS = ("/v1", "/v1beta", "/openai")
+"""What apps ask the default gateway for."""
+
+# --- problems -----------------------------------------------------------------------------------------------
+
+
+def route_problems(settings: Settings, names: Mapping[str, str], lost: set[str]) -> Iterator[str]:
+    """Say which routes cannot be. `names`: what each given key is called by its source; `lost`: keys whose values
+    were refused, of which nothing more is said.
+    """
+    where = _Places(names)
+    for name, given in settings.routes.items():
+        key = f"routes.{name}"
+        if lost & {f"{key}.url", f"{key}.preset"}:
+            continue
+        if given.url is None and preset_of(name, given) is None:
+            yield f"{where.of(name)}: needs a url, or the name of a preset; {no_preset(name)}"
+        if name == DEFAULT and given.path is not None:
+            yield f"{names[f'{key}.path']}: has no effect: the route named {DEFAULT} takes what no other does"
+    routes = resolve(settings)
+    yield from _wrong_paths(routes, where)
+    for route in routes:
+        yield from _without_effect(route, settings, where)
+        yield from _wrong_urls(route, settings, where)
+
+
+class _Places:
+    """What the settings of routes are called by whoever gave them."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def of(self, route: str, *settings: str) -> str:
+        """The first of these settings of a route that was given, else whatever of it was."""
+        key = f"routes.{route}"
+        for each in settings:
+            if f"{key}.{each}" in self._names:
+                return self._names[f"{key}.{each}"]
+        given = (name for each, name in self._names.items() if each == key or each.startswith(f"{key}."))
+        return self._names.get(key) or next(given, key)
+
+
+def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: _Places) -> Iterator[str]:
+    taken: dict[str, str] = {}
+    for route in routes:
+        place = where.of(route.name, "path")
+        if _is_below(route.path, LOCAL_PATH):
+            yield f"{place}: the path {LOCAL_PATH} is the sidecar's own; choose another"
+        elif route.path in taken:
+            yield f"{place}: has the path of the route {shown(taken[route.path])}; choose another"
+        taken.setdefault(route.path, route.name)
+
+
+def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
+    given = settings.routes[route.name]
+    if given.helicone is not None and is_trusted_with_key(route.url):
+        yield f"{where.of(route.name, 'helicone')}: has no effect: the Helicone key may go to that host anyway"
+    elif given.helicone and route.key_name is None:
+        yield f"{where.of(route.name, 'helicone')}: has no effect beside helicone_key: no key is to go there"
+
+
+def _wrong_urls(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
+    for setting, url in (
+        ("url", route.url),
+        ("realtime_url", route.realtime_url),
+        ("api_url", route.api_url),
+    ):
+        # What follows from the route's own URL is told once.
+        is_given = setting == "url" or getattr(settings.routes[route.name], setting) is not None
+        if url is not None and is_given and (why := why_no_upstream(url, settings.server)) is not None:
+            yield f"{where.of(route.name, setting)}: {why}"
+
+
+def why_no_upstream(url: str, server: Server) -> str | None:
+    """Why nothing can be sent there, although it is a URL; None if it can."""
+    if urlsplit(url).scheme == "http" and is_gateway_host(host_of(url)):
+        return "must begin with https:// there, or keys would go in clear text"
+    if _is_own_address(url, server):
+        return "is the sidecar's own address; it must lead to Helicone"
+    return None
+
+
+def _is_own_address(url: str, server: Server) -> bool:
+    parts, host = urlsplit(url), host_of(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    is_ours = host in server.host if canonical_address(host) else is_always_allowed(host)
+    return port == server.port and is_ours
+
+
+def _is_below(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}/")
+
+
+# --- advice -------------------------------------------------------------------------------------------------
+
+
+def route_advice(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is worth saying of routes that can be used: most likely something else was meant."""
+    routes = resolve(settings)
+    for route in routes:
+        yield from _about_key(route, settings)
+        yield from _about_preset(route, settings)
+        if is_gateway_host(host_of(route.url)) and urlsplit(route.url).path.endswith("/v1"):
+            said = "The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1."
+            yield said if route.name == DEFAULT else f"[routes.{route.name}] {said}"
+    yield from _about_paths(routes)
+    if not settings.upstream.trust_env:
+        yield from _about_proxies(routes, environ)
+
+
+def _about_key(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
+    host = host_of(route.url)
+    if route.key_name is None or is_gateway_host(host):
+        return
+    if not route.may_have_key:
+        yield (
+            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
+            f"own, set helicone = true in [routes.{route.name}]; if it is not, its calls cannot be rated."
+        )
+    elif route.preset is None and route.api_url is None and settings.helicone.api_url is None:
+        yield (
+            f"Ratings of calls to {host} go to {settings.helicone.resolved_api_url}. If that gateway has an API "
+            f"of its own, set api_url in [routes.{route.name}]."
+        )
+
+
+def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
+    if route.preset is None:
+        return
+    preset, added = PRESETS[route.preset], {each.name.lower() for each in route.headers}
+    if preset.needs is not None and preset.needs.lower() not in added:
+        yield (
+            f"Calls on the route {route.name} need {preset.needs}: the app sends it, or "
+            f"[routes.{route.name}] headers adds it."
+        )
+    key = settings.helicone.api_key
+    if preset.for_europe and key is not None and not is_european(key.text):
+        yield f"The route {route.name} is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+
+
+def _about_paths(routes: tuple[ResolvedRoute, ...]) -> Iterator[str]:
+    own = [route for route in routes if route.path]
+    for inner, outer in permutations(own, 2):
+        if inner.path != outer.path and _is_below(inner.path, outer.path):
+            yield f"Calls below {inner.path} go to {inner.name}, and not to {outer.name}, which has {outer.path}."
+    for route in own:
+        if any(_is_below(route.path, path) for path in _USUAL_PATHS):
+            yield (
+                f"Calls below {route.path} go to {route.name}: apps that mean the default gateway ask for such "
+                "paths, too."
+            )
+
+
+def _about_proxies(routes: tuple[ResolvedRoute, ...], environ: Mapping[str, str]) -> Iterator[str]:
+    unused = {
+        host_of(url): proxy for route in routes for url in route.urls if (proxy := named_proxy(url, environ))
+    }
+    if unused:
+        (name,) = {proxy.name for proxy in unused.values()}
+        yield (
+            f"{name} is set, and is not used: calls go to {', '.join(unused)} directly. If they have to go "
+            "through that proxy, set trust_env = true in [upstream]."
+        )

@@ -1,0 +1,133 @@
+"""The routes as they hold: settings, presets and what follows from both, put together once. Pure."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from proxy import helicone
+from proxy.config import Helicone, Settings
+from proxy.config_routes import DEFAULT, Header, Route
+from proxy.outbound import host_of, is_trusted_with_key
+from proxy.presets import PRESETS, USUAL, Preset, Realtime
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRoute:
+    """One way up. `path` is empty for the default one.
+
+    `realtime_url`: where WebSocket handshakes at exactly `realtime_path` go, if not the way of all calls.
+    `api_url`: the API for the ratings of its calls; None for the usual one. `preset`: its name, where it is one.
+    `key_name`: the header for Helicone's key, None if that is never to go. `may_have_key`,
+    `realtime_may_have_key`: whether our own may go to either URL.
+    """
+
+    name: str
+    path: str
+    url: str
+    preset: str | None = None
+    realtime_url: str | None = None
+    api_url: str | None = None
+    key_name: bytes | None = helicone.AUTH
+    may_have_key: bool = False
+    realtime_may_have_key: bool = False
+    headers: tuple[Header, ...] = ()
+    post_only: bool = False
+    identity: bool = False
+    passes_raw: bool = True
+    ignores_ids: bool = False
+
+    @property
+    def shown_path(self) -> str:
+        """Its path for people."""
+        return self.path or "/"
+
+    @property
+    def realtime_path(self) -> str:
+        """Where SDKs open a realtime session."""
+        return f"{self.path}/v1/realtime"
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Everywhere that it leads to."""
+        return (self.url,) if self.realtime_url is None else (self.url, self.realtime_url)
+
+
+def resolve(settings: Settings) -> tuple[ResolvedRoute, ...]:
+    """Every route, the default one first. One that leads nowhere is left out: `load_settings` has refused it."""
+    return tuple(
+        route
+        for name, given in settings.routes.items()
+        if (route := _resolved(name, given, settings.helicone)) is not None
+    )
+
+
+def everywhere(settings: Settings) -> tuple[str, ...]:
+    """Every gateway that calls may go to, and every API that ratings may."""
+    routes = resolve(settings)
+    own_apis = (route.api_url for route in routes if route.api_url is not None)
+    gateways = (url for route in routes for url in route.urls)
+    return tuple(dict.fromkeys((*gateways, *settings.helicone.api_urls, *own_apis)))
+
+
+def preset_of(name: str, route: Route) -> str | None:
+    """The preset of a route: the one that it names, else, without a URL of its own, the one it is named after."""
+    if route.preset is not None or route.url is not None:
+        return route.preset
+    if name == DEFAULT:
+        return USUAL
+    return name if name in PRESETS else None
+
+
+def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None:
+    preset_name = preset_of(name, route)
+    if preset_name is not None:
+        preset = PRESETS[preset_name]
+    elif route.url is not None:
+        preset = Preset(route.url, passes_raw=True)
+    else:
+        return None
+    url = route.url or preset.url
+    api_url = route.api_url or (_origin(url) if preset.api_is_here else None)
+    realtime_url = route.realtime_url or _realtime_url(preset, url, api_url or vendor.resolved_api_url)
+    return ResolvedRoute(
+        name=name,
+        path="" if name == DEFAULT else route.path or f"/{name}",
+        url=url,
+        preset=preset_name,
+        realtime_url=realtime_url,
+        api_url=api_url,
+        key_name=_key_name(route, preset),
+        may_have_key=_may_have_key(url, route, url),
+        realtime_may_have_key=realtime_url is not None and _may_have_key(realtime_url, route, url),
+        headers=route.headers or (),
+        post_only=preset.post_only,
+        identity=preset.identity,
+        passes_raw=preset.passes_raw,
+        ignores_ids=preset.ignores_ids,
+    )
+
+
+def _key_name(route: Route, preset: Preset) -> bytes | None:
+    if route.helicone_key is None:
+        return preset.key_name
+    name = route.helicone_key.encode()
+    return name if name in (helicone.AUTH, helicone.AUTHORIZATION) else None
+
+
+def _may_have_key(url: str, route: Route, marked: str) -> bool:
+    """The mark is on the host of the route's own URL."""
+    return is_trusted_with_key(url) or (route.helicone is True and host_of(url) == host_of(marked))
+
+
+def _realtime_url(preset: Preset, url: str, api_url: str) -> str | None:
+    match preset.realtime:
+        case Realtime.API:
+            return api_url + Realtime.API.value
+        case Realtime.BESIDE:
+            return url + Realtime.BESIDE.value
+        case Realtime.NOWHERE:
+            return None
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,517 @@
+"""Routes as they hold, what is wrong with them, and what is worth saying: every sentence."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from proxy.config import Settings
+from proxy.config_loading import advice, load_settings
+from proxy.errors import ConfigurationError
+from proxy.presets import PRESETS
+from proxy.route_problems import LOCAL_PATH
+from proxy.route_rules import rules_of
+from proxy.routing import ResolvedRoute, resolve
+from proxy.web.application import PREFIX
+
+SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
+EU_KEY = "sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
+OWN = "https://llm.example.test"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def load(
+    text: str = "",
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *routes: str,
+    **flags: object,
+) -> Settings:
+    if config is not None:
+        config.write_text(text)
+    return load_settings(config, environ or {}, {"routes": routes, **flags})
+
+
+def problems(
+    text: str = "",
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *routes: str,
+    **flags: object,
+) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(text, config, environ, *routes, **flags)
+    assert "SECRET" not in str(caught.value) + repr(caught.value)
+    folder = f"{config.parent}/" if config is not None else "\0"
+    return [problem.removeprefix(folder) for problem in caught.value.problems]
+
+
+def only(settings: Settings, name: str) -> ResolvedRoute:
+    (route,) = (each for each in resolve(settings) if each.name == name)
+    return route
+
+
+# -- where routes come from
+
+
+def test_an_empty_table_means_the_preset_of_its_name(config: Path) -> None:
+    default, anthropic, groq = resolve(load("[routes.anthropic]\n[routes.groq]\npath = '/g'", config))
+    assert (default.name, default.path, default.preset, default.url) == (
+        "default",
+        "",
+        "openai",
+        PRESETS["openai"].url,
+    )
+    assert (anthropic.name, anthropic.path, anthropic.url) == (
+        "anthropic",
+        "/anthropic",
+        PRESETS["anthropic"].url,
+    )
+    assert (groq.path, groq.url) == ("/g", PRESETS["groq"].url)
+
+
+def test_a_url_of_its_own_makes_a_route_a_plain_one_unless_it_names_a_preset(config: Path) -> None:
+    text = f"[routes.ai-gateway]\nurl = '{OWN}'\n[routes.mine]\nurl = '{OWN}/x'\npreset = 'ai-gateway'"
+    settings = load(text, config)
+    plain, marked = only(settings, "ai-gateway"), only(settings, "mine")
+    assert (plain.preset, plain.key_name, plain.url) == (None, b"helicone-auth", OWN)
+    assert (marked.preset, marked.key_name, marked.url) == ("ai-gateway", b"authorization", f"{OWN}/x")
+
+
+def test_flags_say_routes_by_name_by_preset_and_by_url() -> None:
+    settings = load("", None, None, "anthropic", "fast=groq", f"mine={OWN}/a=b")
+    assert [(route.name, route.path, route.url) for route in resolve(settings)[1:]] == [
+        ("anthropic", "/anthropic", PRESETS["anthropic"].url),
+        ("fast", "/fast", PRESETS["groq"].url),
+        ("mine", "/mine", f"{OWN}/a=b"),
+    ]
+
+
+def test_the_environment_says_routes_with_underscores_for_hyphens() -> None:
+    environ = {
+        "HELICONE_PROXY_ROUTES__AI_GATEWAY__PRESET": "ai-gateway",
+        "HELICONE_PROXY_ROUTES__MY_OWN__URL": OWN,
+        "helicone_proxy_routes__my_own__headers": '{"X-Team": "blue"}',
+        "HELICONE_PROXY_ROUTES__MY_OWN__API_URL": "http://gateway.test:8585",
+    }
+    settings = load("", None, environ)
+    assert [route.name for route in resolve(settings)] == ["default", "ai-gateway", "my-own"]
+    mine = only(settings, "my-own")
+    assert (mine.url, mine.api_url) == (OWN, "http://gateway.test:8585")
+    assert [(each.name, each.value.text) for each in mine.headers] == [("X-Team", "blue")]
+
+
+def test_all_sources_speak_of_one_route(config: Path) -> None:
+    environ = {
+        "HELICONE_PROXY_ROUTES__ANTHROPIC__PATH": "/b",
+        "HELICONE_PROXY_ROUTES__ANTHROPIC__HELICONE": "true",
+    }
+    settings = load("[routes.anthropic]\npath = '/a'", config, environ, f"anthropic={OWN}")
+    route = only(settings, "anthropic")
+    assert (route.path, route.url, route.may_have_key) == ("/b", OWN, True)
+
+
+# -- what follows
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "api_url", "realtime_url"),
+    [
+        ("[routes.r]\npreset = 'openai'", None, None, "https://api.helicone.ai/v1/gateway/oai/realtime"),
+        ("[routes.r]\npreset = 'eu'", EU_KEY, None, "https://eu.api.helicone.ai/v1/gateway/oai/realtime"),
+        (
+            "[routes.r]\npreset = 'self-hosted'",
+            None,
+            "http://localhost:8585",
+            "http://localhost:8585/v1/gateway/oai/realtime",
+        ),
+        (
+            "[routes.r]\npreset = 'self-hosted'\nurl = 'https://h.test/jawn/v1/gateway/oai'\nhelicone = true",
+            None,
+            "https://h.test",
+            "https://h.test/jawn/v1/gateway/oai/realtime",
+        ),
+        ("[routes.r]\npreset = 'self-hosted-anthropic'", None, "http://localhost:8585", None),
+        ("[routes.r]\npreset = 'rust-ai-gateway'", None, None, None),
+        ("[routes.r]\npreset = 'groq'", None, None, None),
+        (f"[routes.r]\nurl = '{OWN}'", None, None, None),
+        (
+            f"[routes.r]\npreset = 'openai'\napi_url = '{OWN}'",
+            None,
+            OWN,
+            f"{OWN}/v1/gateway/oai/realtime",
+        ),
+        (f"[routes.r]\npreset = 'openai'\nrealtime_url = '{OWN}/rt'", None, None, f"{OWN}/rt"),
+        (
+            f"[helicone]\napi_url = '{OWN}'\n[routes.r]\npreset = 'openai'",
+            None,
+            None,
+            f"{OWN}/v1/gateway/oai/realtime",
+        ),
+    ],
+)
+def test_the_api_and_the_realtime_host_of_a_route(
+    config: Path, text: str, key: str | None, api_url: str | None, realtime_url: str | None
+) -> None:
+    environ = {} if key is None else {"HELICONE_API_KEY": key}
+    route = only(load(text, config, environ), "r")
+    assert (route.api_url, route.realtime_url, route.realtime_path) == (
+        api_url,
+        realtime_url,
+        "/r/v1/realtime",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "may_have_it"),
+    [
+        ("https://oai.helicone.ai", True),
+        ("https://OAI.helicone.ai.", True),
+        ("https://evilhelicone.ai", False),
+        ("http://localhost.:1", True),
+        ("http://[::ffff:127.0.0.1]:1", True),
+        ("http://[::ffff:10.0.0.1]:1", False),
+        ("http://a.localhost:1", True),
+        (OWN, False),
+    ],
+)
+def test_one_reading_of_a_host_decides_where_our_key_may_go(url: str, may_have_it: bool) -> None:
+    route = only(load("", None, None, f"r={url}"), "r")
+    assert route.may_have_key is may_have_it
+    assert (rules_of(route, SECRET).key_line is not None) is may_have_it
+
+
+def test_the_realtime_host_is_judged_by_itself(config: Path) -> None:
+    text = f"[routes.r]\nurl = '{OWN}'\nhelicone = true\nrealtime_url = '%s'"
+    for url, may_have_it in (
+        (f"{OWN}:444/x", True),
+        ("https://other.test", False),
+        ("http://localhost:1", True),
+    ):
+        route = only(load(text % url, config), "r")
+        assert (rules_of(route, SECRET).key_line is not None) is True
+        assert (rules_of(route, SECRET, realtime=True).key_line is not None) is may_have_it
+
+
+def test_only_some_gateways_pass_audio_and_files_on_unread() -> None:
+    raw = {name for name in PRESETS if only(load("", None, None, f"r={name}"), "r").passes_raw}
+    assert raw == {"openai", "eu", "azure", "anthropic"}
+    assert only(load("", None, None, f"r={OWN}"), "r").passes_raw
+
+
+def test_headers_of_the_configuration_are_the_calls_scope(config: Path) -> None:
+    text = """[routes.r]
+preset = "groq"
+headers = { Helicone-User-Id = "me", helicone-session-id = "s", Helicone-Property-Team = "blue", X-A = "1" }"""
+    rules = rules_of(only(load(text, config), "r"), None)
+    assert (rules.user, rules.session, dict(rules.properties)) == ("me", "s", {"team": "blue"})
+    plain = rules_of(resolve(load())[0], None)
+    assert (plain.user, plain.session, dict(plain.properties)) == (None, None, {})
+
+
+def test_headers_take_what_they_name_from_the_environment(config: Path) -> None:
+    text = '[routes.r]\npreset = "groq"\nheaders = { A = "${WHO}-${WHO}", B = "$$5 for ${WHO}$${WHO}" }'
+    headers = only(load(text, config, {"WHO": "$me"}), "r").headers
+    assert [each.value.text for each in headers] == ["$me-$me", "$5 for $me${WHO}"]
+    assert "$me" not in repr(headers)
+
+
+# -- problems
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[routes.antropic]",
+            "routes.antropic: needs a url, or the name of a preset; did you mean anthropic?",
+        ),
+        (
+            "[routes.mine]\npath = '/x'",
+            "routes.mine: needs a url, or the name of a preset; they are " + ", ".join(PRESETS),
+        ),
+        (
+            "[routes.mine]\npreset = 'antropic'",
+            "routes.mine.preset: must be the name of a preset; did you mean anthropic?",
+        ),
+        ("[routes.mine]\nurl = 'x'", "routes.mine.url: must be a URL that begins with http:// or https://"),
+        (
+            "[routes.a]\npreset = 'groq'\npath = '/groq'\n[routes.groq]",
+            "routes.groq: has the path of the route a; choose another",
+        ),
+        (
+            "[routes.feedback]\npreset = 'groq'",
+            "routes.feedback: the path /feedback is the sidecar's own; choose another",
+        ),
+        (
+            "[routes.groq]\npath = '/feedback/x'",
+            "routes.groq.path: the path /feedback is the sidecar's own; choose another",
+        ),
+        (
+            "[routes.default]\npath = '/x'",
+            "routes.default.path: has no effect: the route named default takes what no other does",
+        ),
+        (
+            "[routes.groq]\nhelicone = true",
+            "routes.groq.helicone: has no effect: the Helicone key may go to that host anyway",
+        ),
+        (
+            f"[routes.r]\nurl = '{OWN}'\nhelicone = true\nhelicone_key = 'none'",
+            "routes.r.helicone: has no effect beside helicone_key: no key is to go there",
+        ),
+        (
+            "[routes.r]\nurl = 'http://groq.helicone.ai'",
+            "routes.r.url: must begin with https:// there, or keys would go in clear text",
+        ),
+        (
+            "[routes.groq]\nrealtime_url = 'http://api.helicone.ai/x'",
+            "routes.groq.realtime_url: must begin with https:// there, or keys would go in clear text",
+        ),
+        (
+            "[routes.groq]\napi_url = 'http://api.helicone.ai.'",
+            "routes.groq.api_url: must begin with https:// there, or keys would go in clear text",
+        ),
+        (
+            "[routes.groq]\nhelicone_key = 'x-api-key'",
+            "routes.groq.helicone_key: must be 'helicone-auth', 'authorization' or 'none'",
+        ),
+    ],
+)
+def test_a_route_that_cannot_be(config: Path, text: str, expected: str) -> None:
+    assert problems(text, config) == [f"config.toml: {expected}"]
+
+
+@pytest.mark.parametrize("setting", ["url", "realtime_url", "api_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8747",
+        "http://localhost.:8747/x",
+        "http://a.localhost:8747",
+        "http://[::ffff:127.0.0.1]:8747",
+    ],
+)
+def test_no_url_of_a_route_is_the_sidecars_own(config: Path, setting: str, url: str) -> None:
+    text = f"[routes.r]\npreset = 'groq'\n{setting} = '{url}'"
+    assert problems(text, config) == [
+        f"config.toml: routes.r.{setting}: is the sidecar's own address; it must lead to Helicone"
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "x",
+        "/x/",
+        "//x",
+        "/x//y",
+        "/.",
+        "/x/..",
+        "/a%20b",
+        "/%61",
+        "/a?b",
+        "/a#b",
+        "/a b",
+        "/ä",
+        "/a\\\\b",
+    ],
+)
+def test_a_path_that_no_call_can_have_as_it_is(config: Path, path: str) -> None:
+    [said] = problems(f'[routes.groq]\npath = "{path}"', config)
+    assert said.startswith("config.toml: routes.groq.path: must be a path such as /anthropic")
+
+
+def test_the_paths_that_a_route_can_have(config: Path) -> None:
+    for path in ("/a", "/a/b.c", "/a-b/~_!$&'()*+,;=:@/1"):
+        assert only(load(f'[routes.groq]\npath = "{path}"', config), "groq").path == path
+
+
+def test_the_path_of_the_local_application_is_known() -> None:
+    assert LOCAL_PATH == PREFIX
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('"A B" = "1"', "*** is no name that a header can have"),
+        ('"" = "1"', "*** is no name that a header can have"),
+        ('Authorization = "SECRET"', "Authorization cannot be added: keys and ids belong to the app"),
+        ('X-API-Key = "SECRET"', "X-API-Key cannot be added: keys and ids belong to the app"),
+        ('api-key = "SECRET"', "api-key cannot be added: keys and ids belong to the app"),
+        ('Helicone-Auth = "SECRET"', "Helicone-Auth cannot be added: keys and ids belong to the app"),
+        ('Helicone-Request-Id = "SECRET"', "Helicone-Request-Id cannot be added: keys and ids belong to the app"),
+        *(
+            (f'{name} = "SECRET"', f"{name} cannot be added: it is about the connection or the body")
+            for name in (
+                "Host", "Cookie", "Via", "Expect", "Connection", "Content-Length", "Transfer-Encoding", "TE",
+                "Trailer", "Upgrade", "Proxy-Authorization", "Origin", "Sec-Fetch-Mode",
+            )
+        ),
+        ("A = 1", "A must have text in quotes as its value"),
+        ('A = ""', "A must have a value of visible ASCII characters"),
+        ('A = "SECRET\\r\\nB: 1"', "A must have a value of visible ASCII characters"),
+        ('A = "SECRET\\u0000"', "A must have a value of visible ASCII characters"),
+        ('A = " SECRET"', "A must have a value of visible ASCII characters"),
+        ('A = "SECRETä"', "A must have a value of visible ASCII characters"),
+        ('A = "SECRET$"', "A has a $ that means nothing"),
+        ('A = "SECRET${1}"', "A has a $ that means nothing"),
+        ('A = "${NOT_SET}"', "A needs NOT_SET in the environment, where it is not set"),
+        ('A = "SECRET${EMPTY}"', "A needs EMPTY in the environment, where it is not set"),
+        ('A = "SECRET${BAD}"', "A cannot have what BAD is in the environment: only visible ASCII can be sent"),
+        ('A = "1", a = "2"', "must name a header only once: case makes no difference"),
+    ],
+)  # fmt: skip
+def test_a_header_that_cannot_be_added(config: Path, header: str, expected: str) -> None:
+    environ = {"EMPTY": "", "BAD": "SECRET\n"}
+    [said] = problems(f"[routes.groq]\nheaders = {{ {header} }}", config, environ)
+    assert said.startswith(f"config.toml: routes.groq.headers: {expected}")
+
+
+def test_headers_are_a_table(config: Path) -> None:
+    for text in ("'SECRET'", "['SECRET']", "1"):
+        [said] = problems(f"[routes.groq]\nheaders = {text}", config)
+        assert said.startswith("config.toml: routes.groq.headers: must be a table of headers, such as")
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        (("Groq",), "must be NAME, NAME=PRESET or NAME=URL; a route's name is up to 40 of a-z, 0-9 and -"),
+        ((SECRET,), "must be NAME, NAME=PRESET or NAME=URL; a route's name"),
+        (("=groq",), "must be NAME, NAME=PRESET or NAME=URL; a route's name"),
+        (("groq", "groq=anthropic"), "names the route groq twice; say once where it goes"),
+        (("r=grok",), "must be the name of a preset; did you mean groq?"),
+        ((f"r={SECRET}",), "must be the name of a preset; they are openai, "),
+        (("r=",), "must be the name of a preset"),
+        (("grok",), "needs a url, or the name of a preset; did you mean groq?"),
+        ((f"r=https://x.test/{SECRET}",), "must hold no key"),
+    ],
+)
+def test_a_flag_that_makes_no_route(routes: tuple[str, ...], expected: str) -> None:
+    [said] = problems("", None, None, *routes)
+    assert said.startswith(f"--route: {expected}")
+
+
+def test_two_variables_that_mean_one_setting_are_a_problem() -> None:
+    environ = {
+        "HELICONE_PROXY_ROUTES__AI_GATEWAY__URL": OWN,
+        "HELICONE_PROXY_ROUTES__AI-GATEWAY__URL": OWN,
+    }
+    [said] = problems("", None, environ)
+    assert said == (
+        "HELICONE_PROXY_ROUTES__AI-GATEWAY__URL: means the same as HELICONE_PROXY_ROUTES__AI_GATEWAY__URL; set "
+        "one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HELICONE_PROXY_ROUTES__GROQ__ULR", "HELICONE_PROXY_ROUTES__GROQ__URL"),
+        ("HELICONE_PROXY_ROUTES__GROQ", ""),
+        ("HELICONE_PROXY_ROUTES____URL", "HELICONE_PROXY_ROUTES__DEFAULT__URL"),
+    ],
+)
+def test_a_variable_of_a_route_that_means_nothing(name: str, meant: str) -> None:
+    [said] = problems("", None, {name: "SECRET"})
+    assert said.startswith(f"{name}: names no setting")
+    assert meant in said
+
+
+def test_all_problems_of_all_routes_come_at_once(config: Path) -> None:
+    text = "[routes.a]\n[routes.b]\npath = 'x'\nurl = 'SECRET'\n[routes.c]\nulr = 'x'"
+    said = problems(text, config, {"HELICONE_PROXY_ROUTES__D__PATH": "/d"}, "e=f")
+    assert [each.partition(": ")[0] + ": " + each.split(": ")[1].split(" ")[0] for each in said] == [
+        "config.toml: routes.c.ulr",
+        "config.toml: routes.b.path",
+        "config.toml: routes.b.url",
+        "--route: must",
+        "config.toml: routes.a",
+        "config.toml: routes.c",
+        "HELICONE_PROXY_ROUTES__D__PATH: needs",
+    ]
+
+
+# -- notes
+
+
+def notes(text: str, config: Path, **environ: str) -> list[str]:
+    return advice(load(text, config, environ), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[routes.groq]", None),
+        (
+            "[routes.azure]",
+            (
+                "Calls on the route azure need Helicone-OpenAI-Api-Base: the app sends it, or [routes.azure] "
+                "headers adds it."
+            ),
+        ),
+        ("[routes.azure]\nheaders = { helicone-openai-api-base = 'https://x.openai.azure.com' }", None),
+        (
+            "[routes.gateway]",
+            (
+                "Calls on the route gateway need Helicone-Target-URL: the app sends it, or [routes.gateway] "
+                "headers adds it."
+            ),
+        ),
+        (
+            "[routes.a]\npreset = 'groq'\n[routes.b]\npreset = 'mistral'\npath = '/a/v1'",
+            "Calls below /a/v1 go to b, and not to a, which has /a.",
+        ),
+        (
+            "[routes.groq]\npath = '/v1'",
+            "Calls below /v1 go to groq: apps that mean the default gateway ask for such paths, too.",
+        ),
+        (
+            "[routes.r]\nurl = 'https://groq.helicone.ai/v1'",
+            "[routes.r] The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1.",
+        ),
+        (
+            f"[routes.r]\nurl = '{OWN}'",
+            (
+                "llm.example.test is no host of Helicone's, so it gets no Helicone key. If it is a Helicone "
+                "gateway of your own, set helicone = true in [routes.r]; if it is not, its calls cannot be rated."
+            ),
+        ),
+        (
+            f"[routes.r]\nurl = '{OWN}'\nhelicone = true",
+            (
+                "Ratings of calls to llm.example.test go to https://api.helicone.ai. If that gateway has an API "
+                "of its own, set api_url in [routes.r]."
+            ),
+        ),
+        (f"[routes.r]\nurl = '{OWN}'\nhelicone = true\napi_url = '{OWN}'", None),
+        (f"[helicone]\napi_url = '{OWN}'\n[routes.r]\nurl = '{OWN}'\nhelicone = true", None),
+        (f"[routes.r]\nurl = '{OWN}'\nhelicone_key = 'none'", None),
+        ("[routes.self-hosted]\n[routes.rust-ai-gateway]", None),
+        ("[routes.eu]", None),
+    ],
+)
+def test_what_is_worth_saying_of_a_route(config: Path, text: str, expected: str | None) -> None:
+    assert notes(text, config) == ([] if expected is None else [expected])
+
+
+def test_a_route_for_europe_with_a_key_of_elsewhere_is_told(config: Path) -> None:
+    key = "sk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
+    assert notes("[routes.eu]", config, HELICONE_API_KEY=EU_KEY) == []
+    assert notes("[routes.eu]", config, HELICONE_API_KEY=key) == [
+        "The route eu is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+    ]
+
+
+def test_one_note_names_all_hosts_that_a_proxy_is_not_used_for(config: Path) -> None:
+    settings = load("[routes.groq]", config)
+    [said] = advice(settings, {"HTTPS_PROXY": "http://proxy.test", "NO_PROXY": "api.helicone.ai"})
+    assert said.startswith(
+        "HTTPS_PROXY is set, and is not used: calls go to oai.helicone.ai, groq.helicone.ai directly."
+    )
