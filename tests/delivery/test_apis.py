@@ -118,6 +118,20 @@ def test_each_rating_arrives_at_the_api_of_its_calls_route_under_its_calls_key(w
         }
 
 
+def test_a_call_that_is_not_remembered_is_rated_at_the_api_of_the_default_route(
+    loop: LoopThread, scope: ExitStack
+) -> None:
+    home = scope.enter_context(running_standin(loop, AT_ONCE))
+    settings = settings_of(
+        home.gateway_url, **{"helicone.api_key": DEMO_KEY, "routes.default.api_url": home.api_url}
+    )
+    client = scope.enter_context(RunningSidecar(loop, settings)).connect()
+    unknown = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
+    said = client.ask(request("POST", f"/feedback/{unknown}", b'{"rating": true}', JSON))
+    assert document(said)["state"] == "accepted"
+    assert list(rated_at(home)) == [unknown]
+
+
 def test_a_key_that_one_api_refuses_goes_on_at_the_other_and_health_tells_which_is_which(
     world: World,
 ) -> None:
