@@ -9,11 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
 
-import platformdirs
 from aiohttp import web
 
 from proxy import helicone, open_files
@@ -22,13 +20,12 @@ from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
-from proxy.config_problems import IN_MEMORY
 from proxy.delivery.courier import Courier
 from proxy.delivery.errands import Errands, Manner
 from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
-from proxy.errors import OutboxFailed
+from proxy.errors import CannotStart, OutboxFailed
 from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
@@ -36,6 +33,7 @@ from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, chart, patience
+from proxy.outbox_place import place_of, why_unusable
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.writes import Gatherer
@@ -191,18 +189,16 @@ class Sidecar:
 
     async def _open_outbox(self) -> SqliteOutbox:
         settings = self.settings.outbox
-        folder = settings.state_dir or platformdirs.user_state_path(
-            "helicone-feedback-proxy", appauthor=False
-        )
-        # The port is in the name, so that two sidecars do not meet.
-        path = Path(settings.path or Path(folder) / f"outbox-{self.port}.db")
+        if (why := why_unusable(settings, self.port)) is not None:
+            raise CannotStart(why)
+        path = place_of(settings, self.port)
         outbox = await SqliteOutbox.open(
-            ":memory:" if settings.path == IN_MEMORY else path,
+            ":memory:" if path is None else path,
             max_bytes=settings.max_size_mib * 1024 * 1024,
             stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
-        if settings.path != IN_MEMORY and (kind := volatile_kind(path.parent)) is not None:
+        if path is not None and (kind := volatile_kind(path.parent)) is not None:
             logger.warning(
                 "The outbox %s lies on %s, which may not outlast a restart of the machine or container. Put it "
                 "onto a disk with --state-dir, or [outbox] path.", path, kind,

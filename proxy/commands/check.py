@@ -12,6 +12,8 @@ from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
 from proxy.connecting import explore
+from proxy.errors import CannotStart
+from proxy.outbox_place import why_unusable
 from proxy.routing import ResolvedRoute, resolve
 
 
@@ -22,6 +24,8 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     """Check the configuration, and start nothing."""
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
+        if (why := why_unusable(settings.outbox, settings.server.port)) is not None:
+            raise CannotStart(why)
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
     click.echo(

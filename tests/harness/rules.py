@@ -36,6 +36,7 @@ LAYERS = (
         "proxy.keys",
         "proxy.open_files",
         "proxy.outbound",
+        "proxy.outbox_place",
         "proxy.presets",
         "proxy.remote",
         "proxy.route_problems",
