@@ -10,6 +10,7 @@ from yarl import URL
 from proxy import helicone_api
 from proxy.errors import HeliconeBroke, HeliconeError, HeliconeTimeout, HeliconeUnreachable
 from proxy.helicone_api import Allowance, Refusal, Stored
+from proxy.keys import Credential
 from proxy.model import Rating
 from proxy.relay.reasons import of_failure
 
@@ -35,15 +36,16 @@ class HeliconeApi:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        url_for: Callable[[str], str],
+        proxy_for: Callable[[str], str | None],
         *,
         timeout_seconds: float,
         wall_clock: Callable[[], float],
         own_key: str | None = None,
     ) -> None:
-        """`url_for`: where a key's API is. `wall_clock` gives Unix time. Any key but `own_key` is an app's."""
+        """`proxy_for`: the proxy on the way to an API, if any. `wall_clock` gives Unix time. A key other than
+        `own_key` is an app's."""
         self._session = session
-        self._url_for = url_for
+        self._proxy_for = proxy_for
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._now = wall_clock
         self._own_key = own_key
@@ -51,7 +53,7 @@ class HeliconeApi:
     def __repr__(self) -> str:
         return f"<HeliconeApi within {self._timeout.total:g} s>"
 
-    async def post(self, request_id: str, rating: Rating, key: str) -> Allowance | None:
+    async def post(self, request_id: str, rating: Rating, credential: Credential) -> Allowance | None:
         """Post thumb and scores; a rating without either is not posted.
 
         When it returns they are accepted, not stored: those of a call which Helicone has not ingested yet get the
@@ -60,30 +62,36 @@ class HeliconeApi:
         request = helicone_api.post_of(request_id, rating)
         if request is None:
             return None
-        _, granted = await self._ask(hdrs.METH_POST, request, key, _POST_LIMIT_BYTES)
+        _, granted = await self._ask(hdrs.METH_POST, request, credential, _POST_LIMIT_BYTES)
         return granted
 
-    async def put_property(self, request_id: str, name: str, value: str, key: str) -> Allowance | None:
+    async def put_property(
+        self, request_id: str, name: str, value: str, credential: Credential
+    ) -> Allowance | None:
         """Put a property onto a call. Raises NotIngested when Helicone does not know the call yet."""
         request = helicone_api.property_put(request_id, name, value)
-        _, granted = await self._ask(hdrs.METH_PUT, request, key, _POST_LIMIT_BYTES)
+        _, granted = await self._ask(hdrs.METH_PUT, request, credential, _POST_LIMIT_BYTES)
         return granted
 
-    async def look(self, request_ids: Sequence[str], key: str) -> tuple[dict[str, Stored], Allowance | None]:
+    async def look(
+        self, request_ids: Sequence[str], credential: Credential
+    ) -> tuple[dict[str, Stored], Allowance | None]:
         """What is stored of these calls, at most 100; those that Helicone does not know are left out."""
         if not request_ids:
             return {}, None
         try:
             request = helicone_api.look_for(request_ids, self._now())
-            body, granted = await self._ask(hdrs.METH_POST, request, key, _LOOK_LIMIT_BYTES, whole=True)
+            body, granted = await self._ask(
+                hdrs.METH_POST, request, credential, _LOOK_LIMIT_BYTES, whole=True
+            )
         except _TooLong:
             if len(request_ids) == 1:
                 raise HeliconeError(
                     f"Helicone's API answered a look for one call with more than {_LOOK_LIMIT_BYTES >> 20} MiB."
                 ) from None
             middle = len(request_ids) // 2
-            first, _ = await self.look(request_ids[:middle], key)
-            second, granted = await self.look(request_ids[middle:], key)
+            first, _ = await self.look(request_ids[:middle], credential)
+            second, granted = await self.look(request_ids[middle:], credential)
             return {**first, **second}, granted
         return helicone_api.rows_of(body), granted
 
@@ -91,20 +99,21 @@ class HeliconeApi:
         self,
         method: str,
         request: tuple[str, Mapping[str, Any]],
-        key: str,
+        credential: Credential,
         limit_bytes: int,
         *,
         whole: bool = False,
     ) -> tuple[bytes, Allowance | None]:
         """Body and allowance of a 201; `whole`: the body matters, and not only its beginning."""
-        base_url = self._url_for(key).rstrip("/")
+        base_url = credential.api_url.rstrip("/")
         path, payload = request
         try:
             async with self._session.request(
                 method,
                 URL(f"{base_url}{path}", encoded=True),
                 json=payload,
-                headers={**helicone_api.HEADERS, hdrs.AUTHORIZATION: f"Bearer {key}"},
+                proxy=self._proxy_for(base_url),
+                headers={**helicone_api.HEADERS, hdrs.AUTHORIZATION: f"Bearer {credential.key}"},
                 skip_auto_headers=(hdrs.ACCEPT_ENCODING,),
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -115,9 +124,12 @@ class HeliconeApi:
                     return body, helicone_api.allowance(answer.headers)
                 said = await _beginning(answer, _POST_LIMIT_BYTES)
                 refusal = Refusal(answer.status, said.decode("utf-8", "replace"), answer.headers)
-                is_own = key == self._own_key
                 raise helicone_api.error_of(
-                    refusal, base_url=base_url, key=key, is_own=is_own, now=self._now()
+                    refusal,
+                    base_url=base_url,
+                    key=credential.key,
+                    is_own=credential.key == self._own_key,
+                    now=self._now(),
                 )
         except TimeoutError:
             raise HeliconeTimeout(
@@ -153,6 +165,10 @@ def _unreachable(error: aiohttp.ClientError, base_url: str) -> HeliconeError:
         why = f"the proxy in HTTPS_PROXY cannot be reached itself ({of_failure(error.os_error)})"
     elif isinstance(error, aiohttp.ClientConnectorError):
         why = of_failure(error.os_error)
+    elif isinstance(error, aiohttp.ClientResponseError):
+        return HeliconeBroke(
+            f"The connection to Helicone's API at {base_url} broke: what answers there does not speak HTTP."
+        )
     else:
         return HeliconeBroke(
             f"The connection to Helicone's API at {base_url} broke ({type(error).__name__})."

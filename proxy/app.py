@@ -9,11 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
 
-import platformdirs
 from aiohttp import web
 
 from proxy import helicone, open_files
@@ -23,13 +21,12 @@ from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
-from proxy.config_problems import IN_MEMORY
 from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
 from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
-from proxy.errors import OutboxFailed
+from proxy.errors import CannotStart, OutboxFailed
 from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
@@ -37,6 +34,7 @@ from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of
+from proxy.outbox_place import place_of, why_unusable
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.writes import Gatherer
@@ -112,8 +110,8 @@ class Sidecar:
 
     async def _build(self) -> None:
         settings = self.settings
-        key = settings.helicone.api_key
-        keys = Keyring(None if key is None else key.text, helicone.fingerprint)
+        vendor, api_urls = settings.helicone, {route.api_url for route in self.routes}
+        keys = Keyring(vendor.own_key, helicone.fingerprint, vendor.url_for, api_urls)
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
@@ -135,7 +133,7 @@ class Sidecar:
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules=all_rules(self.routes, None if key is None else key.text),
+            rules=all_rules(self.routes, vendor.own_key),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             wall_clock=time.time,
@@ -176,14 +174,15 @@ class Sidecar:
         """Have a courier work on the outbox from now on."""
         settings, chance = self.settings.delivery, random.random
         session = await self._resources.enter_async_context(network.api_session())
+        vendor = self.settings.helicone
         api = HeliconeApi(
             session,
-            self.settings.helicone.url_for,
-            timeout_seconds=self.settings.helicone.timeout_seconds,
+            network.proxy_for,
+            timeout_seconds=vendor.timeout_seconds,
             wall_clock=time.time,
-            own_key=keys.get(keys.own_fingerprint),
+            own_key=vendor.own_key,
         )
-        lanes = Lanes(Budget(settings.burst, settings.per_second), self.settings.helicone.url_for, chance)
+        lanes = Lanes(Budget(settings.burst, settings.per_second), chance)
         manner = Manner(Pace(settings.first_look_seconds), chance)
         errands = Errands(outbox, api, lanes, self._clock, manner)
         self._courier = courier = Courier(outbox, errands, keys, lanes, self._clock)
@@ -199,18 +198,16 @@ class Sidecar:
 
     async def _open_outbox(self) -> SqliteOutbox:
         settings = self.settings.outbox
-        folder = settings.state_dir or platformdirs.user_state_path(
-            "helicone-feedback-proxy", appauthor=False
-        )
-        # The port is in the name, so that two sidecars do not meet.
-        path = Path(settings.path or Path(folder) / f"outbox-{self.port}.db")
+        if (why := why_unusable(settings, self.port)) is not None:
+            raise CannotStart(why)
+        path = place_of(settings, self.port)
         outbox = await SqliteOutbox.open(
-            ":memory:" if settings.path == IN_MEMORY else path,
+            ":memory:" if path is None else path,
             max_bytes=settings.max_size_mib * 1024 * 1024,
             stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
         )
         self._resources.push_async_callback(outbox.close)
-        if settings.path != IN_MEMORY:
+        if path is not None:
             for said in worth_saying(path, is_named_after_port=settings.path is None):
                 logger.warning(said)
         return outbox

@@ -206,7 +206,7 @@ class CallRecorder:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
         key = helicone.caller_key(head.fields, head.path)
         if key is not None:
-            call.key_fingerprint = self._keys.remember(key)
+            call.key_fingerprint = self._keys.remember(key, rules.api_url)
         elif helicone.AUTH not in head.fields and not call.passed_raw:
             line = rules.key_line
             if line is None:
@@ -216,7 +216,7 @@ class CallRecorder:
                 # What stands there is no key of Helicone's: SDKs insist on some key, and apps make one up.
                 call.withheld = frozenset({rules.key_name})
             call.upstream_lines += line
-            call.key_fingerprint = self._keys.own_fingerprint
+            call.key_fingerprint = self._keys.own_fingerprint_at(rules.api_url)
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""

@@ -33,7 +33,7 @@ from proxy.config_problems import (
 )
 from proxy.config_routes import DEFAULT, URL, Route
 from proxy.config_sources import KEY_NAME, environment_name
-from proxy.helicone import api_url_for
+from proxy.helicone import API_URLS, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -95,11 +95,21 @@ class Helicone:
     @property
     def resolved_api_url(self) -> str:
         """The API to post to under our own key: as set, else the one of the key's region."""
-        return self.url_for(self.api_key.text if self.api_key else None)
+        return self.url_for(self.own_key)
+
+    @property
+    def own_key(self) -> str | None:
+        """The configured key, if there is one."""
+        return self.api_key.text if self.api_key else None
 
     def url_for(self, key: str | None) -> str:
         """The API to post to under a key: as set, else the one of the key's region."""
         return self.api_url or api_url_for(key)
+
+    @property
+    def api_urls(self) -> tuple[str, ...]:
+        """Every API that `url_for` can give, that of our own key first."""
+        return (self.api_url,) if self.api_url else tuple(dict.fromkeys((self.resolved_api_url, *API_URLS)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ All problems are reported at once, each with where it stands; no message holds a
 mistyped key.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from proxy.errors import ConfigurationError
 from proxy.helicone import why_unlikely
 from proxy.outbound import proxy_for
 from proxy.route_problems import route_advice, route_problems, why_no_upstream
-from proxy.routing import resolve
+from proxy.routing import everywhere
 
 
 def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -43,7 +43,8 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     problems = [problem for layer in layers for problem in layer.problems]
     problems.extend(_without_effect(settings, names))
     problems.extend(route_problems(settings, names, lost))
-    problems.extend(_unusable_proxy(settings, environ))
+    if settings.upstream.trust_env:
+        problems.extend(_unusable_proxy(everywhere(settings), environ))
     if problems:
         raise ConfigurationError(problems)
     return settings
@@ -93,15 +94,11 @@ def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[st
         yield f"{names['helicone.api_url']}: {why}"
 
 
-def _unusable_proxy(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Say that the environment names a proxy which is to be used, and cannot be."""
-    if settings.upstream.trust_env:
-        try:
-            for url in (
-                *(url for route in resolve(settings) for url in route.urls),
-                settings.helicone.resolved_api_url,
-            ):
-                proxy_for(url, environ)
-        except ValueError as error:
-            return [str(error)]
+def _unusable_proxy(urls: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    """Say that the environment names a proxy which is to be used for one of these, and cannot be."""
+    try:
+        for url in urls:
+            proxy_for(url, environ)
+    except ValueError as error:
+        return [str(error)]
     return []

@@ -14,6 +14,7 @@ from typing import Final
 DEFAULT_GATEWAY_URL = "https://oai.helicone.ai"
 API_URL = "https://api.helicone.ai"
 EU_API_URL = "https://eu.api.helicone.ai"
+API_URLS = (API_URL, EU_API_URL)
 _HOST_SUFFIXES = (".helicone.ai", ".hconeai.com")
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from proxy.errors import HeliconeBusy, HeliconeError, HeliconeRejected, HeliconeUnauthorized, NotIngested
-from proxy.helicone import is_european
+from proxy.helicone import API_URLS, api_url_for, is_european
 from proxy.model import Rating
 
 # --- a rating as scores (managers/request/RequestManager.ts feedbackRequest, managers/score/ScoreManager.ts) --
@@ -249,6 +249,8 @@ HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 """Of every request, with the key. Nothing of the app's call travels along: an `Origin` would get a 500."""
 
 _LONGEST_WAIT_SECONDS: Final = 3600
+_MAY_NOT_WRITE: Final = re.compile(r'"error"\s*:\s*null')
+"""The whole explanation that a key gets which may only read."""
 _NOT_INGESTED: Final = ("Request not found", "Could not find previous version of request")
 
 
@@ -268,7 +270,7 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, is_own: bool, now: fl
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or (
         status == HTTPStatus.BAD_REQUEST and "Invalid token." in said
     ):
-        return HeliconeUnauthorized(_about_the_key(status, base_url, key, is_own=is_own))
+        return HeliconeUnauthorized(_about_the_key(status, _why_refused(said, base_url, key), is_own=is_own))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         told = "" if wait is None else f" It asks to wait for {wait} s."
         return HeliconeBusy(
@@ -292,14 +294,25 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, is_own: bool, now: fl
     return HeliconeError(f"Helicone's API answered {status}.", wait)
 
 
-def _about_the_key(status: int, base_url: str, key: str, *, is_own: bool) -> str:
+def _about_the_key(status: int, why: str, *, is_own: bool) -> str:
     whose = "HELICONE_API_KEY" if is_own else "the key that the app sends itself (Helicone-Auth)"
-    region = "a European key" if is_european(key) else "a key that is not European"
     return (
-        f"Helicone refused the key with {status}: it is unknown or deleted, it may not write, or it belongs "
-        f"to the other region ({region} was sent to {base_url}). Check {whose}, "
+        f"Helicone refused the key with {status}: {why}. Check {whose}, "
         "its write permission, and [helicone] api_url."
     )
+
+
+def _why_refused(said: str, base_url: str, key: str) -> str:
+    """As much as can be told of it."""
+    region = (
+        f"{'a European key' if is_european(key) else 'a key that is not European'} was sent to {base_url}"
+    )
+    own_api = api_url_for(key)
+    if base_url in API_URLS and base_url != own_api:
+        return f"{region}, and the API of its region is {own_api}"
+    if _MAY_NOT_WRITE.search(said):
+        return f"{base_url} knows it, and it may not write"
+    return f"it is unknown or deleted, it may not write, or it belongs to the other region ({region})"
 
 
 def retry_after(value: str | None, now: float) -> int | None:

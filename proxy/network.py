@@ -19,7 +19,7 @@ from proxy.relay.pool import Limits, Pool
 from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
 from proxy.route_rules import realtime_name
-from proxy.routing import ResolvedRoute
+from proxy.routing import ResolvedRoute, everywhere
 
 _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
@@ -41,12 +41,11 @@ class Network:
 
     def _trust(self) -> ssl.SSLContext | None:
         """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
-        ca_file = self._settings.upstream.ca_file
-        urls = [*self._urls] if ca_file is None else [*self._urls, self._settings.helicone.resolved_api_url]
+        urls = self._urls if self._settings.upstream.ca_file is None else everywhere(self._settings)
         if not any(urlsplit(url).scheme == "https" for url in urls):
             return None
         try:
-            return trusting(ca_file)
+            return trusting(self._settings.upstream.ca_file)
         except OSError as error:
             raise CannotStart(f"[upstream] ca_file can no longer be read: {error.strerror}.") from None
 
@@ -82,13 +81,12 @@ class Network:
         )
 
     def api_session(self) -> aiohttp.ClientSession:
-        """The one session for Helicone's API. No cookies: nothing of one rating may travel with the next."""
+        """The one session for all APIs. No cookies: nothing of one rating may travel with the next."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_API_CONNECTIONS, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
+            # No `trust_env`: that would read ~/.netrc, too. Each request says which proxy it takes.
             headers={"User-Agent": f"helicone-feedback-proxy/{__version__}"},
-            # Not aiohttp's own `trust_env`: that would read ~/.netrc, too.
-            proxy=self.proxy_for(self._settings.helicone.resolved_api_url),
         )
 
 

@@ -60,6 +60,14 @@ def resolve(settings: Settings) -> tuple[ResolvedRoute, ...]:
     )
 
 
+def everywhere(settings: Settings) -> tuple[str, ...]:
+    """Every gateway that calls may go to, and every API that ratings may."""
+    routes = resolve(settings)
+    own_apis = (route.api_url for route in routes if route.api_url is not None)
+    gateways = (url for route in routes for url in route.urls)
+    return tuple(dict.fromkeys((*gateways, *settings.helicone.api_urls, *own_apis)))
+
+
 def preset_of(name: str, route: Route) -> str | None:
     """The preset of a route: the one that it names, else, without a URL of its own, the one it is named after."""
     if route.preset is not None or route.url is not None:

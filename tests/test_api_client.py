@@ -7,7 +7,8 @@ import socket
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TypeVar
@@ -44,6 +45,7 @@ from proxy.errors import (
 )
 from proxy.helicone import api_url_for
 from proxy.helicone_api import Allowance, Stored, holds_scores, missing_properties, properties_of
+from proxy.keys import Credential
 from proxy.model import Rating
 from relay.loops import needs_openssl
 
@@ -55,7 +57,30 @@ RATING = "helicone-score-feedback"
 OPEN_HEAD = head(b"HTTP/1.1 201 Created", b"Content-Length: 1000")
 
 T = TypeVar("T")
-Work = Callable[[HeliconeApi], Awaitable[T]]
+
+
+@dataclass(frozen=True)
+class At:
+    """A client; `url` says where the API for a key is."""
+
+    api: HeliconeApi
+    url: Callable[[str], str]
+
+    async def post(self, request_id: str, rating: Rating, key: str) -> Allowance | None:
+        return await self.api.post(request_id, rating, Credential(key, self.url(key)))
+
+    async def put_property(self, request_id: str, name: str, value: str, key: str) -> Allowance | None:
+        return await self.api.put_property(request_id, name, value, Credential(key, self.url(key)))
+
+    async def look(self, ids: Sequence[str], key: str) -> tuple[dict[str, Stored], Allowance | None]:
+        return await self.api.look(ids, Credential(key, self.url(key)))
+
+
+Work = Callable[[At], Awaitable[T]]
+
+
+def directly(_: str) -> None:
+    """No proxy, wherever the API is."""
 
 
 @pytest.fixture
@@ -70,9 +95,8 @@ def speak(
 
     async def inner() -> T:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            url_for = (lambda _: url) if isinstance(url, str) else url
-            api = HeliconeApi(session, url_for, timeout_seconds=timeout_seconds, wall_clock=time.time)
-            return await work(api)
+            api = HeliconeApi(session, directly, timeout_seconds=timeout_seconds, wall_clock=time.time)
+            return await work(At(api, (lambda _: url) if isinstance(url, str) else url))
 
     return loop.run(inner())
 
@@ -121,7 +145,7 @@ def test_no_cookie_that_helicone_sets_comes_back(loop: LoopThread, start_upstrea
     created = head(b"HTTP/1.1 201 Created", b"Set-Cookie: a=b", b"Content-Length: 0")
     api_at = start_upstream(answering(created))
 
-    async def twice(api: HeliconeApi) -> None:
+    async def twice(api: At) -> None:
         await api.post(ID, UP, DEMO_KEY)
         await api.post(ID, UP, DEMO_KEY)
 
@@ -133,7 +157,7 @@ def test_thumb_scores_and_words_arrive_and_are_found_again(loop: LoopThread, sta
     logged(standin, ID)
     rating = Rating(up=False, scores={"quality": 4, "helpful": True}, comment="«so so» 🙂", tags=("a", "b"))
 
-    async def deliver(api: HeliconeApi) -> tuple[dict[str, Stored], Allowance | None]:
+    async def deliver(api: At) -> tuple[dict[str, Stored], Allowance | None]:
         await api.post(ID, rating, DEMO_KEY)
         for name, value in properties_of(rating).items():
             assert await api.put_property(ID, name, value, DEMO_KEY) == Allowance(10_000, 300.0)
@@ -160,7 +184,7 @@ def test_older_servers_that_quote_scores_are_understood(
     standin = scope.enter_context(running_standin(loop, settings))
     logged(standin, ID)
 
-    async def deliver(api: HeliconeApi) -> dict[str, Stored]:
+    async def deliver(api: At) -> dict[str, Stored]:
         await api.post(ID, Rating(up=up), DEMO_KEY)
         return (await api.look([ID], DEMO_KEY))[0]
 
@@ -210,7 +234,7 @@ def test_versions_that_are_not_merged_yet_do_not_hide_the_newest(
     )
     logged(standin, ID)
 
-    async def change_your_mind(api: HeliconeApi) -> dict[str, Stored]:
+    async def change_your_mind(api: At) -> dict[str, Stored]:
         for up in (True, False, True, False):
             ahead[0] += 2.0
             await api.post(ID, Rating(up=up), DEMO_KEY)
@@ -232,7 +256,7 @@ def test_each_key_goes_to_its_own_region(loop: LoopThread, scope: contextlib.Exi
     world, europe = (scope.enter_context(running_standin(loop, settings)) for _ in range(2))
     regions = {api_url_for(None): world.api_url, api_url_for(EU_KEY): europe.api_url}
 
-    async def both(api: HeliconeApi) -> None:
+    async def both(api: At) -> None:
         for key in (OTHER_KEY, EU_KEY):
             await api.post(ID, UP, key)
 
@@ -338,8 +362,8 @@ def test_every_failure_has_its_kind_and_none_shows_the_key_however_it_is_printed
 
 
 def test_the_api_shows_no_key_of_itself(loop: LoopThread) -> None:
-    async def shown(api: HeliconeApi) -> str:
-        return repr(api)
+    async def shown(api: At) -> str:
+        return repr(api.api)
 
     assert speak(loop, "http://127.0.0.1:9/", shown, timeout_seconds=1) == "<HeliconeApi within 1 s>"
 
@@ -375,7 +399,7 @@ def test_a_put_on_a_connection_that_has_died_since_is_not_repeated(
         connection.send(head(b"HTTP/1.1 201 Created", b"Content-Length: 0"))
         connection.read_request()
 
-    async def twice(api: HeliconeApi) -> None:
+    async def twice(api: At) -> None:
         await api.put_property(ID, "a", "b", DEMO_KEY)
         with pytest.raises(HeliconeBroke, match="ServerDisconnectedError"):
             await api.put_property(ID, "a", "b", DEMO_KEY)
@@ -388,7 +412,7 @@ def test_a_put_on_a_connection_that_has_died_since_is_not_repeated(
 def test_after_a_failure_the_next_one_goes_through(loop: LoopThread, standin: StandIn) -> None:
     logged(standin, ID)
 
-    async def persist(api: HeliconeApi) -> None:
+    async def persist(api: At) -> None:
         for fault in (
             ApiFault(reset=True),
             ApiFault(status=500, body="x" * 200_000),
@@ -404,7 +428,7 @@ def test_after_a_failure_the_next_one_goes_through(loop: LoopThread, standin: St
 
 
 def test_many_at_once_all_arrive(loop: LoopThread, standin: StandIn) -> None:
-    async def all_at_once(api: HeliconeApi) -> list[Allowance | None]:
+    async def all_at_once(api: At) -> list[Allowance | None]:
         return await asyncio.gather(*(api.post(ID, UP, DEMO_KEY) for _ in range(40)))
 
     assert speak(loop, standin.api_url, all_at_once) == [Allowance(10_000, 300.0)] * 40
@@ -576,12 +600,12 @@ def test_a_proxy_in_the_environment_is_not_asked(
 
 
 def through(loop: LoopThread, proxy: str, url: str) -> HeliconeError:
-    """The error of a post through a session with a proxy."""
+    """The error of a post through a proxy."""
 
     async def inner() -> None:
-        async with aiohttp.ClientSession(proxy=proxy) as session:
-            api = HeliconeApi(session, lambda _: url, timeout_seconds=5, wall_clock=time.time)
-            await api.post(ID, UP, OTHER_KEY)
+        async with aiohttp.ClientSession() as session:
+            api = HeliconeApi(session, lambda _: proxy, timeout_seconds=5, wall_clock=time.time)
+            await api.post(ID, UP, Credential(OTHER_KEY, url))
 
     with pytest.raises(HeliconeError) as caught:
         loop.run(inner())
@@ -604,6 +628,28 @@ def test_a_proxy_that_is_not_there_is_told(loop: LoopThread) -> None:
         error = through(loop, proxy, "https://api.example.test")
     assert type(error) is HeliconeUnreachable
     assert "the proxy in HTTPS_PROXY cannot be reached itself (the connection was refused)" in error.message
+
+
+def test_each_api_has_a_proxy_of_its_own_or_none(
+    loop: LoopThread, scope: contextlib.ExitStack, standin: StandIn
+) -> None:
+    proxy = scope.enter_context(ScriptedUpstream(saying(head(b"HTTP/1.1 407 No", b"Content-Length: 0"))))
+    asked = []
+
+    def proxy_for(url: str) -> str | None:
+        asked.append(url)
+        return None if url == standin.api_url else proxy.url
+
+    async def inner() -> None:
+        async with aiohttp.ClientSession() as session:
+            api = HeliconeApi(session, proxy_for, timeout_seconds=5, wall_clock=time.time)
+            await api.post(ID, UP, Credential(DEMO_KEY, standin.api_url))
+            with pytest.raises(HeliconeUnreachable, match="407"):
+                await api.post(ID, UP, Credential(DEMO_KEY, "https://api.example.test"))
+
+    loop.run(inner())
+    assert asked == [standin.api_url, "https://api.example.test"]
+    assert len(standin.api.all()) == len(proxy.requests) == 1
 
 
 @pytest.fixture

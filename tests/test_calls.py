@@ -682,7 +682,7 @@ def test_the_capacity_holds_and_the_oldest_make_room(start_bench: StartBench) ->
 
 
 def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
-    keys = Keyring(APPS_KEY, helicone.fingerprint)
+    keys = Keyring(APPS_KEY, helicone.fingerprint, helicone.api_url_for)
     ended: list[LiveCall] = []
     recorder = CallRecorder(
         store=Broken(),

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -746,6 +747,12 @@ def test_a_proxy_that_is_to_be_used_and_cannot_be_is_a_problem(proxy: str, expec
     local = {"routes.default.url": "http://127.0.0.1:1", "upstream.trust_env": "true"}
     assert problems(environ=environ, flags=local) == [said]
     assert load(environ=environ).upstream.trust_env is False
+    # Apps may send keys of the other region.
+    european = {"HELICONE_API_KEY": "sk-helicone-eu-a"}
+    european["NO_PROXY"] = urlsplit(api_url_for(european["HELICONE_API_KEY"])).netloc
+    assert problems(environ=environ | european, flags=local) == [said]
+    environ["NO_PROXY"] = urlsplit(api_url_for(None)).netloc  # The other one's name is below it.
+    assert load(environ=environ, flags=local).upstream.trust_env is True
 
 
 @pytest.mark.parametrize(

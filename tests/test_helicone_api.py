@@ -331,7 +331,6 @@ def refused(
     ("status", "said"),
     [
         (401, '{"error":"No API key found","trace":"isAuthenticated.error"}'),
-        (401, '{"error":null,"trace":"isAuthenticated.error"}'),
         (403, ""),
         (400, "Invalid token."),
     ],
@@ -347,6 +346,14 @@ def test_a_refused_key_names_key_permission_and_region(status: int, said: str) -
     assert "HELICONE_API_KEY" not in apps
     assert "a European key" in refused(status, said, EU_KEY).message
     assert "canaryx" not in error.message + refused(status, said, EU_KEY).message
+
+
+@pytest.mark.parametrize("said", ['{"error":null,"trace":"isAuthenticated.error"}', '{ "error" : null }'])
+def test_a_key_that_may_only_read_is_told_so(said: str) -> None:
+    error = refused(401, said)
+    assert type(error) is HeliconeUnauthorized
+    assert f"{URL} knows it, and it may not write." in error.message
+    assert "region" not in error.message
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,31 @@
 """`helicone-proxy check`: is the configuration fine?"""
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
 import click
 
-from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
+from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
+from proxy.connecting import explore
+from proxy.errors import CannotStart
+from proxy.outbox_place import why_unusable
 from proxy.routing import ResolvedRoute, resolve
 
 
 @click.command()
 @setting_options
-def check(config_file: Path | None, **flags: Flag) -> None:
+@click.option("--connect", is_flag=True, help="Try each gateway, and Helicone's API with the key, too.")
+def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     """Check the configuration, and start nothing."""
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
+        if (why := why_unusable(settings.outbox, settings.server.port)) is not None:
+            raise CannotStart(why)
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
     click.echo(
@@ -27,6 +36,19 @@ def check(config_file: Path | None, **flags: Flag) -> None:
         click.echo(f"   {_told(route)}")
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")
+    if connect:
+        with sentences_instead_of_tracebacks():
+            all_is_fine = asyncio.run(_connect(settings))
+        if not all_is_fine:
+            sys.exit(EXIT_FAILED)
+
+
+async def _connect(settings: Settings) -> bool:
+    """Try all that calls and ratings go to, and tell what comes of it. Gives whether all is fine."""
+    findings = await explore(settings, resolve(settings), os.environ)
+    for finding in findings:
+        click.echo(str(finding))
+    return all(finding.is_fine for finding in findings)
 
 
 def _told(route: ResolvedRoute) -> str:

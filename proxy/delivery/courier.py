@@ -11,7 +11,7 @@ from proxy.delivery.errands import Errands
 from proxy.delivery.lanes import NEVER, Lane, Lanes
 from proxy.errors import OutboxFailed
 from proxy.helicone_api import MOST_IDS
-from proxy.keys import Keyring
+from proxy.keys import Credential, Keyring
 from proxy.model import Entry, RatingState
 from proxy.stores.contract import Due, Outbox
 
@@ -64,11 +64,11 @@ class Courier:
 
     def expect(self, fingerprint: str, at: float) -> None:
         """Something is due under that key at that time."""
-        key = self._keys.get(fingerprint)
-        if key is None:
+        credential = self._keys.get(fingerprint)
+        if credential is None:
             self.without_key.add(fingerprint)
             return
-        lane = self._lanes.open(fingerprint, key, self._clock.now())
+        lane = self._lanes.open(fingerprint, credential.api_url, self._clock.now())
         lane.work_at = min(lane.work_at, at)
         self._woken.set()
 
@@ -156,8 +156,8 @@ class Courier:
         return soonest
 
     async def _serve(self, lane: Lane) -> float:
-        key = self._keys.get(lane.fingerprint)
-        if key is None:
+        credential = self._keys.get(lane.fingerprint)
+        if credential is None:
             self.without_key.add(lane.fingerprint)
             return NEVER
         now = self._clock.now()
@@ -179,8 +179,10 @@ class Courier:
         if len(entries) < len(found):
             self._passed_over.add(lane.fingerprint)
         again_at = min(
-            self._start_look(lane, [entry for entry in entries if not schedule.wants_post(entry)], key),
-            self._start_posts(lane, [entry for entry in entries if schedule.wants_post(entry)], key),
+            self._start_look(
+                lane, [entry for entry in entries if not schedule.wants_post(entry)], credential
+            ),
+            self._start_posts(lane, [entry for entry in entries if schedule.wants_post(entry)], credential),
             # What is due and had no room comes when those before it have gone.
             *(page.next_at for page in (leaving, left) if page.next_at is not None and page.next_at > now),
         )
@@ -199,13 +201,13 @@ class Courier:
                 return due
             limit *= 4
 
-    def _start_look(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
+    def _start_look(self, lane: Lane, entries: Sequence[Entry], credential: Credential) -> float:
         now = self._clock.now()
         if not entries:
             return NEVER
         if not lane.may_look:
             for entry in entries:
-                self._start(self.errands.go_on_blindly(lane, entry, key), [entry])
+                self._start(self.errands.go_on_blindly(lane, entry, credential), [entry])
             return NEVER
         if lane.look_at > now:
             return lane.look_at
@@ -213,10 +215,10 @@ class Courier:
         if not lane.begin(now):
             return now
         lane.look_at = now + self.errands.look_gap_seconds
-        self._start(self.errands.look(lane, batch, key), batch)
+        self._start(self.errands.look(lane, batch, credential), batch)
         return now if len(entries) > len(batch) else NEVER
 
-    def _start_posts(self, lane: Lane, entries: Sequence[Entry], key: str) -> float:
+    def _start_posts(self, lane: Lane, entries: Sequence[Entry], credential: Credential) -> float:
         now, again_at = self._clock.now(), NEVER
         for entry in entries:
             may_leave_at = self.may_leave_at(entry)
@@ -230,7 +232,7 @@ class Courier:
                 return now
             self._left_at.pop(entry.request_id, None)
             self._left_at[entry.request_id] = now
-            post = self._start(self.errands.post(lane, entry, key), [entry])
+            post = self._start(self.errands.post(lane, entry, credential), [entry])
             self._posts.add(post)
             post.add_done_callback(self._posts.discard)
         return again_at
@@ -259,8 +261,10 @@ class Courier:
                 self._leave_outbox_alone(error)
                 await self._clock.pause(_OUTBOX_FAILED_SECONDS, unless=asyncio.Event())
 
-    def _start_words(self, lane: Lane, entry: Entry, words: Mapping[str, str], key: str) -> None:
-        self._start(self.errands.put_words(lane, entry, words, key), [entry])
+    def _start_words(
+        self, lane: Lane, entry: Entry, words: Mapping[str, str], credential: Credential
+    ) -> None:
+        self._start(self.errands.put_words(lane, entry, words, credential), [entry])
 
     def _start(self, work: Coroutine[Any, Any, None], entries: Sequence[Entry]) -> asyncio.Task[None]:
         ids = {entry.request_id for entry in entries}

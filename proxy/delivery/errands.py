@@ -20,6 +20,7 @@ from proxy.errors import (
     Remedy,
 )
 from proxy.helicone_api import Allowance, Stored, missing_properties, properties_of
+from proxy.keys import Credential
 from proxy.model import Entry, Progress, Rating, RatingState
 from proxy.stores.contract import Outbox
 
@@ -38,14 +39,16 @@ _BLIND_SECONDS = 3600.0
 class FeedbackApi(Protocol):
     """Where ratings go. Each raises a kind of HeliconeError; what Helicone grants is given where it says so."""
 
-    async def post(self, request_id: str, rating: Rating, key: str) -> Allowance | None:
+    async def post(self, request_id: str, rating: Rating, credential: Credential) -> Allowance | None:
         """Post a thumb and scores; accepted when it returns."""
 
-    async def put_property(self, request_id: str, name: str, value: str, key: str) -> Allowance | None:
+    async def put_property(
+        self, request_id: str, name: str, value: str, credential: Credential
+    ) -> Allowance | None:
         """Put a property onto a call. Raises NotIngested when Helicone does not know the call yet."""
 
     async def look(
-        self, request_ids: Sequence[str], key: str
+        self, request_ids: Sequence[str], credential: Credential
     ) -> tuple[Mapping[str, Stored], Allowance | None]:
         """What is stored of these calls; those that Helicone does not know are left out."""
 
@@ -81,7 +84,7 @@ class Errands:
         self._manner = manner
         self.due: Callable[[str, float], None] = lambda *_: None
         self.changed: Callable[[str | None], None] = lambda _: None
-        self.words_missing: Callable[[Lane, Entry, Mapping[str, str], str], None] = lambda *_: None
+        self.words_missing: Callable[[Lane, Entry, Mapping[str, str], Credential], None] = lambda *_: None
         self.tally = Tally()
 
     def __repr__(self) -> str:
@@ -94,13 +97,13 @@ class Errands:
 
     # -- one errand
 
-    async def post(self, lane: Lane, entry: Entry, key: str) -> None:
+    async def post(self, lane: Lane, entry: Entry, credential: Credential) -> None:
         claimed = schedule.leaving(entry.progress, self._clock.now())
         if not await self._claim(lane, entry, claimed):
             return
         self.tally.posts += 1
         try:
-            allowance = await self._sent(lane, self._api.post(entry.request_id, entry.rating, key))
+            allowance = await self._sent(lane, self._api.post(entry.request_id, entry.rating, credential))
         except HeliconeError as error:
             after = self._after_failure(lane, claimed, error)
         else:
@@ -110,11 +113,11 @@ class Errands:
             logger.info("%s for %s: Helicone accepted it.", entry.rating.thumb, entry.request_id)
         await self._settle(entry, claimed, after)
 
-    async def look(self, lane: Lane, entries: Sequence[Entry], key: str) -> None:
+    async def look(self, lane: Lane, entries: Sequence[Entry], credential: Credential) -> None:
         self.tally.looks += 1
         try:
             ids = [entry.request_id for entry in entries]
-            rows, allowance = await self._sent(lane, self._api.look(ids, key))
+            rows, allowance = await self._sent(lane, self._api.look(ids, credential))
         except HeliconeError as error:
             self._look_failed(lane, error)
             return
@@ -128,13 +131,15 @@ class Errands:
             if after != entry.progress:
                 settling.append(self._settle(entry, entry.progress, after))
             elif stored is not None:
-                self.words_missing(lane, entry, missing_properties(entry.rating, stored), key)
+                self.words_missing(lane, entry, missing_properties(entry.rating, stored), credential)
         # All of them before any failure is told: none may go on when this errand has ended.
         for outcome in await asyncio.gather(*settling, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def put_words(self, lane: Lane, entry: Entry, words: Mapping[str, str], key: str) -> None:
+    async def put_words(
+        self, lane: Lane, entry: Entry, words: Mapping[str, str], credential: Credential
+    ) -> None:
         """Put comment, rater, source and tags onto the call, one after the other: each writes its row anew.
 
         What the budget does not admit now is found missing by the next look.
@@ -147,7 +152,9 @@ class Errands:
             if has_put_one and not lane.begin(self._clock.now()):
                 break
             try:
-                allowance = await self._sent(lane, self._api.put_property(entry.request_id, name, value, key))
+                allowance = await self._sent(
+                    lane, self._api.put_property(entry.request_id, name, value, credential)
+                )
             except HeliconeError as error:
                 after = self._after_failure(lane, claimed.progress, error)
                 break
@@ -190,19 +197,21 @@ class Errands:
                 lane.unused()
         return answer
 
-    async def go_on_blindly(self, lane: Lane, entry: Entry, key: str) -> None:
+    async def go_on_blindly(self, lane: Lane, entry: Entry, credential: Credential) -> None:
         """The key may not look: put the words on without, then leave it, or post once more."""
         words = properties_of(entry.rating)
         if not schedule.is_posted(entry.rating):
             if entry.progress.state is not RatingState.ACCEPTED:
-                await self.put_words(lane, entry, words, key)
+                await self.put_words(lane, entry, words, credential)
                 return
             words = {}
         for name, value in words.items():
             if not lane.begin(self._clock.now()):
                 return
             try:
-                allowance = await self._sent(lane, self._api.put_property(entry.request_id, name, value, key))
+                allowance = await self._sent(
+                    lane, self._api.put_property(entry.request_id, name, value, credential)
+                )
             except NotIngested:
                 lane.said_no()
                 break

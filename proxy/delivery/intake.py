@@ -20,7 +20,7 @@ from proxy.stores.contract import Depth, NewRating, OnceOnly, Outbox
 
 _KEY_FORGOTTEN = (
     "The Helicone key under which this call was made is not known here (any more): keys are never written down. "
-    "The rating leaves as soon as a call is made with that key, or it is configured again."
+    "The rating leaves as soon as a call is made with that key on the same route, or it is configured again."
 )
 
 _IDS_AT_ONCE = 250

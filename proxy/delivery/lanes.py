@@ -1,7 +1,8 @@
-"""When ratings under one key may ask something of Helicone's API: its budget, its pauses, and whether it lives."""
+"""When ratings under one key may ask something of one API: its budget, its pauses, and whether it lives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from proxy.helicone_api import Allowance
 
@@ -135,10 +136,11 @@ class Pause:
 
 
 class Lane:
-    """One key: ratings under it leave here, within its budget."""
+    """One key at one API: ratings under it leave here, within its budget."""
 
-    def __init__(self, fingerprint: str, budget: Budget, breaker: Breaker, now: float) -> None:
+    def __init__(self, fingerprint: str, api_url: str, budget: Budget, breaker: Breaker, now: float) -> None:
         self.fingerprint = fingerprint
+        self.api_url = api_url
         self.breaker = breaker
         self.pause: Pause | None = None
         self.may_look = True
@@ -159,6 +161,18 @@ class Lane:
 
     def __repr__(self) -> str:
         return f"<Lane {self.fingerprint} {self._bucket} {self.breaker}{' paused' if self.pause else ''}>"
+
+    @property
+    def name(self) -> dict[str, str]:
+        """Which key, at which API."""
+        return {"key": self.fingerprint, "api": self.api_url}
+
+    @property
+    def state(self) -> str:
+        """How it stands, in one word: "ok"; "paused", since the key is refused; "down", since the API is."""
+        if self.pause is not None:
+            return "paused"
+        return "down" if self.breaker.is_down else "ok"
 
     def ready_at(self, now: float) -> float | None:
         """When a request may be sent under this key; None: not before one that is under way has ended."""
@@ -228,12 +242,11 @@ class Lane:
 
 
 class Lanes:
-    """All lanes, one for each key that has come up. `url_for` says where a key's API is: keys of one API share
-    its breaker. `chance` spreads attempts; it gives numbers from 0 to 1."""
+    """All lanes, one for each credential that has come up. Those of one API share its breaker. `chance` spreads
+    attempts; it gives numbers from 0 to 1."""
 
-    def __init__(self, budget: Budget, url_for: Callable[[str], str], chance: Callable[[], float]) -> None:
+    def __init__(self, budget: Budget, chance: Callable[[], float]) -> None:
         self._budget = budget
-        self._url_for = url_for
         self._chance = chance
         self._lanes: dict[str, Lane] = {}
         self._breakers: dict[str, Breaker] = {}
@@ -241,17 +254,30 @@ class Lanes:
     def __iter__(self) -> Iterator[Lane]:
         return iter(tuple(self._lanes.values()))
 
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """How they stand, for the health answer; keys by their fingerprints."""
+        return {
+            "api_down": next((lane.breaker.reason for lane in self if lane.breaker.is_down), None),
+            "paused_keys": [
+                {**lane.name, "since": lane.pause.since, "reason": lane.pause.reason}
+                for lane in self
+                if lane.pause is not None
+            ],
+            "keys_that_may_not_look": [lane.fingerprint for lane in self if not lane.may_look],
+            "lanes": [{**lane.name, "state": lane.state} for lane in self],
+        }
+
     def get(self, fingerprint: str) -> Lane | None:
-        """The lane of that key, if anything has ever been due under it."""
+        """The lane of that credential, if anything has ever been due under it."""
         return self._lanes.get(fingerprint)
 
-    def open(self, fingerprint: str, key: str, now: float) -> Lane:
-        """The lane of that key."""
+    def open(self, fingerprint: str, api_url: str, now: float) -> Lane:
+        """The lane of that credential, which is for that API."""
         lane = self._lanes.get(fingerprint)
         if lane is None:
-            url = self._url_for(key)
-            breaker = self._breakers.get(url)
+            breaker = self._breakers.get(api_url)
             if breaker is None:
-                breaker = self._breakers[url] = Breaker(self._chance)
-            lane = self._lanes[fingerprint] = Lane(fingerprint, self._budget, breaker, now)
+                breaker = self._breakers[api_url] = Breaker(self._chance)
+            lane = self._lanes[fingerprint] = Lane(fingerprint, api_url, self._budget, breaker, now)
         return lane

@@ -29,14 +29,8 @@ async def report(outbox: Outbox, courier: Courier, lanes: Lanes, now: float) -> 
         if depth.oldest_since is None
         else round(max(0.0, now - depth.oldest_since), 1),
         "last_success_at": courier.errands.tally.last_success_at,
-        "api_down": next((lane.breaker.reason for lane in lanes if lane.breaker.is_down), None),
-        "paused_keys": [
-            {"key": lane.fingerprint, "since": lane.pause.since, "reason": lane.pause.reason}
-            for lane in lanes
-            if lane.pause is not None
-        ],
         "keys_not_known": sorted(courier.without_key),
-        "keys_that_may_not_look": [lane.fingerprint for lane in lanes if not lane.may_look],
+        **lanes.description,
         **outbox.description,
     }
 

@@ -30,7 +30,13 @@ async def show_health(request: web.Request) -> web.Response:
             "uptime_seconds": round(context.clock() - context.started, 1),
             "upstream": context.routes[0].url,
             "routes": [
-                {"name": route.name, "path": route.shown_path, "url": route.url} for route in context.routes
+                {
+                    "name": route.name,
+                    "path": route.shown_path,
+                    "url": route.url,
+                    "helicone_api": route.api_url or context.api_url,
+                }
+                for route in context.routes
             ],
             "helicone_api": context.api_url,
             "helicone_key": "configured" if context.keys.own_fingerprint is not None else "not configured",

@@ -29,8 +29,8 @@ def submission(
 ) -> Submission:
     """A rating as Delivery takes it. Raises NotRatable."""
     if call is None:
-        # Helicone has it under some key; ours is the best guess.
-        fingerprint, is_streaming = context.keys.own_fingerprint, False
+        # Helicone has it under some key; ours, on the route that most calls take, is the best guess.
+        fingerprint, is_streaming = context.keys.own_fingerprint_at(context.routes[0].api_url), False
     else:
         unratable = call.snapshot(context.clock()).unratable
         if unratable is not None:

@@ -17,7 +17,7 @@ from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import AlreadySent, HeliconeError, HeliconeUnauthorized, NotIngested
 from proxy.helicone_api import Allowance, Stored, properties_of
-from proxy.keys import Keyring
+from proxy.keys import Credential, Keyring
 from proxy.model import Rating, RatingState
 from proxy.stores.sqlite import SqliteOutbox
 
@@ -39,7 +39,7 @@ class Api:
         self.post_fails: Failure = lambda: None
         self.look_fails: Failure = lambda: None
 
-    async def post(self, request_id: str, rating: Rating, key: str) -> Allowance | None:
+    async def post(self, request_id: str, rating: Rating, credential: Credential) -> Allowance | None:
         self.posts.append(request_id)
         await self.may_answer.wait()
         if (failure := self.post_fails()) is not None:
@@ -49,14 +49,16 @@ class Api:
         self.rows[request_id] = Stored({**stored.scores, **score}, stored.properties)
         return None
 
-    async def put_property(self, request_id: str, name: str, value: str, key: str) -> Allowance | None:
+    async def put_property(
+        self, request_id: str, name: str, value: str, credential: Credential
+    ) -> Allowance | None:
         self.puts.append((request_id, name))
         stored = self.rows.setdefault(request_id, Stored({}, {}))
         self.rows[request_id] = Stored(stored.scores, {**stored.properties, name: value})
         return None
 
     async def look(
-        self, request_ids: Sequence[str], key: str
+        self, request_ids: Sequence[str], credential: Credential
     ) -> tuple[Mapping[str, Stored], Allowance | None]:
         self.looks += 1
         if (failure := self.look_fails()) is not None:
@@ -71,10 +73,10 @@ class Office:
         self.api = Api()
         self.clock = Clock(time.time, time.monotonic, speed=speed)
         self.outbox = outbox
-        keys = Keyring("a", lambda key: key)
+        keys = Keyring("a", lambda key: key, lambda _: "https://api.test")
         keys.remember("b")
         chances = itertools.cycle((0.1, 0.5, 0.9))
-        lanes = Lanes(budget, lambda _: "https://api.test", lambda: next(chances))
+        lanes = Lanes(budget, lambda: next(chances))
         manner = Manner(Pace(20.0), lambda: next(chances))
         self.courier = Courier(
             outbox, Errands(outbox, self.api, lanes, self.clock, manner), keys, lanes, self.clock

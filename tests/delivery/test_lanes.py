@@ -14,7 +14,7 @@ URL = "https://api.test"
 
 def make_lane(budget: Budget | None = None, chance: float = 0.5) -> Lane:
     """A lane with something due."""
-    return Lanes(budget or Budget(), lambda _: URL, lambda: chance).open("f", "key", 0.0)
+    return Lanes(budget or Budget(), lambda: chance).open("f", URL, 0.0)
 
 
 def sent(lane: Lane, *, until: float, step: float = 0.1) -> list[float]:
@@ -136,13 +136,13 @@ def test_two_failures_in_a_row_mean_that_it_is_down_and_an_answer_that_it_is_not
 
 
 def test_keys_of_one_api_share_what_is_known_of_it_and_others_do_not() -> None:
-    lanes = Lanes(Budget(), lambda key: f"https://{key[:2]}.test", lambda: 0.5)
-    one, two, other = (lanes.open(key, key, 0.0) for key in ("us-1", "us-2", "eu-1"))
+    lanes = Lanes(Budget(), lambda: 0.5)
+    one, two, other = (lanes.open(key, f"https://{key[:2]}.test", 0.0) for key in ("us-1", "us-2", "eu-1"))
     one.begin(0.0)
     one.broke(0.0, "It broke.", 0.0)
     assert not two.begin(0.5)
     assert other.begin(0.5)
-    assert lanes.open("us-1", "us-1", 9.0) is one
+    assert lanes.open("us-1", "https://us.test", 9.0) is one
     assert lanes.get("us-1") is one
     assert lanes.get("nobody") is None
 
@@ -185,8 +185,8 @@ def test_a_refused_key_is_tried_once_a_minute_with_one_request() -> None:
 
 
 def test_another_key_goes_on() -> None:
-    lanes = Lanes(Budget(), lambda _: URL, lambda: 0.5)
-    bad, good = lanes.open("bad", "b", 0.0), lanes.open("good", "g", 0.0)
+    lanes = Lanes(Budget(), lambda: 0.5)
+    bad, good = lanes.open("bad", URL, 0.0), lanes.open("good", URL, 0.0)
     bad.begin(0.0)
     bad.key_refused(0.0, "Refused.")
     assert good.begin(0.0)

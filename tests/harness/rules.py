@@ -39,6 +39,7 @@ LAYERS = (
         "proxy.labels",
         "proxy.open_files",
         "proxy.outbound",
+        "proxy.outbox_place",
         "proxy.presets",
         "proxy.remote",
         "proxy.request_ids",
@@ -66,7 +67,7 @@ LAYERS = (
         "proxy.taps",
     ),
     ("proxy.admission", "proxy.network", "proxy.web.*"),
-    ("proxy.app",),
+    ("proxy.app", "proxy.connecting"),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
 )

@@ -244,7 +244,7 @@ def test_health_and_metrics_know_all_routes(start: Start) -> None:
         world.ask(target)
     health = world.sidecar.connect().ask(head(b"GET /feedback/health HTTP/1.1", b"Host: localhost"))
     assert json.loads(health.body)["routes"] == [
-        {"name": name, "path": path, "url": world.gateways[name].url}
+        {"name": name, "path": path, "url": world.gateways[name].url, "helicone_api": "http://127.0.0.1:9"}
         for name, path in (("default", "/"), ("anthropic", "/anthropic"), ("ai", "/ai"))
     ]
     metrics = world.sidecar.connect().ask(head(b"GET /feedback/metrics HTTP/1.1", b"Host: localhost"))

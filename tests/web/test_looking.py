@@ -187,7 +187,14 @@ def test_health_tells_how_the_sidecar_is(bench: Bench) -> None:
         "status": "ok",
         "version": proxy.__version__,
         "upstream": bench.standin.gateway_url,
-        "routes": [{"name": "default", "path": "/", "url": bench.standin.gateway_url}],
+        "routes": [
+            {
+                "name": "default",
+                "path": "/",
+                "url": bench.standin.gateway_url,
+                "helicone_api": bench.standin.api_url,
+            }
+        ],
         "helicone_api": bench.standin.api_url,
         "helicone_key": "configured",
         "calls": {"open": 0, "remembered": 1, "capacity": 10_000},

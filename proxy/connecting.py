@@ -1,0 +1,129 @@
+"""Tries each gateway and Helicone's API as calls and ratings would reach them, and says what came of it."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from proxy.api_client import HeliconeApi
+from proxy.config import Settings
+from proxy.errors import HeliconeError
+from proxy.keys import Credential
+from proxy.network import Network
+from proxy.relay.destination import Upstream
+from proxy.relay.dialing import Dialer, Unreachable
+from proxy.relay.names import NameCache, system_resolve
+from proxy.routing import ResolvedRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one try, as a sentence."""
+
+    is_fine: bool
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'Fine' if self.is_fine else 'Wrong'}: {self.sentence}"
+
+
+class Explorer:
+    """Tries one place after another, each within the time that a call or a rating would have."""
+
+    def __init__(self, settings: Settings, network: Network, dialer: Dialer, api: HeliconeApi) -> None:
+        self._key = settings.helicone.own_key
+        self._seconds = settings.upstream.connect_timeout_seconds
+        self._network = network
+        self._dialer = dialer
+        self._api = api
+
+    def __repr__(self) -> str:
+        return f"<Explorer within {self._seconds:g} s>"
+
+    async def gateway(self, url: str, names: Sequence[str]) -> Finding:
+        """Try the gateway of these routes: open a connection, and send nothing."""
+        routes = f"{'route' if len(names) == 1 else 'routes'} {', '.join(names)}"
+        return await self._dial(self._network.upstream(url), "The gateway", routes)
+
+    async def api(self, url: str) -> Finding:
+        """Try an API with our key: what a look for a rating needs, a rating needs, too."""
+        if self._key is None:
+            return await self._dial(self._network.upstream(url), "Helicone's API", _NO_KEY)
+        try:
+            await self._api.look([_NO_CALL], Credential(self._key, url))
+        except HeliconeError as error:
+            return Finding(is_fine=False, sentence=f"{error.message}{_asked(error.message, url)}")
+        return Finding(
+            is_fine=True,
+            sentence=f"Helicone's API at {url} takes the key: it may rate, and ask what is stored.",
+        )
+
+    async def _dial(self, upstream: Upstream, what: str, more: str) -> Finding:
+        try:
+            async with asyncio.timeout(self._seconds):
+                visit = await self._dialer.dial(upstream, _Visit)
+        except Unreachable as error:
+            return Finding(
+                is_fine=False, sentence=f"{what} {upstream} ({more}) cannot be reached: {error.reason}."
+            )
+        except TimeoutError:
+            return Finding(
+                is_fine=False,
+                sentence=f"{what} {upstream.way} ({more}) did not accept a connection within {self._seconds:g} s.",
+            )
+        await visit.end()
+        tls = "" if upstream.tls is None else ", and TLS works"
+        return Finding(is_fine=True, sentence=f"{what} {upstream.way} ({more}) can be reached{tls}.")
+
+
+_NO_CALL = "00000000-0000-4000-8000-000000000000"
+"""A look for it reads nothing and changes nothing."""
+_NO_KEY = "asked nothing, since no key is configured: HELICONE_API_KEY"
+
+
+class _Visit(asyncio.Protocol):
+    """A connection on which nothing is said."""
+
+    def __init__(self) -> None:
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._over.set_result(None)
+
+    async def end(self) -> None:
+        """Close it."""
+        self._transport.abort()
+        await self._over
+
+
+def _asked(message: str, url: str) -> str:
+    """Which API said so, where the message does not name it."""
+    return "" if url in message else f" ({url})"
+
+
+async def explore(
+    settings: Settings, routes: Sequence[ResolvedRoute], environ: Mapping[str, str]
+) -> list[Finding]:
+    """Try all that these routes lead to at once; the findings are in order. Raises CannotStart."""
+    network = Network(settings, routes, environ)
+    names = NameCache(system_resolve, time.monotonic)
+    by_url: dict[str, list[str]] = {}
+    for route in routes:
+        for url in route.urls:
+            by_url.setdefault(url, []).append(route.name)
+    api_urls = dict.fromkeys(route.api_url or settings.helicone.resolved_api_url for route in routes)
+    try:
+        async with network.api_session() as session:
+            seconds = settings.helicone.timeout_seconds
+            api = HeliconeApi(session, network.proxy_for, timeout_seconds=seconds, wall_clock=time.time)
+            explorer = Explorer(settings, network, Dialer(names), api)
+            return await asyncio.gather(
+                *(explorer.gateway(url, served) for url, served in by_url.items()),
+                *(explorer.api(url) for url in api_urls),
+            )
+    finally:
+        await names.close()
