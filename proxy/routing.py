@@ -87,7 +87,9 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
         return None
     url = route.url or preset.url
     api_url = route.api_url or (_origin(url) if preset.api_is_here else None)
-    realtime_url = route.realtime_url or _realtime_url(preset, url, api_url or vendor.resolved_api_url)
+    # Without a key of ours it is the gateway that says which region its calls are of.
+    usual = helicone.EU_API_URL if preset.for_europe else vendor.resolved_api_url
+    realtime_url = route.realtime_url or _realtime_url(preset, url, api_url or vendor.api_url or usual)
     return ResolvedRoute(
         name=name,
         path="" if name == DEFAULT else route.path or f"/{name}",

@@ -123,6 +123,7 @@ def test_all_sources_speak_of_one_route(config: Path) -> None:
     [
         ("[routes.r]\npreset = 'openai'", None, None, "https://api.helicone.ai/v1/gateway/oai/realtime"),
         ("[routes.r]\npreset = 'eu'", EU_KEY, None, "https://eu.api.helicone.ai/v1/gateway/oai/realtime"),
+        ("[routes.r]\npreset = 'eu'", None, None, "https://eu.api.helicone.ai/v1/gateway/oai/realtime"),
         (
             "[routes.r]\npreset = 'self-hosted'",
             None,
