@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CLIENT_REQUEST_ID = b"x-client-request-id"
-_USABLE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
-"""What a segment of a URL's path holds as it is (RFC 3986 §3.3); anything else would have to be encoded."""
+_USABLE = re.compile(r"(?![sp]k-)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
+"""What a segment of a URL's path holds as it is (RFC 3986 §3.3); anything else would have to be encoded.
+Nothing that looks like a key is kept and shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ def test_compressed_answers_pass_as_they_are_and_are_understood(
         (with_body(b'{"responseId": "g", "modelVersion": "x"}'), ["g"]),
         (with_body(b'{"choices": [{"id": "c"}]}'), []),
         (with_body(b'{"id": "a/b"}'), []),
+        (with_body(b'{"id": "sk-a"}'), []),
         (with_body(b'{"id": "last"}'), []),
         (with_body(b'{"id": "health"}'), []),
         (with_body(b'{"id": ".."}'), []),

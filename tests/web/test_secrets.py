@@ -51,7 +51,7 @@ def chats(bench: Bench) -> Iterator[bytes]:
             ("/v1/chat/completions?key=AIza-canary6", LINES),
             ("/v1/chat/completions?key=AIza-canary6", (*LINES, own)),
             (f"/{APPS_KEY}/v1/chat/completions", LINES),
-            ("/v1/chat/completions", (*LINES, b"Helicone-Request-Id: canary7")),
+            ("/v1/chat/completions", (*LINES, b"Helicone-Request-Id: sk-canary7")),
             ("/v1/audio/speech?canary6", LINES),
         ):
             bench.standin.faults.gateway.next(fault)
@@ -59,7 +59,7 @@ def chats(bench: Bench) -> Iterator[bytes]:
             client.send(request("POST", target, body, *lines))
             said = client.read_to_end() if fault.die_after_bytes else client.read_answer().head
             client.close()
-            yield re.sub(rb"(?i)helicone-id: canary7", b"", said)
+            yield re.sub(rb"(?i)helicone-id: sk-canary7", b"", said)
 
 
 def ratings(bench: Bench) -> Iterator[bytes]:
