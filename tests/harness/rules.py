@@ -46,6 +46,7 @@ LAYERS = (
     (
         "proxy.relay.*",
         "proxy.api_client",
+        "proxy.attribution",
         "proxy.call_records",
         "proxy.calls",
         "proxy.delivery",
@@ -57,6 +58,7 @@ LAYERS = (
         "proxy.paths",
         "proxy.rating_fields",
         "proxy.ratings",
+        "proxy.request_bodies",
         "proxy.route_rules",
         "proxy.saving",
         "proxy.taps",
