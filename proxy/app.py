@@ -18,6 +18,7 @@ from proxy import helicone, open_files
 from proxy.admission import admission
 from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
+from proxy.attribution import Attribution
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
@@ -136,6 +137,7 @@ class Sidecar:
             rules=all_rules(self.routes, vendor.own_key),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
+            attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             wall_clock=time.time,
             on_end=self._journal.add,
         )

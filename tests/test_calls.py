@@ -16,6 +16,7 @@ from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.aliases import Naming
+from proxy.attribution import Attribution
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
@@ -469,10 +470,13 @@ def test_a_body_with_another_label_is_not_looked_at(bench: Bench) -> None:
     assert model_of(bench, chat_body(), label, target=IMAGES) is None
 
 
-def test_a_model_is_seen_in_a_body_up_to_64_kib_and_not_beyond(bench: Bench) -> None:
+def test_a_model_is_seen_in_the_first_64_kib_and_not_beyond(bench: Bench) -> None:
     room = 64 * 1024 - len(chat_body(pad=""))
     assert model_of(bench, chat_body(pad="x" * room), target=IMAGES) == "gpt-4o-mini"
-    assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) is None
+    behind = b'{"pad": "%b", "model": "gpt-4o"}'
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind))), target=IMAGES) == "gpt-4o"
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 10)), target=IMAGES) is None
+    assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) == "gpt-4o-mini"
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1
 
@@ -690,6 +694,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         rules={},
         hooks=Hooks(id=True, url=True),
         naming=Naming(),
+        attribution=Attribution(b""),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
     )
