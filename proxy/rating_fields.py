@@ -132,6 +132,9 @@ def _scores(value: object) -> dict[str, int | bool]:
 
 
 def _score(name: str, value: object) -> int | bool:
+    if isinstance(value, float) and value.is_integer():
+        # JSON knows one kind of number: 4.0 is 4, and some languages write it so.
+        value = int(value)
     if not isinstance(value, int):
         raise InvalidRating(
             f"The score {quoted(name)} is neither a whole number nor true or false, and Helicone takes nothing "
