@@ -11,6 +11,7 @@ from schemathesis.core import NOT_SET
 
 CALLS = tuple(f"0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b1{digit}" for digit in "012")
 """Calls that went through the sidecar before."""
+_SCOPES = ("user", "session", "model", "path", "client", "property.<Name>")
 _SAID_ONCE = ("rating", "comment", "rater", "source", "tags")
 _numbers = itertools.count()
 
@@ -36,6 +37,20 @@ def before_call(
     if "timeout" in names:
         # Nobody wants to wait a minute for what will not be stored.
         case.query["timeout"] = "50ms"
+    _mean_calls(case, number)
+
+
+def _mean_calls(case: schemathesis.Case[Any], number: int) -> None:
+    """Say which call is meant as it can be said of one that is there."""
+    for name in _SCOPES:
+        if name in case.query:
+            # What is printable is more than a pattern can say.
+            case.query[name] = "".join(filter(str.isprintable, case.query[name])) or "x"
+    if case.operation.path == "/feedback/batch":
+        body: Any = case.body
+        items = body["ratings"] if isinstance(body, dict) else body
+        for index, item in enumerate(items):
+            item["id"] = CALLS[index % len(CALLS)]
     if "id" in case.path_parameters and number % 2:
         # Ids that are drawn are never those of calls.
         case.path_parameters["id"] = CALLS[number // 2 % len(CALLS)]
