@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED := $(VENV)-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system compiler bench bounds bench-peers fuzz crashes clean
+.PHONY: help demo run test check format floors compiled wheel system compiler bench bounds bench-peers fuzz fuzz-api crashes clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -89,6 +89,9 @@ bench-peers:  ## what bench compares with; the parts that need root are left out
 
 fuzz: $(VENV)/.dev  ## hostile bytes from both sides, for as long as you like: ARGS="--minutes 10 --seed 1"
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+fuzz-api: $(VENV)/.dev  ## what the description of the local API allows, and what it does not (5 min; ARGS="--max-time 600 --seed 1")
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.api $(ARGS)
 
 crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a minute and a half)
 	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)

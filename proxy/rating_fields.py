@@ -136,6 +136,9 @@ def _scores(value: object) -> dict[str, int | bool]:
 
 
 def _score(name: str, value: object) -> int | bool:
+    if isinstance(value, float) and value.is_integer():
+        # JSON knows one kind of number: 4.0 is 4, and some languages write it so.
+        value = int(value)
     if not isinstance(value, int):
         advice = " Send 45 in place of 4.5, say." if isinstance(value, float) else ""
         raise InvalidField(

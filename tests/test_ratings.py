@@ -414,17 +414,21 @@ def test_text_is_no_list_and_no_object_and_the_other_way_round() -> None:
     assert "has to be text" in refused({"rating": True, "comment": {"a": "b"}})
 
 
-@pytest.mark.parametrize(
-    "value", ["1.0", "4.5", "1e3", "-0.0", "NaN", "Infinity", "null", '"4"', "[1]", "{}"]
-)
+@pytest.mark.parametrize("value", ["4.5", "1e-3", "1e999", "NaN", "Infinity", "null", '"4"', "[1]", "{}"])
 def test_a_score_is_a_whole_number_or_a_truth(value: str) -> None:
     sentence = refused(f'{{"rating": true, "scores": {{"tone": {value}}}}}')
     assert '"tone" is neither a whole number nor true or false' in sentence
     assert "Helicone" in sentence
 
 
-@pytest.mark.parametrize("value", [2**53, -(2**53), 10**300])
-def test_a_score_is_one_that_helicone_can_keep(value: int) -> None:
+@pytest.mark.parametrize(("written", "number"), [("1.0", 1), ("1e3", 1000), ("-0.0", 0), ("-4.0", -4)])
+def test_a_whole_number_may_be_written_with_a_point(written: str, number: int) -> None:
+    score = rating(f'{{"scores": {{"tone": {written}}}}}').scores["tone"]
+    assert (type(score), score) == (int, number)
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 10**300, 1e300])
+def test_a_score_is_one_that_helicone_can_keep(value: float) -> None:
     assert "too large" in refused({"scores": {"tone": value}})
 
 

@@ -15,5 +15,6 @@ withdraw     DELETE: a rating is taken back
 outbox       GET: the ratings that are kept. POST: what was refused goes out again
 health       GET: how the sidecar is
 metrics      GET: what is counted, for Prometheus
+openapi      GET: the description of all this, for programs; openapi.json is what it says
 protocol     a connection that the front door hands over: aiohttp's protocol, in our words
 """

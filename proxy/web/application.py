@@ -1,8 +1,10 @@
 """Puts the local application together."""
 
+import re
+
 from aiohttp import web
 
-from proxy.web import batch, health, metrics, outbox, rate, remembered, sessions, withdraw
+from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -20,6 +22,7 @@ ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
     ("GET", f"{PREFIX}/health", health.show_health),
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
+    ("GET", f"{PREFIX}/openapi.json", openapi.show_openapi),
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
@@ -41,7 +44,7 @@ RESERVED = frozenset(
 """What stands where an id may stand, or behind one: none of these is ever an id."""
 
 
-_ANY_ID = f"{{id:(?!(?:{'|'.join(sorted(RESERVED))})(?:/|$))[^/{{}}]+}}"
+_ANY_ID = f"{{id:(?!(?:{'|'.join(map(re.escape, sorted(RESERVED)))})(?:/|$))[^/{{}}]+}}"
 """As aiohttp has it: any segment but these."""
 
 

@@ -18,8 +18,7 @@ BATCH_PATH = "/feedback/batch"
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody gets in who does not belong: the same decision as on relayed calls."""
     fields = headers.index(list(request.raw_headers))
-    # An absolute-form target replaces Host (RFC 9112 §3.2.2). Not by `request.url`, which raises for a bad Host.
-    authority = targets.parse(request.raw_path.encode("latin-1")).authority
+    authority = _authority(request)
     if authority is not None:
         fields[b"host"] = authority
     denial = request.app[CONTEXT].guard.check(request.method, fields)
@@ -43,6 +42,18 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
                 408, "request_body_timeout", f"The request's body was not complete within {seconds:g} s."
             )
     return await handler(request)
+
+
+def reached_by(request: web.Request) -> str:
+    """Host and port by which the client came; the guard has looked at them."""
+    authority = _authority(request)
+    return request.host if authority is None else authority.decode("ascii")
+
+
+def _authority(request: web.Request) -> bytes | None:
+    """What an absolute-form target says, in place of Host (RFC 9112 §3.2.2)."""
+    # Not by `request.url`, which raises for a bad Host.
+    return targets.parse(request.raw_path.encode("latin-1")).authority
 
 
 async def expect_later(request: web.Request) -> None:

@@ -1,11 +1,13 @@
 """The product with a stand-in for Helicone behind it, and a person with curl before it."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from harness.clients import Client
+from harness.descriptions import wrong_with
 from harness.fast_time import FastTime
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, settings_of
@@ -71,12 +73,15 @@ class Bench:
         standin.ledger.listeners.append(self.events.append)
 
     def ask(self, method: str, target: str, body: bytes = b"", *lines: bytes) -> Message:
-        """One request on a connection of its own, as curl makes it."""
+        """One request on a connection of its own, as curl makes it. Local answers are what is described."""
         client = self.sidecar.connect()
         try:
-            return client.ask(request(method, target, body, *lines))
+            answer = client.ask(request(method, target, body, *lines))
         finally:
             client.close()
+        if re.match(r"(?:http://[^/]*)?/feedback(?:[/?]|$)", target):
+            assert (wrong := wrong_with(method, target, answer)) == [], "\n".join([*wrong, repr(answer)])
+        return answer
 
     def chat(self, *lines: bytes, target: str = CHAT_PATH, **fields: object) -> Message:
         """One chat."""
