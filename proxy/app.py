@@ -17,6 +17,7 @@ import platformdirs
 from aiohttp import web
 
 from proxy import helicone, open_files
+from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
@@ -48,7 +49,7 @@ from proxy.stores.memory import MemoryCalls
 from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
 from proxy.volumes import volatile_kind
-from proxy.web.application import PREFIX, make_application
+from proxy.web.application import PREFIX, RESERVED, make_application
 from proxy.web.context import Context
 from proxy.web.protocol import LocalProtocol
 
@@ -135,6 +136,7 @@ class Sidecar:
             keys=keys,
             rules={"default": route_rules(settings)},
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             wall_clock=time.time,
             on_end=self._journal.add,
         )

@@ -34,6 +34,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     passed_raw: bool = False
     streamed: bool = False
     route: str = "default"
+    aliases: tuple[str, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -64,6 +65,7 @@ def saved(call: LiveCall) -> SavedCall:
         passed_raw=call.passed_raw,
         streamed=call.streamed,
         route=call.route,
+        aliases=call.aliases,
     )
     return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
@@ -103,6 +105,8 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.passed_raw = document.passed_raw
     call.streamed = document.streamed
     call.route = document.route
+    # The store counts on each being there once.
+    call.aliases = tuple(dict.fromkeys(document.aliases))
     return call
 
 

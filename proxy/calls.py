@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, helicone
+from proxy import bodies, decoding, helicone
+from proxy.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.keys import Keyring
+from proxy.labels import Labels
 from proxy.model import Call, CallState
 from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Ending, Trace
@@ -18,6 +20,7 @@ from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
 from proxy.route_rules import RouteRules
 from proxy.stores.contract import RecentCalls
+from proxy.taps import Tap
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +80,9 @@ class LiveCall(Trace):
     client = ""
     """The address that it came from."""
     user_agent: str | None = None
+    coding = b""
+    """How its answer's body is compressed, if that is looked at."""
+    tap: Tap | None = None
     place = 0
     arrived = 0
     used = 0
@@ -108,6 +114,8 @@ class LiveCall(Trace):
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
             unratable=self._unratable(),
+            route=self.route,
+            aliases=self.aliases,
         )
 
     def _unratable(self) -> str | None:
@@ -144,13 +152,14 @@ class CallRecorder:
     `rules` are those of each way up, by its name. `on_end` is called with every call that is over.
     """
 
-    def __init__(  # what it is given is what the relay may not know
+    def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
         self,
         *,
         store: RecentCalls[LiveCall],
         keys: Keyring,
         rules: Mapping[str, RouteRules],
         hooks: Hooks,
+        naming: Naming,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
     ) -> None:
@@ -158,6 +167,11 @@ class CallRecorder:
         self._keys = keys
         self._ways = {name: (each, PathBook()) for name, each in rules.items()}
         self._hooks = hooks
+        self._naming = naming
+        self._labels = Labels(
+            (CLIENT_REQUEST_ID, naming.message_id_header, helicone.USER_ID, helicone.SESSION_ID),
+            helicone.PROPERTY_PREFIX,
+        )
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
@@ -176,6 +190,9 @@ class CallRecorder:
         call.started_at = self._wall_clock()
         call.passed_raw = facts.passed_raw and rules.passes_raw
         call.makes_content = facts.makes_content
+        said = self._labels.read(fields)
+        if said is not None:
+            call.aliases = self._naming.of_request(said)
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             fresh = next(self._ids)
@@ -220,8 +237,15 @@ class CallRecorder:
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
-        if answer.fields.get(b"content-type", b"").startswith(b"text/event-stream"):
+        trace.aliases = self._naming.of_answer(answer.fields, trace.aliases)
+        label = answer.fields.get(b"content-type", b"")
+        if label.startswith(b"text/event-stream"):
             trace.streamed = True
+        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
+            trace.coding = answer.fields.get(b"content-encoding", b"").lower()
+            if trace.coding == b"identity":
+                trace.coding = b""
+            trace.tapped = not trace.coding or decoding.is_known(trace.coding)
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -232,13 +256,47 @@ class CallRecorder:
         return added
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
-        """A piece of the answer's body has gone down."""
+        """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""
+        assert isinstance(trace, LiveCall)  # noqa: S101
+        tap = trace.tap
+        if tap is None:
+            if not piece and not complete:
+                return
+            if trace.model is not None and not trace.coding:
+                body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
+                if body_id is not None:
+                    trace.tapped = False
+                    self._name(trace, body_id)
+                    return
+            trace.tap = tap = Tap(
+                streamed=trace.streamed, coding=trace.coding, wants_model=trace.model is None
+            )
+        named = tap.id
+        is_done = tap.feed(piece, complete=complete)
+        if named is None and tap.id is not None:
+            self._name(trace, tap.id)
+        if is_done:
+            trace.tapped = False
+            trace.tap = None
+            if trace.model is None:
+                trace.model = tap.model
+
+    def _name(self, call: LiveCall, alias: str) -> None:
+        if alias == call.request_id or not self._naming.usable(alias):
+            return
+        try:
+            self._store.add_alias(call, alias)
+        except Exception as error:  # noqa: BLE001  # as in `_remember`
+            logger.warning("A call's own id could not be remembered (%s); it goes on.", type(error).__name__)
 
     def ended(self, trace: Trace) -> None:
         """The call is over."""
         assert isinstance(trace, LiveCall)  # noqa: S101
         if not trace.remembered:
             self._remember(trace)
+        if trace.tapped:
+            # It was cut, or its reader left: what has come of it is all there is.
+            self.passed(trace, b"", complete=True)
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:

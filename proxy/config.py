@@ -25,6 +25,7 @@ from proxy.config_problems import (
     database_path,
     each_once,
     folder,
+    header_name,
     listen_host,
     listen_hosts,
     usable_key,
@@ -192,6 +193,12 @@ class Feedback:
         0,
         "How long a rating is kept back before it leaves, so that it can still be taken back; "
         "?hold= says otherwise.",
+    )
+    message_id_header: str = setting(
+        text(header_name, "header name"),
+        "X-OpenWebUI-Message-Id",
+        "The header in which a chat UI sends the id of a message, so that a call can be rated by that id; "
+        "empty for none.",
     )
 
 

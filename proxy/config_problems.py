@@ -113,6 +113,13 @@ def usable_key(text: str) -> Secret:
     return Secret(key)
 
 
+def header_name(text: str) -> str:
+    """Accept the name of a header (RFC 9110 §5.1), or nothing."""
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
+        raise ValueError("must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none")
+    return text
+
+
 def listen_host(text: str) -> str:
     """Accept an address of this machine alone."""
     if text == "localhost":

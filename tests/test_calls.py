@@ -15,6 +15,7 @@ from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
+from proxy.aliases import Naming
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
@@ -675,6 +676,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         keys=keys,
         rules={},
         hooks=Hooks(id=True, url=True),
+        naming=Naming(),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
     )

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.web import batch, health, metrics, outbox, rate, remembered, withdraw
+from proxy.web import batch, health, metrics, outbox, rate, remembered, sessions, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -26,16 +26,31 @@ ROUTES = (
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
     ("DELETE", f"{PREFIX}/last", withdraw.withdraw_last),
+    ("GET", f"{PREFIX}/last/session", sessions.show_last_session),
     ("GET", f"{PREFIX}/{{id}}", remembered.show_call),
     ("POST", f"{PREFIX}/{{id}}", rate.rate_call),
     ("DELETE", f"{PREFIX}/{{id}}", withdraw.withdraw_call),
+    ("GET", f"{PREFIX}/{{id}}/session", sessions.show_session),
 )
-"""The whole API. What stands before `{id}` never becomes an id."""
+"""The whole API."""
+
+_ID = "{id}"
+RESERVED = frozenset(
+    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", _ID)
+)
+"""What stands where an id may stand, or behind one: none of these is ever an id."""
+
+
+_ANY_ID = f"{{id:(?!(?:{'|'.join(sorted(RESERVED))})(?:/|$))[^/{{}}]+}}"
+"""As aiohttp has it: any segment but these."""
 
 
 async def no_such_route(request: web.Request) -> web.Response:
     """Any other path, or any other method. Raises what aiohttp would have raised."""
-    allowed = {method for method, path, _ in ROUTES if _matches(path, request.path)}
+    asked = request.path
+    allowed = {method for method, path, _ in ROUTES if path == asked} or {
+        method for method, path, _ in ROUTES if _is_like(path, asked)
+    }
     if allowed:
         raise web.HTTPMethodNotAllowed(
             request.method, sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
@@ -43,11 +58,12 @@ async def no_such_route(request: web.Request) -> web.Response:
     raise web.HTTPNotFound
 
 
-def _matches(path: str, asked: str) -> bool:
-    start, variable, _ = path.partition("{id}")
-    rest = asked.removeprefix(start)
-    return asked == path or (
-        bool(variable) and asked.startswith(start) and bool(rest) and not set("/{}") & set(rest)
+def _is_like(path: str, asked: str) -> bool:
+    """Whether `asked` is that path, with some id."""
+    theirs, ours = path.split("/"), asked.split("/")
+    return len(theirs) == len(ours) and all(
+        each == wanted or (wanted == _ID and bool(each) and each not in RESERVED)
+        for wanted, each in zip(theirs, ours, strict=True)
     )
 
 
@@ -58,10 +74,11 @@ def make_application(context: Context) -> web.Application:
     )
     application[CONTEXT] = context
     for method, path, handler in ROUTES:
+        pattern = path.replace(_ID, _ANY_ID)
         if method == "GET":
-            application.router.add_get(path, handler, expect_handler=expect_later)
+            application.router.add_get(pattern, handler, expect_handler=expect_later)
         else:
-            application.router.add_route(method, path, handler, expect_handler=expect_later)
+            application.router.add_route(method, pattern, handler, expect_handler=expect_later)
     # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
     application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
     application.on_response_prepare.append(one_answer_per_connection)
