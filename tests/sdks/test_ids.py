@@ -25,16 +25,19 @@ def said(words: str) -> list[openai.types.chat.ChatCompletionMessageParam]:
 
 
 def chat(client: openai.OpenAI, words: str) -> str | None:
-    return client.chat.completions.create(model="gpt-4o", messages=said(words)).id
+    completion = client.chat.completions.create(model="gpt-4o", messages=said(words))
+    return completion.id
 
 
 def chat_request_id(client: openai.OpenAI, words: str) -> str | None:
-    return client.chat.completions.create(model="gpt-4o", messages=said(words))._request_id
+    completion = client.chat.completions.create(model="gpt-4o", messages=said(words))
+    return completion._request_id
 
 
 def chat_streamed(client: openai.OpenAI, words: str) -> str | None:
-    first, *_ = client.chat.completions.create(model="gpt-4o", messages=said(words), stream=True)
-    return first.id
+    stream = client.chat.completions.create(model="gpt-4o", messages=said(words), stream=True)
+    ids = [chunk.id for chunk in stream]
+    return ids[0]
 
 
 def chat_tool_streamed(client: openai.OpenAI, words: str) -> str | None:
@@ -47,17 +50,19 @@ def completion(client: openai.OpenAI, words: str) -> str | None:
 
 
 def response(client: openai.OpenAI, words: str) -> str | None:
-    return client.responses.create(model="gpt-4o", input=words).id
+    response = client.responses.create(model="gpt-4o", input=words)
+    return response.id
 
 
 def response_request_id(client: openai.OpenAI, words: str) -> str | None:
-    return client.responses.create(model="gpt-4o", input=words)._request_id
+    response = client.responses.create(model="gpt-4o", input=words)
+    return response._request_id
 
 
 def response_created(client: openai.OpenAI, words: str) -> str | None:
-    created, *_ = client.responses.create(model="gpt-4o", input=words, stream=True)
-    assert created.type == "response.created"
-    return created.response.id
+    event, *_ = client.responses.create(model="gpt-4o", input=words, stream=True)
+    assert event.type == "response.created"
+    return event.response.id
 
 
 def response_stream_final(client: openai.OpenAI, words: str) -> str | None:
@@ -66,9 +71,10 @@ def response_stream_final(client: openai.OpenAI, words: str) -> str | None:
 
 
 def chosen_by_the_app(client: openai.OpenAI, words: str) -> str | None:
-    own = {"X-Client-Request-Id": "the-apps-own-42"}
-    client.chat.completions.create(model="gpt-4o", messages=said(words), extra_headers=own)
-    return own["X-Client-Request-Id"]
+    client.chat.completions.create(
+        model="gpt-4o", messages=said(words), extra_headers={"X-Client-Request-Id": "the-apps-own-42"}
+    )
+    return "the-apps-own-42"
 
 
 OPENAI: tuple[Callable[[openai.OpenAI, str], str | None], ...] = (
@@ -156,37 +162,36 @@ def test_a_stream_is_found_by_its_first_chunk_while_it_runs(
 # -- anthropic
 
 
+CLAUDE = "claude-sonnet-5"
+
+
+def asked(words: str) -> list[anthropic.types.MessageParam]:
+    return [{"role": "user", "content": words}]
+
+
 def message(client: anthropic.Anthropic, words: str) -> str | None:
-    return client.messages.create(
-        model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": words}]
-    ).id
+    message = client.messages.create(model=CLAUDE, max_tokens=9, messages=asked(words))
+    return message.id
 
 
 def message_request_id(client: anthropic.Anthropic, words: str) -> str | None:
-    return client.messages.create(
-        model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": words}]
-    )._request_id
+    message = client.messages.create(model=CLAUDE, max_tokens=9, messages=asked(words))
+    return message._request_id
 
 
 def message_start(client: anthropic.Anthropic, words: str) -> str | None:
-    start, *_ = client.messages.create(
-        model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": words}], stream=True
-    )
-    assert start.type == "message_start"
-    return start.message.id
+    event, *_ = client.messages.create(model=CLAUDE, max_tokens=9, messages=asked(words), stream=True)
+    assert event.type == "message_start"
+    return event.message.id
 
 
 def message_stream_final(client: anthropic.Anthropic, words: str) -> str | None:
-    with client.messages.stream(
-        model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": words}]
-    ) as stream:
+    with client.messages.stream(model=CLAUDE, max_tokens=9, messages=asked(words)) as stream:
         return stream.get_final_message().id
 
 
 def message_stream_request_id(client: anthropic.Anthropic, words: str) -> str | None:
-    with client.messages.stream(
-        model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": words}]
-    ) as stream:
+    with client.messages.stream(model=CLAUDE, max_tokens=9, messages=asked(words)) as stream:
         stream.until_done()
         return stream.request_id
 

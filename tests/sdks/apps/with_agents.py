@@ -36,7 +36,7 @@ def write(how: str, words: str, held: object, turn: int = -1) -> None:
 
 def chat_id(response: ModelResponse) -> object:
     """The answer's own id, which a chat's items carry along."""
-    return response.output[0].model_dump()["provider_data"]["response_id"]
+    return response.output[-1].model_dump()["provider_data"]["response_id"]
 
 
 async def by_responses(client: AsyncOpenAI) -> None:
@@ -78,10 +78,8 @@ async def by_chat(client: AsyncOpenAI) -> None:
     streamed = Runner.run_streamed(agent, "agent: chat streamed")
     async for _ in streamed.stream_events():
         pass
-    last = streamed.raw_responses[-1]
-    write(
-        "chat streamed, the first request_id", "agent: chat streamed", streamed.raw_responses[0].request_id, 0
-    )
+    first, last = streamed.raw_responses
+    write("chat streamed, the first call's request_id", "agent: chat streamed", first.request_id, 0)
     write("chat streamed, provider_data", "agent: chat streamed", chat_id(last))
 
 

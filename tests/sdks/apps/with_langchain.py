@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from langchain_core.messages import BaseMessage, BaseMessageChunk
+from langchain_core.messages import BaseMessageChunk
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
@@ -22,30 +22,28 @@ def write(how: str, words: str, held: object) -> None:
     print(json.dumps({"how": how, "words": words, "id": held}))  # noqa: T201
 
 
-def raw_of(shaped: object) -> BaseMessage:
-    """The message beside what was parsed from it."""
-    assert isinstance(shaped, dict)
-    assert isinstance(shaped["parsed"], Joke)
-    raw = shaped["raw"]
-    assert isinstance(raw, BaseMessage)
-    return raw
+def raw_id(result: object) -> str:
+    """The id of the message beside what was parsed from it."""
+    assert isinstance(result, dict)
+    assert isinstance(result["parsed"], Joke)
+    return str(result["raw"].response_metadata["id"])
 
 
 def by_chat(url: str) -> None:
     """Chat Completions, LangChain's default."""
     model = ChatOpenAI(model="gpt-4o", base_url=url, api_key=SecretStr("sk-demo"), max_retries=0)
-    write("invoke", "lc: invoke", model.invoke("lc: invoke").response_metadata["id"])
+    message = model.invoke("lc: invoke")
+    write("invoke", "lc: invoke", message.response_metadata["id"])
     write("ainvoke", "lc: ainvoke", asyncio.run(model.ainvoke("lc: ainvoke")).response_metadata["id"])
     shaped = model.with_structured_output(Joke, include_raw=True).invoke("lc: shaped")
-    write("structured output", "lc: shaped", raw_of(shaped).response_metadata["id"])
+    write("structured output", "lc: shaped", raw_id(shaped))
     shaped = model.with_structured_output(Joke, include_raw=True, method="function_calling").invoke(
         "lc: tool"
     )
-    write("structured output by a tool", "lc: tool", raw_of(shaped).response_metadata["id"])
+    write("structured output by a tool", "lc: tool", raw_id(shaped))
 
     # The chunks of a streamed chat carry no id of the answer's: the app names the call itself, ...
-    named = {"X-Client-Request-Id": "lc-chat-42"}
-    assert list(model.stream("lc: named", extra_headers=named))
+    assert list(model.stream("lc: named", extra_headers={"X-Client-Request-Id": "lc-chat-42"}))
     write("streamed, named by the app", "lc: named", "lc-chat-42")
     # ... or has the head's lines put beside the message.
     told = model.model_copy(update={"include_response_headers": True})
@@ -67,7 +65,7 @@ def by_responses(url: str) -> None:
         whole = whole + chunk
     write("responses streamed, the whole message", "lc: summed", whole.id)
     shaped = model.with_structured_output(Joke, include_raw=True).invoke("lc: responses shaped")
-    write("responses, structured output", "lc: responses shaped", raw_of(shaped).response_metadata["id"])
+    write("responses, structured output", "lc: responses shaped", raw_id(shaped))
 
 
 if __name__ == "__main__":

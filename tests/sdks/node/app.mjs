@@ -12,26 +12,28 @@ function chat(words, more = {}) {
   return client.chat.completions.create({ model, messages: [{ role: "user", content: words }], ...more });
 }
 
-write("completion.id", "node: chat", (await chat("node: chat")).id);
-write("completion._request_id", "node: request id", (await chat("node: request id"))._request_id);
+let completion = await chat("node: chat");
+write("chat", "node: chat", completion.id);
+completion = await chat("node: request id");
+write("chat, the head's id", "node: request id", completion._request_id);
 
 let held;
 for await (const chunk of await chat("node: streamed", { stream: true })) held ??= chunk.id;
-write("chat streamed, the first chunk", "node: streamed", held);
+write("chat streamed", "node: streamed", held);
 
 const stream = client.chat.completions.stream({ model, messages: [{ role: "user", content: "node: helper" }] });
 write("chat.completions.stream", "node: helper", (await stream.finalChatCompletion()).id);
 
-const response = await client.responses.create({ model, input: "node: response" });
-write("response.id", "node: response", response.id);
-const other = await client.responses.create({ model, input: "node: other response" });
-write("response._request_id", "node: other response", other._request_id);
+let response = await client.responses.create({ model, input: "node: response" });
+write("response", "node: response", response.id);
+response = await client.responses.create({ model, input: "node: other response" });
+write("response, the head's id", "node: other response", response._request_id);
 
 let begun;
 for await (const event of await client.responses.create({ model, input: "node: events", stream: true })) {
   if (event.type === "response.created") begun = event.response.id;
 }
-write("response.created", "node: events", begun);
+write("response streamed", "node: events", begun);
 
 const named = { headers: { "X-Client-Request-Id": "node-chat-42" } };
 await client.chat.completions.create({ model, messages: [{ role: "user", content: "node: named" }] }, named);
