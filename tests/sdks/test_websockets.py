@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -208,7 +209,8 @@ def test_a_refused_handshake_is_the_gateways_own_answer(standin: StandIn, sideca
 def test_a_client_that_vanishes_ends_the_session_at_the_gateway(
     standin: StandIn, session: Connection
 ) -> None:
-    session.socket.close()
+    # Closed alone, it would stay open for as long as the SDK's own thread reads from it.
+    session.socket.shutdown(socket.SHUT_RDWR)
     assert standin.gateway.last.ended.wait(DEADLINE_SECONDS)
 
 
