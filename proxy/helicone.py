@@ -36,6 +36,9 @@ def is_gateway_host(host: str) -> bool:
 AUTH = b"helicone-auth"
 REQUEST_ID = b"helicone-request-id"
 ANSWER_ID = b"helicone-id"
+USER_ID = b"helicone-user-id"
+SESSION_ID = b"helicone-session-id"
+PROPERTY_PREFIX = b"helicone-property-"
 AUTHORIZATION = b"authorization"
 """Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
 

@@ -33,6 +33,7 @@ LAYERS = (
         "proxy.helicone",
         "proxy.helicone_api",
         "proxy.keys",
+        "proxy.labels",
         "proxy.open_files",
         "proxy.outbound",
         "proxy.remote",
