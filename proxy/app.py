@@ -134,7 +134,7 @@ class Sidecar:
             store=self._store,
             keys=keys,
             rules={"default": route_rules(settings)},
-            hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            hooks=Hooks(settings.hooks.id, settings.hooks.url, settings.feedback.scope_header or ""),
             wall_clock=time.time,
             on_end=self._journal.add,
         )

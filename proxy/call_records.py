@@ -34,6 +34,12 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     passed_raw: bool = False
     streamed: bool = False
     route: str = "default"
+    user: str | None = None
+    session: str | None = None
+    properties: dict[str, str] = msgspec.field(default_factory=dict)
+    client: str = ""
+    user_agent: str | None = None
+    body_unread: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -64,6 +70,12 @@ def saved(call: LiveCall) -> SavedCall:
         passed_raw=call.passed_raw,
         streamed=call.streamed,
         route=call.route,
+        user=call.user,
+        session=call.session,
+        properties=dict(call.properties),
+        client=call.client,
+        user_agent=call.user_agent,
+        body_unread=call.body_unread,
     )
     return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
@@ -103,6 +115,9 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.passed_raw = document.passed_raw
     call.streamed = document.streamed
     call.route = document.route
+    call.user, call.session, call.properties = document.user, document.session, document.properties
+    call.client, call.user_agent = document.client, document.user_agent
+    call.body_unread = document.body_unread
     return call
 
 

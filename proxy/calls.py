@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, helicone
+from proxy import helicone, request_bodies
+from proxy.attribution import Attributed, Attribution
 from proxy.keys import Keyring
+from proxy.labels import Labels
 from proxy.model import Call, CallState
 from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Ending, Trace
+from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
@@ -21,11 +24,12 @@ from proxy.stores.contract import RecentCalls
 
 logger = logging.getLogger(__name__)
 
-MODEL_LOOK_BYTES = 64 * 1024
-"""How large a request's body may be for its model to be read from it."""
+LOOK_BYTES = 64 * 1024
+"""How much of a request's body is looked at for what it says of itself."""
 
 _IDS_AT_A_TIME = 128
 _SAY_AGAIN_SECONDS = 60.0
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {
         None: CallState.STREAMING,
@@ -48,7 +52,7 @@ def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[bytes]:
             yield b"-".join(groups)
 
 
-class LiveCall(Trace):
+class LiveCall(Attributed):
     """A call as it is remembered: what the relay notes, and what we know besides.
 
     The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot`
@@ -70,13 +74,6 @@ class LiveCall(Trace):
     key_fingerprint: str | None = None
     model: str | None = None
     aliases: tuple[str, ...] = ()
-    user: str | None = None
-    session: str | None = None
-    properties: Mapping[str, str] = MappingProxyType({})
-    """Helicone's custom properties; their names are in lower case, as Helicone has them."""
-    client = ""
-    """The address that it came from."""
-    user_agent: str | None = None
     place = 0
     arrived = 0
     used = 0
@@ -86,10 +83,6 @@ class LiveCall(Trace):
     def is_streaming(self) -> bool:
         """Whether its answer has begun and not ended."""
         return self.answered is not None and self.ending is None
-
-    def look(self, body: bytes) -> None:
-        """Take the model from a request's body, if that is what it looks like."""
-        self.model = bodies.model_of(body)
 
     def snapshot(self, now: float) -> Call:
         """The call as it stands; `now` is a reading of the relay's clock."""
@@ -108,6 +101,11 @@ class LiveCall(Trace):
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
             unratable=self._unratable(),
+            user=self.user,
+            session=self.session,
+            properties=self.properties,
+            client=self.client,
+            user_agent=self.user_agent,
         )
 
     def _unratable(self) -> str | None:
@@ -132,10 +130,14 @@ class LiveCall(Trace):
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Which headers are added to answers, so that a program can rate what it was given."""
+    """Which headers are added to answers, so that a program can rate what it was given.
+
+    `scope_header`: a request's header that names its session, besides Helicone's; empty: none.
+    """
 
     id: bool
     url: bool
+    scope_header: str = ""
 
 
 class CallRecorder:
@@ -161,12 +163,16 @@ class CallRecorder:
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
+        scope_name = hooks.scope_header.lower().encode()
+        self._labels = Labels((helicone.USER_ID, helicone.SESSION_ID, scope_name), helicone.PROPERTY_PREFIX)
+        self._attribution = Attribution(scope_name)
+        self._client = ""
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
         self.refusals: Counter[str] = Counter()
         """How many requests were not let through, by code."""
 
-    def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:  # noqa: ARG002
+    def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
         fields = head.fields
         rules, book = self._ways[way.name]
@@ -188,9 +194,29 @@ class CallRecorder:
         self._settle_key(call, head, rules)
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)
-        if head.method == b"POST" and _is_plain_json(fields):
-            call.look_bytes = MODEL_LOOK_BYTES
+        if head.method == b"POST" and head.framing is not Framing.NONE:
+            call.body_unread = True
+            if _is_plain_json(fields):
+                call.look_bytes = LOOK_BYTES
+        self._attribute(call, fields, client, rules)
         return call
+
+    def _attribute(
+        self, call: LiveCall, fields: Mapping[bytes, bytes], client: str, rules: RouteRules
+    ) -> None:
+        """Whom the call is for, as far as its head and its route say it."""
+        if client != self._client:
+            self._client = client
+        # Each connection has a text of its own that says the same.
+        call.client = self._client
+        agent = fields.get(b"user-agent")
+        if agent is not None:
+            call.user_agent = self._attribution.value(agent)
+        said = self._labels.read(fields)
+        if said is not None:
+            self._attribution.note_head(call, said, rules)
+        elif rules.user is not None or rules.session is not None or rules.properties:
+            self._attribution.note_head(call, _NOTHING, rules)
 
     def _settle_key(self, call: LiveCall, head: RequestHead, rules: RouteRules) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
@@ -207,6 +233,17 @@ class CallRecorder:
                 call.withheld = frozenset({rules.key_name})
             call.upstream_lines += line
             call.key_fingerprint = self._keys.own_fingerprint
+
+    def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
+        """A request's body, or its beginning: take what it says of the model, and of whom it is for."""
+        assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
+        read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
+        said = read(body)
+        if said is None:
+            return
+        trace.body_unread = not complete
+        trace.model = self._attribution.text(request_bodies.text_of(said.model))
+        self._attribution.note_body(trace, said, self._store.named)
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""

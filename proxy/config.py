@@ -25,6 +25,7 @@ from proxy.config_problems import (
     database_path,
     each_once,
     folder,
+    header_name,
     listen_host,
     listen_hosts,
     usable_key,
@@ -165,12 +166,14 @@ class Calls:
     """What is remembered."""
 
     capacity: int = setting(
-        _AT_LEAST_ONE, 10_000, "How many calls are remembered; the least recently used one makes room."
+        whole(least=1, most=1_000_000),
+        10_000,
+        "How many calls are remembered; the least recently used one makes room.",
     )
     persist: bool = setting(
         truth(),
         False,
-        "Keep them on disk, too (ids, paths, models, times), so that they can be rated after a restart.",
+        "Keep them on disk, too (ids, paths, models, users, times), so that they can be rated after a restart.",
     )
 
 
@@ -192,6 +195,18 @@ class Feedback:
         0,
         "How long a rating is kept back before it leaves, so that it can still be taken back; "
         "?hold= says otherwise.",
+    )
+    scope_header: str | None = setting(
+        text(header_name, "header"),
+        None,
+        "A header that names the conversation of a call, such as X-OpenWebUI-Chat-Id; its value is the "
+        "call's session where Helicone-Session-Id does not say it.",
+    )
+    strict: bool = setting(
+        truth(),
+        False,
+        "Answer 409 instead of taking the newest answer when more than one conversation was active in the "
+        "last minute; ?strict= says otherwise.",
     )
 
 

@@ -166,6 +166,13 @@ class Call:
     bytes_down: int
     key_fingerprint: str | None
     unratable: str | None
+    user: str | None
+    session: str | None
+    properties: Mapping[str, str]
+    """Their names are in lower case."""
+    client: str
+    """The address that it came from."""
+    user_agent: str | None
 
 
 def duration_in_words(seconds: float) -> str:

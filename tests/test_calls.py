@@ -456,10 +456,13 @@ def test_a_body_with_another_label_is_not_looked_at(bench: Bench) -> None:
     assert model_of(bench, chat_body(), b"Content-Type: multipart/form-data; boundary=x") is None
 
 
-def test_a_model_is_seen_in_a_body_up_to_64_kib_and_not_beyond(bench: Bench) -> None:
+def test_a_model_is_seen_in_the_first_64_kib_and_not_beyond(bench: Bench) -> None:
     room = 64 * 1024 - len(chat_body(pad=""))
     assert model_of(bench, chat_body(pad="x" * room)) == "gpt-4o-mini"
-    assert model_of(bench, chat_body(pad="x" * (room + 1))) is None
+    behind = b'{"pad": "%b", "model": "gpt-4o"}'
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind)))) == "gpt-4o"
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 3))) is None
+    assert model_of(bench, chat_body(pad="x" * (room + 1))) == "gpt-4o-mini"
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1
 

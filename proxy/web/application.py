@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.web import batch, health, metrics, outbox, rate, remembered, withdraw
+from proxy.web import batch, health, metrics, outbox, rate, remembered, sessions, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -26,9 +26,11 @@ ROUTES = (
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
     ("DELETE", f"{PREFIX}/last", withdraw.withdraw_last),
+    ("GET", f"{PREFIX}/last/session", sessions.show_last_session),
     ("GET", f"{PREFIX}/{{id}}", remembered.show_call),
     ("POST", f"{PREFIX}/{{id}}", rate.rate_call),
     ("DELETE", f"{PREFIX}/{{id}}", withdraw.withdraw_call),
+    ("GET", f"{PREFIX}/{{id}}/session", sessions.show_session),
 )
 """The whole API. What stands before `{id}` never becomes an id."""
 
@@ -44,11 +46,11 @@ async def no_such_route(request: web.Request) -> web.Response:
 
 
 def _matches(path: str, asked: str) -> bool:
-    start, variable, _ = path.partition("{id}")
-    rest = asked.removeprefix(start)
-    return asked == path or (
-        bool(variable) and asked.startswith(start) and bool(rest) and not set("/{}") & set(rest)
-    )
+    start, variable, end = path.partition("{id}")
+    if not variable or not asked.startswith(start) or not asked.endswith(end):
+        return asked == path
+    rest = asked.removeprefix(start).removesuffix(end)
+    return bool(rest) and not set("/{}") & set(rest)
 
 
 def make_application(context: Context) -> web.Application:

@@ -1,5 +1,6 @@
 """GET: calls and their ratings."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -8,9 +9,10 @@ from proxy import helicone, ratings
 from proxy.calls import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
 from proxy.model import Entry
+from proxy.web import last, scopes
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
-from proxy.web.query import limited, number, refuse_unknown_query
+from proxy.web.query import limited, refuse_unknown_query
 from proxy.web.turns import in_turns
 
 NO_ID = (
@@ -19,30 +21,6 @@ NO_ID = (
 )
 
 _DEFAULT_LIMIT = 20
-
-
-def last_call(request: web.Request) -> LiveCall:
-    """The newest answer, or the `?back=`-th before it. Raises UnknownCall."""
-    store = request.app[CONTEXT].store
-    back = number(request, "back", 0)
-    call = store.last(back)
-    if call is not None:
-        return call
-    if back and store.last() is not None:
-        raise UnknownCall(
-            f"There are not {back} remembered answers before the newest one. Try a smaller ?back=."
-        )
-    if len(store):
-        raise UnknownCall(
-            "No answer that could be meant has come through the sidecar yet: a POST that was answered with 2xx "
-            "and made content. GET /feedback shows the calls that came; each can be rated by its id."
-        )
-    raise UnknownCall(
-        "No answer has come through the sidecar yet. Send a first call, for example: "
-        f"curl http://{request.host}/v1/chat/completions -H 'Authorization: Bearer <your key>' "
-        "-H 'Content-Type: application/json' "
-        """-d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'"""
-    )
 
 
 def named_call(request: web.Request) -> tuple[str, LiveCall | None]:
@@ -63,31 +41,40 @@ def refuse_rating_by_get(request: web.Request) -> None:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /feedback: the newest calls and their ratings."""
+    """GET /feedback: the newest calls, all or those that the query means, and their ratings."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "limit")
-    context = request.app[CONTEXT]
-    now = context.clock()
-    newest = context.store.newest(limited(request, _DEFAULT_LIMIT))
-    calls = [call.snapshot(now) async for call in in_turns(newest)]
-    current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
+    refuse_unknown_query(request, "limit", *scopes.NAMES)
+    store = request.app[CONTEXT].store
+    scope = scopes.scope_of(request)
+    newest = store.newest(limited(request, _DEFAULT_LIMIT), scope)
     return answer(
         {
-            "remembered": len(context.store),
-            "capacity": context.store.capacity,
-            "calls": [
-                describe_call(call, _describe_rating(context, current.get(call.request_id)))
-                async for call in in_turns(calls)
-            ],
+            "remembered": len(store),
+            "capacity": store.capacity,
+            # Which of them are meant is not known: they are not listed.
+            **({} if scope is None else {"unread": scope.unread_count}),
+            "calls": await described(request, newest),
         }
     )
+
+
+async def described(request: web.Request, found: Iterable[LiveCall]) -> list[dict[str, Any]]:
+    """Calls and their ratings as JSON, as they stand now."""
+    context = request.app[CONTEXT]
+    now = context.clock()
+    calls = [call.snapshot(now) async for call in in_turns(found)]
+    current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
+    return [
+        describe_call(call, _describe_rating(context, current.get(call.request_id)))
+        async for call in in_turns(calls)
+    ]
 
 
 async def show_last(request: web.Request) -> web.Response:
     """GET /feedback/last: the newest answer, its rating and the ratings before."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "back")
-    call = last_call(request)
+    refuse_unknown_query(request, *last.NAMES)
+    call = last.last_call(request)
     return await _show(request, call.request_id, call)
 
 

@@ -69,6 +69,8 @@ def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
         "known": True,
         "model": call.model,
         "path": call.path,
+        "user": call.user,
+        "session": call.session,
         "status": call.status,
         "age_seconds": round(call.age_seconds, 1),
     }

@@ -2,18 +2,19 @@
 
 from aiohttp import web
 
+from proxy.web import last
 from proxy.web.answers import answer, describe_standing
 from proxy.web.context import CONTEXT
 from proxy.web.query import refuse_unknown_query
-from proxy.web.remembered import last_call, named_call
+from proxy.web.remembered import named_call
 from proxy.web.submissions import describe_rated, seen_call
 from proxy.web.words import rating_in_words
 
 
 async def withdraw_last(request: web.Request) -> web.Response:
     """DELETE /feedback/last: take back the rating of the newest answer."""
-    refuse_unknown_query(request, "back")
-    return await _withdraw(request, last_call(request).request_id)
+    refuse_unknown_query(request, *last.NAMES)
+    return await _withdraw(request, last.last_call(request).request_id)
 
 
 async def withdraw_call(request: web.Request) -> web.Response:

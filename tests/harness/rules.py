@@ -43,6 +43,7 @@ LAYERS = (
     (
         "proxy.relay.*",
         "proxy.api_client",
+        "proxy.attribution",
         "proxy.call_records",
         "proxy.calls",
         "proxy.delivery",
@@ -54,6 +55,7 @@ LAYERS = (
         "proxy.paths",
         "proxy.rating_fields",
         "proxy.ratings",
+        "proxy.request_bodies",
         "proxy.route_rules",
         "proxy.saving",
     ),

@@ -25,6 +25,11 @@ FIELDS = {
     "duration_ms",
     "bytes_up",
     "bytes_down",
+    "user",
+    "session",
+    "properties",
+    "client",
+    "user_agent",
     "rating",
 }
 
