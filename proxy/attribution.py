@@ -26,6 +26,9 @@ def usable(value: str) -> str | None:
 class Attributed(Trace):
     """A call, with whom it is for."""
 
+    model: str | None = None
+    model_asked = True
+    """Whether that is the one that was asked for; else the one that has answered."""
     user: str | None = None
     session: str | None = None
     properties: Mapping[str, str] = _NONE
@@ -42,6 +45,8 @@ class Attribution:
 
     def __init__(self, scope_header: bytes) -> None:
         self._scope_header = scope_header
+        self.headers = (helicone.USER_ID, helicone.SESSION_ID, scope_header)
+        """Those that say whom a call is for, besides properties."""
         self._read: dict[bytes, str] = {}
         self._shared: dict[str, str] = {}
         self._sets: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
@@ -95,9 +100,24 @@ class Attribution:
             call.properties = self._sets.setdefault(tuple(properties.items()), properties)
 
     def note_body(
-        self, call: Attributed, said: request_bodies.Said, named: Callable[[str], Sequence[Attributed]]
+        self,
+        call: Attributed,
+        body: bytes,
+        complete: bool,  # noqa: FBT001
+        named: Callable[[str], Sequence[Attributed]],
     ) -> None:
-        """Take what the body says where nothing else has said it. `named` gives the calls with an alias."""
+        """Take what a body, or its beginning, says where nothing else has said it.
+
+        `named` gives the calls with an alias, the newest first.
+        """
+        read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
+        said = read(body)
+        if said is None:
+            return
+        call.body_unread = not complete
+        model = self.text(request_bodies.text_of(said.model))
+        if model is not None:
+            call.model, call.model_asked = model, True
         if call.user is None:
             user = self.text(request_bodies.text_of(said.user))
             # Behind a beginning there may still be a user, who would go before.

@@ -34,12 +34,14 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     passed_raw: bool = False
     streamed: bool = False
     route: str = "default"
+    aliases: tuple[str, ...] = ()
     user: str | None = None
     session: str | None = None
     properties: dict[str, str] = msgspec.field(default_factory=dict)
     client: str = ""
     user_agent: str | None = None
     body_unread: bool = False
+    model_asked: bool = True
 
 
 _encode = msgspec.json.Encoder().encode
@@ -70,12 +72,14 @@ def saved(call: LiveCall) -> SavedCall:
         passed_raw=call.passed_raw,
         streamed=call.streamed,
         route=call.route,
+        aliases=call.aliases,
         user=call.user,
         session=call.session,
         properties=dict(call.properties),
         client=call.client,
         user_agent=call.user_agent,
         body_unread=call.body_unread,
+        model_asked=call.model_asked,
     )
     return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
@@ -115,9 +119,11 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.passed_raw = document.passed_raw
     call.streamed = document.streamed
     call.route = document.route
+    # The store counts on each being there once.
+    call.aliases = tuple(dict.fromkeys(document.aliases))
     call.user, call.session, call.properties = document.user, document.session, document.properties
     call.client, call.user_agent = document.client, document.user_agent
-    call.body_unread = document.body_unread
+    call.body_unread, call.model_asked = document.body_unread, document.model_asked
     return call
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import helicone, request_bodies
+from proxy import bodies, decoding, helicone, request_bodies
+from proxy.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.attribution import Attributed, Attribution
 from proxy.keys import Keyring
 from proxy.labels import Labels
@@ -21,6 +22,7 @@ from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
 from proxy.route_rules import RouteRules
 from proxy.stores.contract import RecentCalls
+from proxy.taps import Tap
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +74,10 @@ class LiveCall(Attributed):
     """Whether the answer is one of server-sent events."""
     route = "default"
     key_fingerprint: str | None = None
-    model: str | None = None
     aliases: tuple[str, ...] = ()
+    coding = b""
+    """How its answer's body is compressed, if that is looked at."""
+    tap: Tap | None = None
     place = 0
     arrived = 0
     used = 0
@@ -101,6 +105,8 @@ class LiveCall(Attributed):
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
             unratable=self._unratable(),
+            route=self.route,
+            aliases=self.aliases,
             user=self.user,
             session=self.session,
             properties=self.properties,
@@ -130,14 +136,10 @@ class LiveCall(Attributed):
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Which headers are added to answers, so that a program can rate what it was given.
-
-    `scope_header`: a request's header that names its session, besides Helicone's; empty: none.
-    """
+    """Which headers are added to answers, so that a program can rate what it was given."""
 
     id: bool
     url: bool
-    scope_header: str = ""
 
 
 class CallRecorder:
@@ -146,13 +148,15 @@ class CallRecorder:
     `rules` are those of each way up, by its name. `on_end` is called with every call that is over.
     """
 
-    def __init__(  # what it is given is what the relay may not know
+    def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
         self,
         *,
         store: RecentCalls[LiveCall],
         keys: Keyring,
         rules: Mapping[str, RouteRules],
         hooks: Hooks,
+        naming: Naming,
+        attribution: Attribution,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
     ) -> None:
@@ -160,13 +164,15 @@ class CallRecorder:
         self._keys = keys
         self._ways = {name: (each, PathBook()) for name, each in rules.items()}
         self._hooks = hooks
+        self._naming = naming
+        self._attribution = attribution
+        self._labels = Labels(
+            (CLIENT_REQUEST_ID, naming.message_id_header, *attribution.headers), helicone.PROPERTY_PREFIX
+        )
+        self._client = ""
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
-        scope_name = hooks.scope_header.lower().encode()
-        self._labels = Labels((helicone.USER_ID, helicone.SESSION_ID, scope_name), helicone.PROPERTY_PREFIX)
-        self._attribution = Attribution(scope_name)
-        self._client = ""
         # By code, of which there are a handful.
         self._refusals_said: dict[str, float] = {}
         self.refusals: Counter[str] = Counter()
@@ -182,6 +188,12 @@ class CallRecorder:
         call.started_at = self._wall_clock()
         call.passed_raw = facts.passed_raw and rules.passes_raw
         call.makes_content = facts.makes_content
+        said = self._labels.read(fields)
+        if said is not None:
+            call.aliases = self._naming.of_request(said)
+            self._attribution.note_head(call, said, rules)
+        elif rules.user is not None or rules.session is not None or rules.properties:
+            self._attribution.note_head(call, _NOTHING, rules)
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             fresh = next(self._ids)
@@ -196,15 +208,8 @@ class CallRecorder:
             _settle_lines(call, fields, rules)
         if head.method == b"POST" and head.framing is not Framing.NONE:
             call.body_unread = True
-            if _is_plain_json(fields):
+            if request_bodies.is_plain_json(fields):
                 call.look_bytes = LOOK_BYTES
-        self._attribute(call, fields, client, rules)
-        return call
-
-    def _attribute(
-        self, call: LiveCall, fields: Mapping[bytes, bytes], client: str, rules: RouteRules
-    ) -> None:
-        """Whom the call is for, as far as its head and its route say it."""
         if client != self._client:
             self._client = client
         # Each connection has a text of its own that says the same.
@@ -212,11 +217,7 @@ class CallRecorder:
         agent = fields.get(b"user-agent")
         if agent is not None:
             call.user_agent = self._attribution.value(agent)
-        said = self._labels.read(fields)
-        if said is not None:
-            self._attribution.note_head(call, said, rules)
-        elif rules.user is not None or rules.session is not None or rules.properties:
-            self._attribution.note_head(call, _NOTHING, rules)
+        return call
 
     def _settle_key(self, call: LiveCall, head: RequestHead, rules: RouteRules) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
@@ -237,13 +238,7 @@ class CallRecorder:
     def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
         """A request's body, or its beginning: take what it says of the model, and of whom it is for."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
-        read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
-        said = read(body)
-        if said is None:
-            return
-        trace.body_unread = not complete
-        trace.model = self._attribution.text(request_bodies.text_of(said.model))
-        self._attribution.note_body(trace, said, self._store.named)
+        self._attribution.note_body(trace, body, complete, self._store.named)
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
@@ -257,8 +252,15 @@ class CallRecorder:
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
-        if answer.fields.get(b"content-type", b"").startswith(b"text/event-stream"):
+        trace.aliases = self._naming.of_answer(answer.fields, trace.aliases)
+        label = answer.fields.get(b"content-type", b"")
+        if label.startswith(b"text/event-stream"):
             trace.streamed = True
+        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
+            trace.coding = answer.fields.get(b"content-encoding", b"").lower()
+            if trace.coding == b"identity":
+                trace.coding = b""
+            trace.tapped = not trace.coding or decoding.is_known(trace.coding)
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -269,13 +271,48 @@ class CallRecorder:
         return added
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
-        """A piece of the answer's body has gone down."""
+        """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""
+        assert isinstance(trace, LiveCall)  # noqa: S101
+        tap = trace.tap
+        if tap is None:
+            if not piece and not complete:
+                return
+            if trace.model is not None and not trace.coding:
+                body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
+                if body_id is not None:
+                    trace.tapped = False
+                    self._name(trace, body_id)
+                    return
+            trace.tap = tap = Tap(
+                streamed=trace.streamed, coding=trace.coding, wants_model=trace.model is None
+            )
+        named = tap.id
+        is_done = tap.feed(piece, complete=complete)
+        if named is None and tap.id is not None:
+            self._name(trace, tap.id)
+        if is_done:
+            trace.tapped = False
+            trace.tap = None
+            if trace.model is None:
+                trace.model = tap.model
+                trace.model_asked = False
+
+    def _name(self, call: LiveCall, alias: str) -> None:
+        if alias == call.request_id or not self._naming.usable(alias):
+            return
+        try:
+            self._store.add_alias(call, alias)
+        except Exception as error:  # noqa: BLE001  # as in `_remember`
+            logger.warning("A call's own id could not be remembered (%s); it goes on.", type(error).__name__)
 
     def ended(self, trace: Trace) -> None:
         """The call is over."""
         assert isinstance(trace, LiveCall)  # noqa: S101
         if not trace.remembered:
             self._remember(trace)
+        if trace.tapped:
+            # It was cut, or its reader left: what has come of it is all there is.
+            self.passed(trace, b"", complete=True)
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
@@ -305,11 +342,3 @@ def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRul
     for name, line in rules.instead:
         call.upstream_lines += line
         call.withheld |= {name}
-
-
-def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a body is labelled as JSON, and not compressed."""
-    label = fields.get(b"content-type", b"")
-    if label != b"application/json" and label.lower().find(b"json") < 0:
-        return False
-    return b"content-encoding" not in fields or fields[b"content-encoding"].lower() == b"identity"

@@ -196,8 +196,14 @@ class Feedback:
         "How long a rating is kept back before it leaves, so that it can still be taken back; "
         "?hold= says otherwise.",
     )
+    message_id_header: str = setting(
+        text(header_name, "header name"),
+        "X-OpenWebUI-Message-Id",
+        "The header in which a chat UI sends the id of a message, so that a call can be rated by that id; "
+        "empty for none.",
+    )
     scope_header: str | None = setting(
-        text(header_name, "header"),
+        text(header_name, "header name"),
         None,
         "A header that names the conversation of a call, such as X-OpenWebUI-Chat-Id; its value is the "
         "call's session where Helicone-Session-Id does not say it.",

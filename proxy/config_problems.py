@@ -115,6 +115,15 @@ def usable_key(text: str) -> Secret:
     return Secret(key)
 
 
+def header_name(text: str) -> str:
+    """Accept the name of a header (RFC 9110 §5.1) whose value may be remembered, or nothing."""
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
+        raise ValueError("must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none")
+    if text.lower() in _SECRET_HEADERS or re.match(r"[sp]k-", text.lower()):
+        raise ValueError("must be a header without secrets in it: its value is shown")
+    return text
+
+
 def listen_host(text: str) -> str:
     """Accept an address of this machine alone."""
     if text == "localhost":
@@ -135,17 +144,6 @@ def listen_hosts(hosts: list[str]) -> list[str]:
     return list(
         dict.fromkeys(each for host in hosts for each in (LOOPBACKS if host == "localhost" else (host,)))
     )
-
-
-def header_name(text: str) -> str:
-    """Accept the name of a header (RFC 9110 §5.1) that may be remembered."""
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", text):
-        raise ValueError("must be the name of a header, such as X-OpenWebUI-Chat-Id")
-    if re.match(r"[sp]k-", text.lower()):
-        raise ValueError("must be the name of a header, and looks like a key")
-    if text.lower() in _SECRET_HEADERS:
-        raise ValueError("must be a header without secrets in it: its value is shown")
-    return text
 
 
 def allowed_host(text: str) -> str:

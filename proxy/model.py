@@ -166,6 +166,10 @@ class Call:
     bytes_down: int
     key_fingerprint: str | None
     unratable: str | None
+    route: str
+    """The name of the way that it went up."""
+    aliases: tuple[str, ...]
+    """What else it can be found by."""
     user: str | None
     session: str | None
     properties: Mapping[str, str]

@@ -23,6 +23,9 @@ _CONTENT = (
     b"/invoke-with-response-stream",
     b":generateContent",
     b":streamGenerateContent",
+    b":rawPredict",
+    b":streamRawPredict",
+    b"/v2/chat",
     b"/api/chat",
     b"/api/generate",
 )
@@ -32,12 +35,15 @@ _KEY_SEGMENT = re.compile(rb"/[sp]k-[^/]*")
 def makes_content(path: bytes) -> bool:
     """Whether a POST to `path` makes something that a person would rate.
 
-    Not audio, which Helicone does not log; not a message that is put into a thread, which is somebody's question.
+    Not audio, which Helicone does not log; not a message that is put into a thread, which is somebody's question;
+    not the run of an evaluation.
     """
+    path = path.removesuffix(b"/")
     return (
         path.endswith(_CONTENT)
         and b"audio" not in path
         and not (b"/threads/" in path and path.endswith(b"/messages"))
+        and not (b"/evals/" in path and path.endswith(b"/runs"))
     )
 
 

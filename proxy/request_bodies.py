@@ -1,5 +1,7 @@
 """What the body of a request says of itself. Read with msgspec, which makes nothing of what nobody asks for."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from proxy import bodies
@@ -21,6 +23,14 @@ class Said(msgspec.Struct):
 _NAMES = frozenset(name.encode() for name in Said.__struct_fields__)
 _read_request = msgspec.json.Decoder(Said).decode
 _read_value = msgspec.json.Decoder().decode
+
+
+def is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a body is labelled as JSON, and not compressed."""
+    label = fields.get(b"content-type", b"")
+    if label != b"application/json" and label.lower().find(b"json") < 0:
+        return False
+    return b"content-encoding" not in fields or fields[b"content-encoding"].lower() == b"identity"
 
 
 def said_in(body: bytes) -> Said | None:

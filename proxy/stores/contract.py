@@ -14,7 +14,7 @@ class Memorable(Protocol):
     counts_as_last: bool
     """Whether "the last answer" may mean this one. Settled when it is remembered."""
     aliases: tuple[str, ...]
-    """What else it is called. A store that takes an alias for it adds it here."""
+    """What else it is called, each name once. A store that takes an alias for it adds it here."""
 
 
 C = TypeVar("C", bound=Memorable)

@@ -48,6 +48,8 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
     """A call and its rating as JSON. Times are in milliseconds, but for its age."""
     return {
         "id": call.request_id,
+        "aliases": list(call.aliases),
+        "route": call.route,
         "method": call.method,
         "path": call.path,
         "model": call.model,
@@ -134,8 +136,8 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
         return refusal(
             404,
             "no_such_route",
-            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, /feedback/outbox, "
-            "/feedback/health or /feedback/metrics.",
+            "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, "
+            "/feedback/<id>/session, /feedback/outbox, /feedback/health or /feedback/metrics.",
         )
     except Exception:
         # The last net under the local API: a bug here must be a sentence there, and a trace in the log.

@@ -32,12 +32,25 @@ ROUTES = (
     ("DELETE", f"{PREFIX}/{{id}}", withdraw.withdraw_call),
     ("GET", f"{PREFIX}/{{id}}/session", sessions.show_session),
 )
-"""The whole API. What stands before `{id}` never becomes an id."""
+"""The whole API."""
+
+_ID = "{id}"
+RESERVED = frozenset(
+    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", _ID)
+)
+"""What stands where an id may stand, or behind one: none of these is ever an id."""
+
+
+_ANY_ID = f"{{id:(?!(?:{'|'.join(sorted(RESERVED))})(?:/|$))[^/{{}}]+}}"
+"""As aiohttp has it: any segment but these."""
 
 
 async def no_such_route(request: web.Request) -> web.Response:
     """Any other path, or any other method. Raises what aiohttp would have raised."""
-    allowed = {method for method, path, _ in ROUTES if _matches(path, request.path)}
+    asked = request.path
+    allowed = {method for method, path, _ in ROUTES if path == asked} or {
+        method for method, path, _ in ROUTES if _is_like(path, asked)
+    }
     if allowed:
         raise web.HTTPMethodNotAllowed(
             request.method, sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
@@ -45,12 +58,13 @@ async def no_such_route(request: web.Request) -> web.Response:
     raise web.HTTPNotFound
 
 
-def _matches(path: str, asked: str) -> bool:
-    start, variable, end = path.partition("{id}")
-    if not variable or not asked.startswith(start) or not asked.endswith(end):
-        return asked == path
-    rest = asked.removeprefix(start).removesuffix(end)
-    return bool(rest) and not set("/{}") & set(rest)
+def _is_like(path: str, asked: str) -> bool:
+    """Whether `asked` is that path, with some id."""
+    theirs, ours = path.split("/"), asked.split("/")
+    return len(theirs) == len(ours) and all(
+        each == wanted or (wanted == _ID and bool(each) and each not in RESERVED)
+        for wanted, each in zip(theirs, ours, strict=True)
+    )
 
 
 def make_application(context: Context) -> web.Application:
@@ -60,10 +74,11 @@ def make_application(context: Context) -> web.Application:
     )
     application[CONTEXT] = context
     for method, path, handler in ROUTES:
+        pattern = path.replace(_ID, _ANY_ID)
         if method == "GET":
-            application.router.add_get(path, handler, expect_handler=expect_later)
+            application.router.add_get(pattern, handler, expect_handler=expect_later)
         else:
-            application.router.add_route(method, path, handler, expect_handler=expect_later)
+            application.router.add_route(method, pattern, handler, expect_handler=expect_later)
     # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
     application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
     application.on_response_prepare.append(one_answer_per_connection)

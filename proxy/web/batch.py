@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +16,8 @@ from proxy.model import Entry, RatingState
 from proxy.web import wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
+from proxy.web.meant import by_name
 from proxy.web.query import refuse_unknown_query
-from proxy.web.remembered import NO_ID
 from proxy.web.submissions import REPLAYED, how_far, sent_body, submission
 from proxy.web.turns import in_turns
 
@@ -25,11 +26,15 @@ _ARRIVED = (RatingState.ACCEPTED, RatingState.VERIFIED)
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One item of a batch: what is to be taken, or why it cannot be. `is_form`: whatever call it is for."""
+    """One item of a batch: what is to be taken, or why it cannot be.
+
+    `is_form`: whatever call it is for. `is_alias`: which call that is depends on what is remembered.
+    """
 
     request_id: str | None
     taken: Submission | SidecarError
     is_form: bool = False
+    is_alias: bool = False
 
 
 async def rate_batch(request: web.Request) -> web.Response:
@@ -54,21 +59,23 @@ async def rate_batch(request: web.Request) -> web.Response:
 
 
 def _candidate(context: Context, item: ratings.BatchItem, hold_seconds: float) -> _Candidate:
-    request_id = None if item.request_id is None else helicone.valid_request_id(item.request_id)
-    if isinstance(item.rating, InvalidRating):
-        return _Candidate(request_id, item.rating, is_form=True)
-    if request_id is None:
-        return _Candidate(None, InvalidRating(NO_ID), is_form=True)
+    name, rating = item.request_id, item.rating
+    request_id = None if name is None else helicone.valid_request_id(name)
+    if name is None or isinstance(rating, InvalidRating):
+        assert isinstance(rating, InvalidRating)  # noqa: S101  # as is all that comes without an id
+        return _Candidate(request_id, rating, is_form=True)
+    is_alias = request_id is None
     try:
-        taken = submission(context, request_id, context.store.find(request_id), item.rating, hold_seconds)
+        meant = by_name(context, name)
+        request_id = meant.request_id
+        taken = submission(context, request_id, meant.call, rating, hold_seconds)
     except CallerError as error:
-        return _Candidate(request_id, error)
+        return _Candidate(request_id, error, is_alias=is_alias)
     if taken.key_fingerprint is None:
         # One such call must not keep all the others from being rated.
-        return _Candidate(
-            request_id, MissingKey("This call was made under no Helicone key that is known here.")
-        )
-    return _Candidate(request_id, taken)
+        without = MissingKey("This call was made under no Helicone key that is known here.")
+        return _Candidate(request_id, without, is_alias=is_alias)
+    return _Candidate(request_id, taken, is_alias=is_alias)
 
 
 async def _standings(context: Context, entries: Sequence[Entry], wanted: wishes.Wishes) -> list[Standing]:
@@ -78,20 +85,52 @@ async def _standings(context: Context, entries: Sequence[Entry], wanted: wishes.
 
 
 def _answer(candidates: Sequence[_Candidate], standings: Sequence[Standing]) -> web.Response:
-    """One result for each item. Ratings were taken in the order of the items, with gaps."""
-    left = deque(standings)
+    """One result for each item."""
     results: list[dict[str, Any]] = []
-    for index, each in enumerate(candidates):
-        result: dict[str, Any] = {"index": index, "id": each.request_id}
-        if left and not each.is_form and left[0].entry.request_id == each.request_id:
-            result |= describe_standing(left.popleft())
+    for index, (each, standing) in enumerate(zip(candidates, _matched(candidates, standings), strict=True)):
+        if standing is not None:
+            said = {"id": standing.entry.request_id, **describe_standing(standing)}
         else:
             error = each.taken
             if isinstance(error, Submission):
                 error = CallerError("It could not be taken when this batch first came.")
-            result["error"] = {"code": error.code, "message": error.message}
-        results.append(result)
+            said = {"id": each.request_id, "error": {"code": error.code, "message": error.message}}
+        results.append({"index": index, **said})
     return _told(results, len(standings))
+
+
+def _matched(candidates: Sequence[_Candidate], standings: Sequence[Standing]) -> list[Standing | None]:
+    """What became of each item. Ratings were taken in the order of the items, with gaps.
+
+    When a batch comes again an alias may name no call any more, or another: such an item was for what was taken
+    between its neighbours.
+    """
+    left, taken_ids = deque(standings), {each.entry.request_id for each in standings}
+    matched: list[Standing | None] = [None] * len(candidates)
+    vague: list[int] = []
+
+    def settle(number: int) -> None:
+        """So many of those that are vague were taken: rather those whose names still mean something."""
+        likely = sorted(vague, key=lambda index: candidates[index].request_id is None)
+        for index in sorted(likely[:number]):
+            matched[index] = left.popleft()
+        vague.clear()
+
+    for index, each in enumerate(candidates):
+        if each.is_form:
+            continue
+        if each.is_alias and each.request_id not in taken_ids:
+            vague.append(index)
+            continue
+        ahead = list(islice(left, len(vague) + 1))
+        gap = next(
+            (gap for gap, other in enumerate(ahead) if other.entry.request_id == each.request_id), None
+        )
+        if gap is not None:
+            settle(gap)
+            matched[index] = left.popleft()
+    settle(len(left))
+    return matched
 
 
 def _told(results: list[dict[str, Any]], taken: int) -> web.Response:

@@ -4,13 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy import helicone, ratings
+from proxy import ratings
 from proxy.errors import CallerError
 from proxy.model import Entry, RatingState
 from proxy.web.answers import answer, describe_progress
 from proxy.web.context import CONTEXT, Context
+from proxy.web.meant import by_name
 from proxy.web.query import limited, listed, number, refuse_unknown_query, word
-from proxy.web.remembered import NO_ID, describe_history
+from proxy.web.remembered import describe_history
 from proxy.web.submissions import sent_body
 from proxy.web.turns import in_turns
 
@@ -43,11 +44,10 @@ async def list_outbox(request: web.Request) -> web.Response:
 async def retry(request: web.Request) -> web.Response:
     """POST /feedback/outbox/retry: send what was refused once more, of one call or of all."""
     refuse_unknown_query(request)
+    context = request.app[CONTEXT]
     name = ratings.parse_retry(await sent_body(request))
-    request_id = None if name is None else helicone.valid_request_id(name)
-    if name is not None and request_id is None:
-        raise CallerError(NO_ID)
-    count = await request.app[CONTEXT].delivery.retry(request_id)
+    request_id = None if name is None else by_name(context, name).request_id
+    count = await context.delivery.retry(request_id)
     if count:
         message = f"{count} {'rating is' if count == 1 else 'ratings are'} on the way again."
     else:

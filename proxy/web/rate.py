@@ -12,8 +12,8 @@ from proxy.model import RatingState
 from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
+from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
-from proxy.web.remembered import named_call
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
 from proxy.web.words import rating_in_words, state_in_words
 
@@ -35,7 +35,7 @@ async def rate_last(request: web.Request) -> web.Response:
 async def rate_call(request: web.Request) -> web.Response:
     """POST /feedback/<id>: rate one call, also one that is not remembered here."""
     refuse_unknown_query(request, *ratings.PLAIN_FIELDS, *wishes.NAMES)
-    return await _rate(request, lambda: named_call(request))
+    return await _rate(request, lambda: by_path(request)[:2])
 
 
 async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response:
@@ -47,20 +47,21 @@ async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response
     # Before anything is looked up: "the last answer" may mean another one by now.
     entries = None if once is None else await context.delivery.recall(once)
     is_replayed = entries is not None
+    call = None
     if entries is None:
         request_id, call = find()
         taken = submission(context, request_id, call, rating, wanted.hold_seconds)
         entries = await context.delivery.take([taken], once)
     standing = await how_far(context, entries[0], wanted)
-    response = _answer(context, standing)
+    response = _answer(context, standing, call)
     if is_replayed:
         response.headers[REPLAYED] = "true"
     return response
 
 
-def _answer(context: Context, standing: Standing) -> web.Response:
+def _answer(context: Context, standing: Standing, rated: LiveCall | None) -> web.Response:
     request_id = standing.entry.request_id
-    call = seen_call(context, request_id)
+    call = seen_call(context, request_id, rated)
     said = f"{rating_in_words(standing.entry, call)} {state_in_words(standing, context.wall_clock())}"
     if standing.state is RatingState.REFUSED:
         return refusal(HeliconeRejected.status, HeliconeRejected.code, said)

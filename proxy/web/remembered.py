@@ -1,37 +1,23 @@
 """GET: calls and their ratings."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from proxy import helicone, ratings
+from proxy import ratings
 from proxy.calls import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
-from proxy.model import Entry
+from proxy.model import Call, Entry
 from proxy.web import last, scopes
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
+from proxy.web.meant import Meant, by_path
 from proxy.web.query import limited, refuse_unknown_query
 from proxy.web.turns import in_turns
 
-NO_ID = (
-    "That is no id that a call can have: those are UUIDs of version 1 to 5, as in the header Feedback-Id "
-    "of every answer."
-)
-
 _DEFAULT_LIMIT = 20
-
-
-def named_call(request: web.Request) -> tuple[str, LiveCall | None]:
-    """The id in the path, and the call that it names if it is remembered. Raises UnknownCall for what is no id."""
-    text = request.match_info["id"]
-    request_id = helicone.valid_request_id(text)
-    if request_id is None:
-        raise UnknownCall(
-            f"{NO_ID} /feedback/last is the newest answer; GET /feedback lists what is remembered."
-        )
-    return request_id, request.app[CONTEXT].store.find(request_id)
+_MOST_OTHERS = 1000
 
 
 def refuse_rating_by_get(request: web.Request) -> None:
@@ -44,29 +30,28 @@ async def list_calls(request: web.Request) -> web.Response:
     """GET /feedback: the newest calls, all or those that the query means, and their ratings."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, "limit", *scopes.NAMES)
-    store = request.app[CONTEXT].store
+    context = request.app[CONTEXT]
     scope = scopes.scope_of(request)
-    newest = store.newest(limited(request, _DEFAULT_LIMIT), scope)
+    newest = context.store.newest(limited(request, _DEFAULT_LIMIT), scope)
     return answer(
         {
-            "remembered": len(store),
-            "capacity": store.capacity,
-            # Which of them are meant is not known: they are not listed.
+            "remembered": len(context.store),
+            "capacity": context.store.capacity,
+            # Whether those are meant is not known, so they are not listed.
             **({} if scope is None else {"unread": scope.unread_count}),
-            "calls": await described(request, newest),
+            "calls": await describe_calls(context, newest),
         }
     )
 
 
-async def described(request: web.Request, found: Iterable[LiveCall]) -> list[dict[str, Any]]:
-    """Calls and their ratings as JSON, as they stand now."""
-    context = request.app[CONTEXT]
+async def describe_calls(context: Context, calls: Sequence[LiveCall]) -> list[dict[str, Any]]:
+    """Calls and their ratings, as JSON."""
     now = context.clock()
-    calls = [call.snapshot(now) async for call in in_turns(found)]
-    current = await context.delivery.current([call.request_id for call in calls]) if calls else {}
+    shown = [call.snapshot(now) async for call in in_turns(calls)]
+    current = await context.delivery.current([call.request_id for call in shown]) if shown else {}
     return [
         describe_call(call, _describe_rating(context, current.get(call.request_id)))
-        async for call in in_turns(calls)
+        async for call in in_turns(shown)
     ]
 
 
@@ -75,18 +60,19 @@ async def show_last(request: web.Request) -> web.Response:
     refuse_rating_by_get(request)
     refuse_unknown_query(request, *last.NAMES)
     call = last.last_call(request)
-    return await _show(request, call.request_id, call)
+    return await _show(request, Meant(call.request_id, call, []))
 
 
 async def show_call(request: web.Request) -> web.Response:
     """GET /feedback/<id>: one call, its rating and the ratings before; also of a call that was only rated here."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request)
-    return await _show(request, *named_call(request))
+    return await _show(request, by_path(request))
 
 
-async def _show(request: web.Request, request_id: str, call: LiveCall | None) -> web.Response:
+async def _show(request: web.Request, meant: Meant) -> web.Response:
     context = request.app[CONTEXT]
+    request_id, call = meant.request_id, meant.call
     history = await describe_history(context, request_id)
     if call is None and not history:
         raise UnknownCall(
@@ -99,7 +85,17 @@ async def _show(request: web.Request, request_id: str, call: LiveCall | None) ->
         document: dict[str, Any] = {"id": request_id, "rating": rating}
     else:
         document = describe_call(call.snapshot(context.clock()), rating)
-    return answer({**document, "known": call is not None, "history": history})
+    others = [
+        _describe_other(other.snapshot(context.clock()))
+        async for other in in_turns(meant.others[:_MOST_OTHERS])
+    ]
+    return answer({**document, "known": call is not None, "others": others, "history": history})
+
+
+def _describe_other(call: Call) -> dict[str, Any]:
+    """A call that goes by the same name, in short."""
+    described = describe_call(call, None)
+    return {name: described[name] for name in ("id", "started_at", "age_seconds", "path", "model", "status")}
 
 
 def _describe_rating(context: Context, entry: Entry | None) -> dict[str, Any] | None:

@@ -50,21 +50,28 @@ class Scope:
         for name, value in self._properties:
             if call.properties.get(name) != value:
                 return False
-        # Each is asked in any case: one that differs settles what another one leaves open.
-        is_known = True
-        for asked, said in (
-            (self._user, call.user),
-            (self._session, call.session),
-            (self._model, call.model),
-        ):
-            if asked is not None and asked != said:
-                if said is not None or not call.body_unread:
-                    return False
-                is_known = False
-        if not is_known:
+        if self._is_said_by(call):
+            return True
+        # What is known to be another one settles what is not known.
+        if call.body_unread and not self._is_another(call):
             self.unread_count += 1
             self.unread = self.unread or call
-        return is_known
+        return False
+
+    def _is_said_by(self, call: LiveCall) -> bool:
+        return (
+            (self._user is None or call.user == self._user)
+            and (self._session is None or call.session == self._session)
+            and (self._model is None or call.model == self._model)
+        )
+
+    def _is_another(self, call: LiveCall) -> bool:
+        return (
+            (self._user is not None and call.user not in (None, self._user))
+            or (self._session is not None and call.session not in (None, self._session))
+            # The model that has answered may have another name than the one that was asked for.
+            or (self._model is not None and call.model_asked and call.model not in (None, self._model))
+        )
 
     def _is_below(self, path: bytes) -> bool:
         return path == self._path or (self._below is not None and path.startswith(self._below))

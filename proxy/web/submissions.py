@@ -54,9 +54,13 @@ async def how_far(context: Context, entry: Entry, wanted: Wishes) -> Standing:
         return context.delivery.standing(entry)
 
 
-def seen_call(context: Context, request_id: str) -> Call | None:
-    """How the call stands, if it is remembered."""
-    call = context.store.find(request_id)
+def seen_call(context: Context, request_id: str, meant: LiveCall | None) -> Call | None:
+    """How the call stands that was meant, or that is remembered under that id.
+
+    While somebody waited it may have been forgotten, and another may have come under its id.
+    """
+    is_meant = meant is not None and meant.request_id == request_id
+    call = meant if is_meant else context.store.find(request_id)
     return None if call is None else call.snapshot(context.clock())
 
 
@@ -67,6 +71,7 @@ def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
     return {
         "id": request_id,
         "known": True,
+        "aliases": list(call.aliases),
         "model": call.model,
         "path": call.path,
         "user": call.user,

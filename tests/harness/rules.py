@@ -15,7 +15,9 @@ LAYERS = (
     (
         "proxy",
         "proxy.model",
+        "proxy.aliases",
         "proxy.bodies",
+        "proxy.decoding",
         "proxy.errors",
         "proxy.relay.headers",
         "proxy.relay.framing",
@@ -58,6 +60,7 @@ LAYERS = (
         "proxy.request_bodies",
         "proxy.route_rules",
         "proxy.saving",
+        "proxy.taps",
     ),
     ("proxy.network", "proxy.web.*"),
     ("proxy.app",),

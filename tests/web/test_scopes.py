@@ -9,7 +9,6 @@ from urllib.parse import quote
 import pytest
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of
-from harness.loops import LoopThread
 from harness.wire import Message, chunked, head, wait_until
 
 ANN = b"Helicone-User-Id: ann"
@@ -134,37 +133,38 @@ def test_what_looks_like_a_key_is_not_kept(bench: Bench) -> None:
 # -- one conversation for calls that go on from one another
 
 
-def test_calls_that_go_on_from_an_answer_share_its_session(bench: Bench, loop: LoopThread) -> None:
-    store = bench.sidecar.sidecar._store
-    first = id_of(bench.chat())
-    (call,) = store.newest(1)
-    loop.call(lambda: store.add_alias(call, "resp_first"))
-    second = id_of(bench.chat(previous_response_id="resp_first"))
-    (call,) = store.newest(1)
-    loop.call(lambda: store.add_alias(call, "resp_second"))
-    third = id_of(bench.chat(previous_response_id="resp_second"))
+def respond(bench: Bench, *lines: bytes, **fields: object) -> tuple[str, str]:
+    """A call to the Responses API: its request id, and the id that the app gets."""
+    body = json.dumps({"model": "gpt-4o", "input": "Hi", **fields}).encode()
+    answer = bench.ask("POST", "/v1/responses", body, JSON, *lines)
+    return id_of(answer), json.loads(answer.body)["id"]
+
+
+def session_of(bench: Bench, name: str) -> tuple[object, list[object]]:
+    said = document(bench.get(f"/feedback/{name}/session"))
+    return said["session"], [call["id"] for call in said["calls"]]
+
+
+def test_calls_that_go_on_from_an_answer_share_its_session(bench: Bench) -> None:
+    first, alias = respond(bench)
     other = id_of(bench.chat())
-    for each in (first, second, third):
-        said = document(bench.get(f"/feedback/{each}/session"))
-        assert (said["session"], [call["id"] for call in said["calls"]]) == (
-            "resp_first",
-            [third, second, first],
-        )
-    assert last_of(bench, "session=resp_first") == third
-    said = document(bench.get("/feedback/last/session"))
-    assert (said["session"], [call["id"] for call in said["calls"]]) == (None, [other])
-    said = document(bench.get("/feedback/last/session?session=resp_first&limit=2"))
-    assert [call["id"] for call in said["calls"]] == [third, second]
+    second, later = respond(bench, previous_response_id=alias)
+    third, _ = respond(bench, previous_response_id=later)
+    branch, _ = respond(bench, previous_response_id=alias)
+    together: list[object] = [branch, third, second, first]
+    for name in (first, second, third, alias, later, "last"):
+        assert session_of(bench, name) == (alias, together)
+    assert session_of(bench, other) == (None, [other])
+    assert last_of(bench, f"session={alias}") == branch
+    said = document(bench.get(f"/feedback/last/session?session={alias}&limit=2&back=1"))
+    assert [call["id"] for call in said["calls"]] == [branch, third]
 
 
-def test_an_answer_that_says_its_session_gives_it_to_those_that_go_on(bench: Bench, loop: LoopThread) -> None:
-    store = bench.sidecar.sidecar._store
-    bench.chat(b"Helicone-Session-Id: chat-7")
-    (call,) = store.newest(1)
-    loop.call(lambda: store.add_alias(call, "resp_first"))
-    bench.chat(previous_response_id="resp_first")
+def test_an_answer_that_says_its_session_gives_it_to_those_that_go_on(bench: Bench) -> None:
+    _, alias = respond(bench, b"Helicone-Session-Id: chat-7")
+    respond(bench, previous_response_id=alias)
     assert shown(bench)["session"] == "chat-7"
-    bench.chat(b"Helicone-Session-Id: chat-8", previous_response_id="resp_first")
+    respond(bench, b"Helicone-Session-Id: chat-8", previous_response_id=alias)
     assert shown(bench)["session"] == "chat-8"
 
 
@@ -338,6 +338,16 @@ def test_a_header_or_the_beginning_of_a_long_body_settles_whom_it_is_for(bench: 
     # Something else that is asked for settles it, too.
     bench.chat(pad=LONG, model="other")
     assert last_of(bench, "user=ann&model=gpt-4o-mini") == long
+
+
+def test_the_model_of_an_answer_does_not_settle_which_one_was_asked_for(bench: Bench) -> None:
+    wanted = id_of(bench.chat(model="gpt-4o"))
+    bench.ask("POST", "/v1/chat/completions", json.dumps({"pad": LONG, "model": "m-1"}).encode(), JSON)
+    assert shown(bench)["model"] is not None
+    assert error_of(bench.get("/feedback/last?model=gpt-4o"))[1] == "body_unread"
+    bench.ask("POST", "/v1/chat/completions", b"{}", JSON)
+    newest = shown(bench)
+    assert last_of(bench, f"model={newest['model']}") == newest["id"] != wanted
 
 
 def test_a_user_behind_the_beginning_goes_before_another_name(bench: Bench) -> None:

@@ -1,0 +1,43 @@
+"""What else a call is called: ids that an app holds anyway, of its request, of the answer, of its body."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CLIENT_REQUEST_ID = b"x-client-request-id"
+_USABLE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
+"""What a segment of a URL's path holds as it is (RFC 3986 §3.3); anything else would have to be encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Which names calls get.
+
+    `message_id_header`: in lower case; empty for none. `reserved`: what means other things where an id may stand.
+    """
+
+    message_id_header: bytes = b""
+    reserved: frozenset[str] = frozenset()
+
+    def usable(self, text: str) -> bool:
+        """Whether a call can be found by that."""
+        return (
+            _USABLE.fullmatch(text) is not None and text not in self.reserved and text not in (".", "..")
+        )  # fmt: skip
+
+    def of_request(self, said: Mapping[bytes, bytes]) -> tuple[str, ...]:
+        """The names in what a request's headers say."""
+        return self._usable(said.get(CLIENT_REQUEST_ID), said.get(self.message_id_header))
+
+    def of_answer(self, fields: Mapping[bytes, bytes], known: tuple[str, ...]) -> tuple[str, ...]:
+        """`known`, and the names in an answer's headers: OpenAI's, and Anthropic's."""
+        for header in (b"x-request-id", b"request-id"):
+            name = fields.get(header)
+            if name is not None and (text := name.decode("latin-1")) not in known and self.usable(text):
+                known += (text,)
+        return known
+
+    def _usable(self, *names: bytes | None) -> tuple[str, ...]:
+        texts = [name.decode("latin-1") for name in names if name is not None]
+        # Each once, in their order.
+        return tuple(text for text in dict.fromkeys(texts) if self.usable(text))
