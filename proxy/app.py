@@ -19,6 +19,7 @@ from aiohttp import web
 from proxy import helicone, open_files
 from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
+from proxy.attribution import Attribution
 from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.clock import Clock
 from proxy.config import Settings
@@ -35,11 +36,10 @@ from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
-from proxy.network import Network, route_rules
+from proxy.network import Network, patience, route_rules
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.messages import RequestHead
 from proxy.relay.names import NameCache, bracketed, system_resolve
-from proxy.relay.patience import Patience
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
@@ -137,6 +137,7 @@ class Sidecar:
             rules={"default": route_rules(settings)},
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
+            attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             wall_clock=time.time,
             on_end=self._journal.add,
         )
@@ -151,7 +152,7 @@ class Sidecar:
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
-            patience=_patience(settings),
+            patience=patience(settings),
             max_connections=self._max_connections(),
         )
 
@@ -315,18 +316,6 @@ class Sidecar:
         """Both planes have finished what they were at."""
         self._local_server.pre_shutdown()
         await asyncio.gather(self._door.emptied(), self._local_server.shutdown(grace_seconds))
-
-
-def _patience(settings: Settings) -> Patience:
-    """How long the relay waits for whom."""
-    return Patience(
-        head_seconds=settings.server.head_timeout_seconds,
-        body_seconds=settings.server.body_timeout_seconds,
-        idle_seconds=settings.server.idle_timeout_seconds,
-        unread_seconds=settings.server.unread_timeout_seconds,
-        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
-        silence_seconds=settings.upstream.silence_timeout_seconds,
-    )
 
 
 def _admission(guardian: Guard) -> Callable[[RequestHead], Refusal | None]:

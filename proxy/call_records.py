@@ -35,6 +35,13 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     streamed: bool = False
     route: str = "default"
     aliases: tuple[str, ...] = ()
+    user: str | None = None
+    session: str | None = None
+    properties: dict[str, str] = msgspec.field(default_factory=dict)
+    client: str = ""
+    user_agent: str | None = None
+    body_unread: bool = False
+    model_asked: bool = True
 
 
 _encode = msgspec.json.Encoder().encode
@@ -66,6 +73,13 @@ def saved(call: LiveCall) -> SavedCall:
         streamed=call.streamed,
         route=call.route,
         aliases=call.aliases,
+        user=call.user,
+        session=call.session,
+        properties=dict(call.properties),
+        client=call.client,
+        user_agent=call.user_agent,
+        body_unread=call.body_unread,
+        model_asked=call.model_asked,
     )
     return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
@@ -107,6 +121,9 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.route = document.route
     # The store counts on each being there once.
     call.aliases = tuple(dict.fromkeys(document.aliases))
+    call.user, call.session, call.properties = document.user, document.session, document.properties
+    call.client, call.user_agent = document.client, document.user_agent
+    call.body_unread, call.model_asked = document.body_unread, document.model_asked
     return call
 
 

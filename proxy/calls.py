@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, decoding, helicone
+from proxy import bodies, decoding, helicone, request_bodies
 from proxy.aliases import CLIENT_REQUEST_ID, Naming
+from proxy.attribution import Attributed, Attribution
 from proxy.keys import Keyring
 from proxy.labels import Labels
 from proxy.model import Call, CallState
 from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Ending, Trace
+from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
@@ -24,11 +26,12 @@ from proxy.taps import Tap
 
 logger = logging.getLogger(__name__)
 
-MODEL_LOOK_BYTES = 64 * 1024
-"""How large a request's body may be for its model to be read from it."""
+LOOK_BYTES = 64 * 1024
+"""How much of a request's body is looked at for what it says of itself."""
 
 _IDS_AT_A_TIME = 128
 _SAY_AGAIN_SECONDS = 60.0
+_NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {
         None: CallState.STREAMING,
@@ -51,7 +54,7 @@ def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[bytes]:
             yield b"-".join(groups)
 
 
-class LiveCall(Trace):
+class LiveCall(Attributed):
     """A call as it is remembered: what the relay notes, and what we know besides.
 
     The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot`
@@ -71,15 +74,7 @@ class LiveCall(Trace):
     """Whether the answer is one of server-sent events."""
     route = "default"
     key_fingerprint: str | None = None
-    model: str | None = None
     aliases: tuple[str, ...] = ()
-    user: str | None = None
-    session: str | None = None
-    properties: Mapping[str, str] = MappingProxyType({})
-    """Helicone's custom properties; their names are in lower case, as Helicone has them."""
-    client = ""
-    """The address that it came from."""
-    user_agent: str | None = None
     coding = b""
     """How its answer's body is compressed, if that is looked at."""
     tap: Tap | None = None
@@ -92,10 +87,6 @@ class LiveCall(Trace):
     def is_streaming(self) -> bool:
         """Whether its answer has begun and not ended."""
         return self.answered is not None and self.ending is None
-
-    def look(self, body: bytes) -> None:
-        """Take the model from a request's body, if that is what it looks like."""
-        self.model = bodies.model_of(body)
 
     def snapshot(self, now: float) -> Call:
         """The call as it stands; `now` is a reading of the relay's clock."""
@@ -116,6 +107,11 @@ class LiveCall(Trace):
             unratable=self._unratable(),
             route=self.route,
             aliases=self.aliases,
+            user=self.user,
+            session=self.session,
+            properties=self.properties,
+            client=self.client,
+            user_agent=self.user_agent,
         )
 
     def _unratable(self) -> str | None:
@@ -160,6 +156,7 @@ class CallRecorder:
         rules: Mapping[str, RouteRules],
         hooks: Hooks,
         naming: Naming,
+        attribution: Attribution,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
     ) -> None:
@@ -168,10 +165,11 @@ class CallRecorder:
         self._ways = {name: (each, PathBook()) for name, each in rules.items()}
         self._hooks = hooks
         self._naming = naming
+        self._attribution = attribution
         self._labels = Labels(
-            (CLIENT_REQUEST_ID, naming.message_id_header, helicone.USER_ID, helicone.SESSION_ID),
-            helicone.PROPERTY_PREFIX,
+            (CLIENT_REQUEST_ID, naming.message_id_header, *attribution.headers), helicone.PROPERTY_PREFIX
         )
+        self._client = ""
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._ids = fresh_ids()
@@ -180,7 +178,7 @@ class CallRecorder:
         self.refusals: Counter[str] = Counter()
         """How many requests were not let through, by code."""
 
-    def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:  # noqa: ARG002
+    def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
         fields = head.fields
         rules, book = self._ways[way.name]
@@ -193,6 +191,9 @@ class CallRecorder:
         said = self._labels.read(fields)
         if said is not None:
             call.aliases = self._naming.of_request(said)
+            self._attribution.note_head(call, said, rules)
+        elif rules.user is not None or rules.session is not None or rules.properties:
+            self._attribution.note_head(call, _NOTHING, rules)
         sent_id = fields.get(helicone.REQUEST_ID)
         if sent_id is None:
             fresh = next(self._ids)
@@ -205,8 +206,17 @@ class CallRecorder:
         self._settle_key(call, head, rules)
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)
-        if head.method == b"POST" and _is_plain_json(fields):
-            call.look_bytes = MODEL_LOOK_BYTES
+        if head.method == b"POST" and head.framing is not Framing.NONE:
+            call.body_unread = True
+            if request_bodies.is_plain_json(fields):
+                call.look_bytes = LOOK_BYTES
+        if client != self._client:
+            self._client = client
+        # Each connection has a text of its own that says the same.
+        call.client = self._client
+        agent = fields.get(b"user-agent")
+        if agent is not None:
+            call.user_agent = self._attribution.value(agent)
         return call
 
     def _settle_key(self, call: LiveCall, head: RequestHead, rules: RouteRules) -> None:
@@ -224,6 +234,11 @@ class CallRecorder:
                 call.withheld = frozenset({rules.key_name})
             call.upstream_lines += line
             call.key_fingerprint = self._keys.own_fingerprint
+
+    def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
+        """A request's body, or its beginning: take what it says of the model, and of whom it is for."""
+        assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
+        self._attribution.note_body(trace, body, complete, self._store.named)
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
@@ -280,6 +295,7 @@ class CallRecorder:
             trace.tap = None
             if trace.model is None:
                 trace.model = tap.model
+                trace.model_asked = False
 
     def _name(self, call: LiveCall, alias: str) -> None:
         if alias == call.request_id or not self._naming.usable(alias):
@@ -326,11 +342,3 @@ def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRul
     for name, line in rules.instead:
         call.upstream_lines += line
         call.withheld |= {name}
-
-
-def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a body is labelled as JSON, and not compressed."""
-    label = fields.get(b"content-type", b"")
-    if label != b"application/json" and label.lower().find(b"json") < 0:
-        return False
-    return b"content-encoding" not in fields or fields[b"content-encoding"].lower() == b"identity"

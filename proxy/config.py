@@ -166,12 +166,14 @@ class Calls:
     """What is remembered."""
 
     capacity: int = setting(
-        _AT_LEAST_ONE, 10_000, "How many calls are remembered; the least recently used one makes room."
+        whole(least=1, most=1_000_000),
+        10_000,
+        "How many calls are remembered; the least recently used one makes room.",
     )
     persist: bool = setting(
         truth(),
         False,
-        "Keep them on disk, too (ids, paths, models, times), so that they can be rated after a restart.",
+        "Keep them on disk, too (ids, paths, models, users, times), so that they can be rated after a restart.",
     )
 
 
@@ -199,6 +201,18 @@ class Feedback:
         "X-OpenWebUI-Message-Id",
         "The header in which a chat UI sends the id of a message, so that a call can be rated by that id; "
         "empty for none.",
+    )
+    scope_header: str | None = setting(
+        text(header_name, "header name"),
+        None,
+        "A header that names the conversation of a call, such as X-OpenWebUI-Chat-Id; its value is the "
+        "call's session where Helicone-Session-Id does not say it.",
+    )
+    strict: bool = setting(
+        truth(),
+        False,
+        "Answer 409 instead of taking the newest answer when more than one conversation was active in the "
+        "last minute; ?strict= says otherwise.",
     )
 
 

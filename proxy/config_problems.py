@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from proxy import helicone
 from proxy.config_kinds import Secret
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_address, canonical_host, is_always_allowed, is_loopback, is_unspecified
@@ -21,6 +22,7 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?"
 LOOPBACKS = ("127.0.0.1", "::1")
 IN_MEMORY = ":memory:"
 """In place of a path: SQLite's word for a database that no file holds."""
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "api-key", helicone.AUTH.decode()})
 _NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
 
 
@@ -114,9 +116,11 @@ def usable_key(text: str) -> Secret:
 
 
 def header_name(text: str) -> str:
-    """Accept the name of a header (RFC 9110 §5.1), or nothing."""
+    """Accept the name of a header (RFC 9110 §5.1) whose value may be remembered, or nothing."""
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
         raise ValueError("must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none")
+    if text.lower() in _SECRET_HEADERS or re.match(r"[sp]k-", text.lower()):
+        raise ValueError("must be a header without secrets in it: its value is shown")
     return text
 
 

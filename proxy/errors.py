@@ -3,8 +3,10 @@
 Every message is a sentence for the person who reads it; none ever holds a key, a prompt or a body.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class Remedy(StrEnum):
@@ -27,6 +29,8 @@ class SidecarError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    details: Mapping[str, Any] = MappingProxyType({})
+    """What stands beside the sentence, for programs."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -81,6 +85,24 @@ class UnknownCall(CallerError):
 
     status = 404
     code = "unknown_call"
+
+
+class Ambiguous(CallerError):
+    """More than one conversation could be meant, and nobody is to guess. `details` has the candidates."""
+
+    status = 409
+    code = "ambiguous"
+
+    def __init__(self, message: str, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class UnreadBody(CallerError):
+    """Which call is meant cannot be said, since the body of one that could be has not been read."""
+
+    status = 409
+    code = "body_unread"
 
 
 class NotRatable(CallerError):

@@ -170,6 +170,13 @@ class Call:
     """The name of the way that it went up."""
     aliases: tuple[str, ...]
     """What else it can be found by."""
+    user: str | None
+    session: str | None
+    properties: Mapping[str, str]
+    """Their names are in lower case."""
+    client: str
+    """The address that it came from."""
+    user_agent: str | None
 
 
 def duration_in_words(seconds: float) -> str:

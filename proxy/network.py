@@ -14,6 +14,7 @@ from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
 from proxy.relay.names import NameCache
+from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.writes import Gatherer
 from proxy.route_rules import RouteRules
@@ -84,6 +85,18 @@ def route_rules(settings: Settings) -> RouteRules:
     if key is None or not (route.helicone or _is_trusted_with_key(route.url)):
         return RouteRules()
     return RouteRules(key_line=helicone.auth_line(key.text))
+
+
+def patience(settings: Settings) -> Patience:
+    """How long the relay waits for whom."""
+    return Patience(
+        head_seconds=settings.server.head_timeout_seconds,
+        body_seconds=settings.server.body_timeout_seconds,
+        idle_seconds=settings.server.idle_timeout_seconds,
+        unread_seconds=settings.server.unread_timeout_seconds,
+        first_byte_seconds=settings.upstream.first_byte_timeout_seconds,
+        silence_seconds=settings.upstream.silence_timeout_seconds,
+    )
 
 
 def _is_trusted_with_key(url: str) -> bool:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from proxy.attribution import Attributed
 from proxy.call_records import UnreadableRecord, remembered, saved
 from proxy.calls import LiveCall
 from proxy.model import CallState
@@ -31,6 +32,9 @@ def whole_call() -> LiveCall:
     call.id_is_known = False
     call.counts_as_last = call.makes_content = call.passed_raw = call.streamed = True
     call.route = "other"
+    call.user, call.session, call.properties = "ann", "chat-1", {"app": "shop"}
+    call.client, call.user_agent, call.body_unread = "127.0.0.1", "curl/8", True
+    call.model_asked = False
     call.place, call.arrived, call.used = 3, 4, 7
     return call
 
@@ -39,7 +43,7 @@ def names_of(call: LiveCall) -> set[str]:
     """All that a call can say."""
     declared = {
         name
-        for kind in (LiveCall, Trace)
+        for kind in (LiveCall, Attributed, Trace)
         for name, value in vars(kind).items()
         if not name.startswith("_") and not callable(value) and not isinstance(value, property)
     }

@@ -403,8 +403,12 @@ def test_words_that_are_routes_never_become_ids(bench: Bench) -> None:
 # -- which model
 
 
-def model_of(bench: Bench, body: bytes, *lines: bytes) -> object:
-    bench.ask("POST", "/v1/chat/completions", body, *(lines or (JSON,)))
+IMAGES = "/v1/images/generations"
+"""What is answered there names no model, and has no id of its own."""
+
+
+def model_of(bench: Bench, body: bytes, *lines: bytes, target: str = "/v1/chat/completions") -> object:
+    bench.ask("POST", target, body, *(lines or (JSON,)))
     return document(bench.get("/feedback"))["calls"][0]["model"]
 
 
@@ -454,13 +458,17 @@ def test_json_is_known_by_its_label(bench: Bench, label: bytes) -> None:
 
 
 def test_a_body_with_another_label_is_not_looked_at(bench: Bench) -> None:
-    assert model_of(bench, chat_body(), b"Content-Type: multipart/form-data; boundary=x") is None
+    label = b"Content-Type: multipart/form-data; boundary=x"
+    assert model_of(bench, chat_body(), label, target=IMAGES) is None
 
 
-def test_a_model_is_seen_in_a_body_up_to_64_kib_and_not_beyond(bench: Bench) -> None:
+def test_a_model_is_seen_in_the_first_64_kib_and_not_beyond(bench: Bench) -> None:
     room = 64 * 1024 - len(chat_body(pad=""))
-    assert model_of(bench, chat_body(pad="x" * room)) == "gpt-4o-mini"
-    assert model_of(bench, chat_body(pad="x" * (room + 1))) is None
+    assert model_of(bench, chat_body(pad="x" * room), target=IMAGES) == "gpt-4o-mini"
+    behind = b'{"pad": "%b", "model": "gpt-4o"}'
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind))), target=IMAGES) == "gpt-4o"
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 3)), target=IMAGES) is None
+    assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) == "gpt-4o-mini"
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1
 
@@ -677,6 +685,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         rules={},
         hooks=Hooks(id=True, url=True),
         naming=Naming(),
+        attribution=Attribution(b""),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
     )

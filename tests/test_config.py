@@ -81,6 +81,7 @@ def test_nothing_given_means_the_defaults() -> None:
     assert settings.calls.capacity == 10_000
     feedback = settings.feedback
     assert (feedback.wait, feedback.timeout_seconds, feedback.hold_seconds) == ("accepted", 2, 0)
+    assert (feedback.scope_header, feedback.strict) == (None, False)
     assert (settings.outbox.path, settings.outbox.state_dir, settings.outbox.max_size_mib) == (
         None,
         None,
@@ -131,6 +132,9 @@ TEXTS = {
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
+    "feedback.message_id_header": ("X-Chat-Id", "X-Chat-Id"),
+    "feedback.scope_header": ("X-OpenWebUI-Chat-Id", "X-OpenWebUI-Chat-Id"),
+    "feedback.strict": ("true", True),
     "outbox.path": ("~/ratings.db", str(Path("~/ratings.db").expanduser())),
     "outbox.state_dir": ("/var/lib/helicone-proxy", "/var/lib/helicone-proxy"),
     "outbox.max_size_mib": ("1", 1),
@@ -404,9 +408,22 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
         ("feedback.timeout_seconds = 60.5", "must be 60 or less"),
         ("feedback.hold_seconds = 3601", "must be 3600 or less"),
         ("feedback.hold_seconds = -1", "must be 0 or more"),
+        ('feedback.message_id_header = "X Chat"', "must be the name of a header"),
+        ('feedback.message_id_header = "X-Chat:"', "must be the name of a header"),
         ("feedback.wait = 'stored'", "must be 'queued', 'accepted' or 'verified'"),
         ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
         ("calls.capacity = 0", "must be 1 or more"),
+        ("calls.capacity = 1000001", "must be 1000000 or less"),
+        (
+            "feedback.scope_header = 'X Chat'",
+            "must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none",
+        ),
+        ("feedback.scope_header = 'X-API-Key'", "must be a header without secrets in it: its value is shown"),
+        (
+            "feedback.scope_header = 'helicone-auth'",
+            "must be a header without secrets in it: its value is shown",
+        ),
+        ("feedback.strict = 'yes'", "must be true or false"),
         ("hooks.id = 'yes'", "must be true or false"),
         ("log.level = 'INFO'", "must be 'debug', 'info', 'warning' or 'error'"),
         ("log.format = 1", "must be 'text' or 'json'"),

@@ -1,10 +1,12 @@
 """What the commands share that ask a running sidecar: where it is, and how its answer is printed for scripts."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -15,6 +17,17 @@ from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NO_QUERY: Mapping[str, object] = MappingProxyType({})
+_SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "user": "Mean calls for that user.",
+        "session": "Mean calls of that session.",
+        "model": "Mean calls to that model.",
+        "path": "Mean calls to that path, or to one below it.",
+        "client": "Mean calls from that address, or from an app whose User-Agent begins so.",
+    }
+)
 
 
 def asking_options(command: F) -> F:
@@ -36,17 +49,62 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
 def back_option(command: F) -> F:
     """Which answer is meant where no id is given."""
     return click.option(
-        "--back", type=click.IntRange(min=0), default=0, help="Mean the answer so many before the newest."
+        "--back", type=click.IntRange(min=0), help="Mean the answer so many before the newest."
     )(command)
 
 
-def path_of(request_id: str | None, back: int = 0) -> str:
-    """Where the call with that id is, or the newest answer, or one before it. Raises UsageError."""
+def scope_options(command: F) -> F:
+    """Which calls are meant; the command gets it as `scope`, the way a query has it."""
+
+    @functools.wraps(command)
+    def scoped(*arguments: Any, **given: Any) -> Any:  # noqa: ANN401
+        pairs = given.pop("properties")
+        if not all("=" in pair for pair in pairs):
+            raise click.UsageError("--property takes NAME=VALUE, as in app=shop.")
+        scope = {name: given.pop(name) for name in _SCOPES}
+        scope |= {f"property.{name}": value for name, _, value in (pair.partition("=") for pair in pairs)}
+        scope = {name: value for name, value in scope.items() if value is not None}
+        return command(*arguments, scope=scope, **given)
+
+    wanted = click.option(
+        "--property",
+        "properties",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Mean calls with that Helicone property; may be given several times.",
+    )(scoped)
+    for name, sentence in reversed([*_SCOPES.items()]):
+        wanted = click.option(f"--{name}", help=sentence)(wanted)
+    return cast("F", wanted)
+
+
+def strict_option(command: F) -> F:
+    """Whether to guess between conversations."""
+    return click.option(
+        "--strict/--no-strict",
+        default=None,
+        callback=lambda _context, _option, given: None if given is None else str(int(given)),
+        help="Do not guess when several conversations were active in the last minute.",
+    )(command)
+
+
+def path_of(request_id: str | None, query: Mapping[str, object] = _NO_QUERY) -> str:
+    """Where the call with that id is, or the newest answer that the query means. Raises UsageError."""
+    said = {name: value for name, value in query.items() if value is not None}
     if request_id is None:
-        return f"/feedback/last?back={back}" if back else "/feedback/last"
-    if back:
-        raise click.UsageError("--back counts from the newest answer, so it goes without an ID.")
+        return with_query("/feedback/last", said)
+    if said:
+        raise click.UsageError(
+            "--back, --strict, --user and the like say which answer is the newest, so they go without an ID."
+        )
     return f"/feedback/{quote(request_id, safe='')}"
+
+
+def with_query(path: str, said: Mapping[str, object]) -> str:
+    """A path, with what is said put behind it."""
+    if not said:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
 
 
 def json_text(document: Mapping[str, Any]) -> str:

@@ -2,15 +2,23 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import click
 
-from proxy.commands.asking import asking_options, back_option, json_text, path_of, running_sidecar
+from proxy.commands.asking import (
+    asking_options,
+    back_option,
+    json_text,
+    path_of,
+    running_sidecar,
+    scope_options,
+    strict_option,
+    with_query,
+)
 from proxy.commands.endings import sentences_instead_of_tracebacks
 
 _THUMBS = frozenset(
@@ -40,14 +48,16 @@ class _Target:
 @click.option("--wait", type=click.Choice(["queued", "accepted", "verified"]), help="What to wait for.")
 @click.option("--hold", metavar="TIME", help="Keep the rating back so long, as in 5s: it can be taken back.")
 @back_option
+@strict_option
+@scope_options
 @asking_options
 def rate(
     words: tuple[str, ...],
     scores: tuple[str, ...],
-    back: int,
     config_file: Path | None,
     *,
     as_json: bool,
+    scope: Mapping[str, str],
     **given: Any,  # noqa: ANN401
 ) -> None:
     """Rate the newest answer, or the call with that ID.
@@ -60,11 +70,9 @@ def rate(
     document = {
         name: value for name, value in {"rating": target.thumb, **said}.items() if value not in (None, {}, [])
     }
-    path = path_of(target.request_id, back)
+    path = path_of(target.request_id, {**{name: given.pop(name) for name in ("back", "strict")}, **scope})
     # What is left of the options goes into the query.
-    query = urlencode({name: value for name, value in given.items() if value is not None})
-    if query:
-        path += f"{'&' if '?' in path else '?'}{query}"
+    path = with_query(path, {name: value for name, value in given.items() if value is not None})
     with sentences_instead_of_tracebacks():
         answer = running_sidecar(config_file, os.environ).post(path, document, having="rated")
     click.echo(json_text(answer) if as_json else f"{answer['message']}\n   {answer['rated']['id']}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from proxy.commands.asking import asking_options, json_text, running_sidecar
+from proxy.commands.asking import asking_options, json_text, running_sidecar, scope_options, with_query
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.model import duration_in_words
 
@@ -27,18 +27,24 @@ _OTHER_COLUMNS = 34
 
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many calls.")
+@scope_options
 @asking_options
-def recent(limit: int, config_file: Path | None, *, as_json: bool) -> None:
+def recent(limit: int, config_file: Path | None, *, as_json: bool, scope: Mapping[str, str]) -> None:
     """Show the newest calls and their ratings."""
+    path = with_query(f"/feedback?limit={limit}", scope)
     with sentences_instead_of_tracebacks():
-        said = running_sidecar(config_file, os.environ).get(f"/feedback?limit={limit}", having="calls")
+        said = running_sidecar(config_file, os.environ).get(path, having="calls")
     if as_json:
         click.echo(json_text(said))
     elif said["calls"]:
         console = Console() if sys.stdout.isatty() else Console(width=_PIPE)
         console.print(table(said["calls"], columns=console.width))
     else:
-        click.echo("No call has come through the sidecar yet.")
+        click.echo(
+            "No such call is remembered."
+            if said["remembered"]
+            else "No call has come through the sidecar yet."
+        )
 
 
 def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:

@@ -45,7 +45,7 @@ class Trace:
     bytes_up = 0
     bytes_down = 0
     look_bytes = 0
-    """How large a request's body may be for `look` to be called with it."""
+    """How much of a request's body the observer wants to see; nothing for a start."""
     tapped = False
     """Whether the observer wants to see the answer's body as it passes, for now."""
     withheld: frozenset[bytes] = frozenset()
@@ -56,15 +56,16 @@ class Trace:
         self.started = started
         self.upstream_lines = b""
 
-    def look(self, body: bytes) -> None:
-        """A look at the request's body, whole, while the upstream is at work already. It must not be kept."""
-
 
 class Observer(Protocol):
     """Who is told of calls. None of these may raise: a call goes on when remembering it fails."""
 
     def begin(self, head: RequestHead, way: "Way", client: str, now: float) -> Trace:
         """A call is about to be sent up. `client` is the address that it came from."""
+
+    def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
+        """The request's body, while the upstream is at work already: all of it, or its first `look_bytes` bytes
+        where there are more. Called once, as soon as so much has gone up. It must not be kept."""
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of its answer has come. Gives header lines to add on the way down, each with its line's end."""

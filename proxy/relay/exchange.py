@@ -35,7 +35,7 @@ class Exchange:
     _down = Framing.NONE
     _repeated = False
     _seen = b""
-    """What has gone up of a body that is looked at, until it is whole."""
+    """What has gone up of a body that is looked at, until it is whole or as much as is wanted."""
     _sent = False
     _upstream: UpstreamConnection | None = None
 
@@ -109,16 +109,16 @@ class Exchange:
             self._look(body)
 
     def _look(self, body: bytes) -> None:
-        """Show the observer the body when it is whole, after the write: the upstream is at work meanwhile."""
-        trace = self._trace
-        if trace.bytes_up > trace.look_bytes:
-            trace.look_bytes = 0
-            self._seen = b""
-        elif not self._sent:
-            self._seen += body
-        elif trace.bytes_up:
-            trace.look(self._seen + body)
-            self._seen = b""
+        """Show the observer the body, or its beginning, after the write: the upstream is at work meanwhile."""
+        trace, seen = self._trace, self._seen + body
+        limit = trace.look_bytes
+        complete = len(seen) <= limit
+        if complete and not self._sent:
+            self._seen = seen
+            return
+        self._seen = b""
+        trace.look_bytes = 0
+        self._door.observer.looked(trace, seen[:limit], complete=complete)
 
     # -- the way down
 

@@ -13,7 +13,7 @@ class MemoryCalls(Generic[C]):
 
     The same calls stand in two orders: that of use, in which they are forgotten, and that of arrival, in which
     they are shown. Those that count as last stand in one of their own, since they may be few. An alias that
-    several calls share leads to a list of them, in the order in which they took it; that is rare.
+    several calls share leads to a list of them, in the order of their arrival; that is rare.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -42,7 +42,7 @@ class MemoryCalls(Generic[C]):
         if call.counts_as_last:
             self._answers[request_id] = call
         for alias in call.aliases:
-            self._index(call, alias)
+            self._index(call, alias, is_newest=True)
 
     def _forget(self, request_id: str) -> None:
         call = self._by_use.pop(request_id)
@@ -66,16 +66,26 @@ class MemoryCalls(Generic[C]):
         """From now on `call` is found by that, too, as long as it is remembered."""
         if alias not in call.aliases and self._by_use.get(call.request_id) is call:
             call.aliases += (alias,)
-            self._index(call, alias)
+            self._index(call, alias, is_newest=False)
 
-    def _index(self, call: C, alias: str) -> None:
+    def _index(self, call: C, alias: str, *, is_newest: bool) -> None:
         known = self._by_alias.get(alias)
         if known is None:
             self._by_alias[alias] = call
-        elif isinstance(known, list):
-            known.append(call)
-        else:
-            self._by_alias[alias] = [known, call]
+            return
+        calls = known if isinstance(known, list) else [known]
+        calls.insert(len(calls) if is_newest else self._place(call, calls), call)
+        self._by_alias[alias] = calls
+
+    def _place(self, call: C, calls: list[C]) -> int:
+        """Where a call belongs among others, in the order of their arrival. It has come not long ago."""
+        place = len(calls)
+        for newer in reversed(self._by_arrival.values()):
+            if newer is call or not place:
+                break
+            if newer is calls[place - 1]:
+                place -= 1
+        return place
 
     def named(self, alias: str) -> list[C]:
         """The calls with that alias, the newest first; asking for them is a use of the newest."""

@@ -61,6 +61,11 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
         "duration_ms": _milliseconds(call.duration_seconds),
         "bytes_up": call.bytes_up,
         "bytes_down": call.bytes_down,
+        "user": call.user,
+        "session": call.session,
+        "properties": dict(call.properties),
+        "client": call.client,
+        "user_agent": call.user_agent,
         "rating": rating,
         **({} if call.unratable is None else {"unratable": call.unratable}),
     }
@@ -114,7 +119,7 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
     except SidecarError as error:
         wait = error.retry_after_seconds
         headers = {} if wait is None else {"Retry-After": str(wait)}
-        return refusal(error.status, error.code, error.message, headers)
+        return refusal(error.status, error.code, error.message, headers, error.details)
     except web.HTTPRequestEntityTooLarge:
         return refusal(
             413, "body_too_large", "A rating fits into 64 KiB, a batch into 4 MiB; this body does not."

@@ -107,7 +107,15 @@ def _matched(candidates: Sequence[_Candidate], standings: Sequence[Standing]) ->
     """
     left, taken_ids = deque(standings), {each.entry.request_id for each in standings}
     matched: list[Standing | None] = [None] * len(candidates)
-    vague: deque[int] = deque()
+    vague: list[int] = []
+
+    def settle(number: int) -> None:
+        """So many of those that are vague were taken: rather those whose names still mean something."""
+        likely = sorted(vague, key=lambda index: candidates[index].request_id is None)
+        for index in sorted(likely[:number]):
+            matched[index] = left.popleft()
+        vague.clear()
+
     for index, each in enumerate(candidates):
         if each.is_form:
             continue
@@ -119,12 +127,9 @@ def _matched(candidates: Sequence[_Candidate], standings: Sequence[Standing]) ->
             (gap for gap, other in enumerate(ahead) if other.entry.request_id == each.request_id), None
         )
         if gap is not None:
-            for _ in range(gap):
-                matched[vague.popleft()] = left.popleft()
-            vague.clear()
+            settle(gap)
             matched[index] = left.popleft()
-    for index, standing in zip(vague, left, strict=False):
-        matched[index] = standing
+    settle(len(left))
     return matched
 
 

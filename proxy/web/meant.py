@@ -13,7 +13,7 @@ from proxy.web.words import age_in_words
 _KINDS = (
     "A call goes by its request id (a UUID, as in the header Feedback-Id of every answer), by the id in the "
     "answer's body (chatcmpl-..., resp_..., msg_...), by the answer's x-request-id, by the X-Client-Request-Id "
-    "that the app sent, or by a chat UI's message id."
+    "that the app sent, or by a chat UI's message id. GET /feedback lists what is remembered."
 )
 
 

@@ -1,24 +1,37 @@
 """What a query asks for, one name at a time. Each raises CallerError with a sentence that shows how to ask."""
 
 import re
+from types import MappingProxyType
 from typing import TypeVar
 
 from aiohttp import web
 
+from proxy import ratings
 from proxy.errors import CallerError
 
 W = TypeVar("W", bound=str)
 
 _LARGEST_LIMIT = 1000
+_TRUTHS = MappingProxyType({"1": True, "0": False, "true": True, "false": False})
 _SPAN = re.compile(r"(?P<number>[0-9]{1,7}(?:\.[0-9]{1,6})?)(?P<unit>ms|s)?", re.ASCII)
 
 
 def refuse_unknown_query(request: web.Request, *known: str) -> None:
     """A mistyped name must not rate or show another call than the one that was meant."""
-    unknown = [name for name in request.query if name not in known]
-    if unknown:
+    names = [_declared(name) for name in request.query]
+    if not set(names).issubset(known):
         takes = f"it takes {listed(known, 'and')}" if known else "it takes none"
         raise CallerError(f"This path does not know all of the query's names; {takes}.")
+    # Whoever takes a rating looks for fields that are said twice, in the body, too.
+    once = [name.lower() for name, _ in request.query.items() if name not in ratings.PLAIN_FIELDS]
+    if len(set(once)) < len(once):
+        raise CallerError("The query says one of its names twice.")
+
+
+def _declared(name: str) -> str:
+    """A name as it is declared: `property.<Name>` stands for many."""
+    start, dot, rest = name.partition(".")
+    return f"{start}.<Name>" if dot and rest else name
 
 
 def number(request: web.Request, name: str, default: int) -> int:
@@ -51,6 +64,11 @@ def seconds(request: web.Request, name: str, default: float, *, most: float) -> 
             f"{name} has to be a time span of at most {most:g} s, as in ?{name}=2s or ?{name}=500ms."
         )
     return found
+
+
+def truth(request: web.Request, name: str, *, default: bool) -> bool:
+    """The query's `name` as yes or no."""
+    return _TRUTHS[word(request, name, "1" if default else "0", tuple(_TRUTHS))]
 
 
 def word(request: web.Request, name: str, default: W, known: tuple[W, ...]) -> W:

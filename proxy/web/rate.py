@@ -9,12 +9,11 @@ from proxy.calls import LiveCall
 from proxy.delivery.intake import Standing
 from proxy.errors import HeliconeRejected
 from proxy.model import RatingState
-from proxy.web import wishes
+from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
-from proxy.web.remembered import last_call
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
 from proxy.web.words import rating_in_words, state_in_words
 
@@ -24,10 +23,10 @@ Found = tuple[str, LiveCall | None]
 
 async def rate_last(request: web.Request) -> web.Response:
     """POST /feedback/last: rate the newest answer."""
-    refuse_unknown_query(request, *ratings.PLAIN_FIELDS, "back", *wishes.NAMES)
+    refuse_unknown_query(request, *ratings.PLAIN_FIELDS, *last.NAMES, *wishes.NAMES)
 
     def find() -> Found:
-        call = last_call(request)
+        call = last.last_call(request)
         return call.request_id, call
 
     return await _rate(request, find)

@@ -9,38 +9,15 @@ from proxy import ratings
 from proxy.calls import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
 from proxy.model import Call, Entry
+from proxy.web import last, scopes
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import Meant, by_path
-from proxy.web.query import limited, number, refuse_unknown_query
+from proxy.web.query import limited, refuse_unknown_query
 from proxy.web.turns import in_turns
 
 _DEFAULT_LIMIT = 20
 _MOST_OTHERS = 1000
-
-
-def last_call(request: web.Request) -> LiveCall:
-    """The newest answer, or the `?back=`-th before it. Raises UnknownCall."""
-    store = request.app[CONTEXT].store
-    back = number(request, "back", 0)
-    call = store.last(back)
-    if call is not None:
-        return call
-    if back and store.last() is not None:
-        raise UnknownCall(
-            f"There are not {back} remembered answers before the newest one. Try a smaller ?back=."
-        )
-    if len(store):
-        raise UnknownCall(
-            "No answer that could be meant has come through the sidecar yet: a POST that was answered with 2xx "
-            "and made content. GET /feedback shows the calls that came; each can be rated by its id."
-        )
-    raise UnknownCall(
-        "No answer has come through the sidecar yet. Send a first call, for example: "
-        f"curl http://{request.host}/v1/chat/completions -H 'Authorization: Bearer <your key>' "
-        "-H 'Content-Type: application/json' "
-        """-d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'"""
-    )
 
 
 def refuse_rating_by_get(request: web.Request) -> None:
@@ -50,15 +27,18 @@ def refuse_rating_by_get(request: web.Request) -> None:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /feedback: the newest calls and their ratings."""
+    """GET /feedback: the newest calls, all or those that the query means, and their ratings."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "limit")
+    refuse_unknown_query(request, "limit", *scopes.NAMES)
     context = request.app[CONTEXT]
-    newest = context.store.newest(limited(request, _DEFAULT_LIMIT))
+    scope = scopes.scope_of(request)
+    newest = context.store.newest(limited(request, _DEFAULT_LIMIT), scope)
     return answer(
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
+            # Whether those are meant is not known, so they are not listed.
+            **({} if scope is None else {"unread": scope.unread_count}),
             "calls": await describe_calls(context, newest),
         }
     )
@@ -78,8 +58,8 @@ async def describe_calls(context: Context, calls: Sequence[LiveCall]) -> list[di
 async def show_last(request: web.Request) -> web.Response:
     """GET /feedback/last: the newest answer, its rating and the ratings before."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "back")
-    call = last_call(request)
+    refuse_unknown_query(request, *last.NAMES)
+    call = last.last_call(request)
     return await _show(request, Meant(call.request_id, call, []))
 
 

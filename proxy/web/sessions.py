@@ -4,11 +4,12 @@ from aiohttp import web
 
 from proxy.calls import LiveCall
 from proxy.errors import UnknownCall
+from proxy.web import last
 from proxy.web.answers import answer
 from proxy.web.context import CONTEXT
 from proxy.web.meant import by_path
 from proxy.web.query import limited, refuse_unknown_query
-from proxy.web.remembered import describe_calls, last_call, refuse_rating_by_get
+from proxy.web.remembered import describe_calls, refuse_rating_by_get
 
 _DEFAULT_LIMIT = 100
 
@@ -16,8 +17,8 @@ _DEFAULT_LIMIT = 100
 async def show_last_session(request: web.Request) -> web.Response:
     """GET /feedback/last/session: the calls of the session that the newest answer belongs to, the newest first."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "back", "limit")
-    return await _show(request, last_call(request))
+    refuse_unknown_query(request, "limit", *last.NAMES)
+    return await _show(request, last.last_call(request))
 
 
 async def show_session(request: web.Request) -> web.Response:

@@ -74,6 +74,8 @@ def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
         "aliases": list(call.aliases),
         "model": call.model,
         "path": call.path,
+        "user": call.user,
+        "session": call.session,
         "status": call.status,
         "age_seconds": round(call.age_seconds, 1),
     }

@@ -3,19 +3,19 @@
 from aiohttp import web
 
 from proxy.calls import LiveCall
+from proxy.web import last
 from proxy.web.answers import answer, describe_standing
 from proxy.web.context import CONTEXT
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
-from proxy.web.remembered import last_call
 from proxy.web.submissions import describe_rated, seen_call
 from proxy.web.words import rating_in_words
 
 
 async def withdraw_last(request: web.Request) -> web.Response:
     """DELETE /feedback/last: take back the rating of the newest answer."""
-    refuse_unknown_query(request, "back")
-    call = last_call(request)
+    refuse_unknown_query(request, *last.NAMES)
+    call = last.last_call(request)
     return await _withdraw(request, call.request_id, call)
 
 

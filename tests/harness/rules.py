@@ -45,6 +45,7 @@ LAYERS = (
     (
         "proxy.relay.*",
         "proxy.api_client",
+        "proxy.attribution",
         "proxy.call_records",
         "proxy.calls",
         "proxy.delivery",
@@ -56,6 +57,7 @@ LAYERS = (
         "proxy.paths",
         "proxy.rating_fields",
         "proxy.ratings",
+        "proxy.request_bodies",
         "proxy.route_rules",
         "proxy.saving",
         "proxy.taps",

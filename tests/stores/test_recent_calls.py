@@ -1,5 +1,6 @@
 """What every store of recent calls does. A new store joins by a line in STORES."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -193,6 +194,93 @@ def test_fifty_thousand_calls_stay_within_the_capacity(make_store: MakeStore) ->
     assert len(store.newest(100_000)) == 1_000
 
 
+# -- aliases
+
+
+def test_a_call_is_found_by_each_of_its_aliases(make_store: MakeStore) -> None:
+    store = make_store(3)
+    a = Remembered("a", aliases=("one", "two"))
+    store.remember(a)
+    store.add_alias(a, "three")
+    store.add_alias(a, "three")
+    assert a.aliases == ("one", "two", "three")
+    assert [store.named(alias) for alias in ("one", "two", "three")] == [[a], [a], [a]]
+    assert (store.named("ONE"), store.named("a"), store.find("one")) == ([], [], None)
+
+
+def test_an_alias_of_several_calls_gives_the_newest_first(make_store: MakeStore) -> None:
+    store = make_store(3)
+    a, b, c = remember(store, "abc")
+    for call in (b, c, a):
+        store.add_alias(call, "one")
+    assert store.named("one") == [c, b, a]
+
+
+def test_aliases_go_with_their_call(make_store: MakeStore) -> None:
+    store = make_store(2)
+    a, b = remember(store, "ab")
+    for call in (a, b):
+        store.add_alias(call, "one")
+    remember(store, "c")
+    assert store.named("one") == [b]
+    remember(store, "bd")
+    assert store.named("one") == []
+
+
+def test_a_forgotten_call_takes_no_alias_any_more(make_store: MakeStore) -> None:
+    store = make_store(1)
+    a, _ = remember(store, "ab")
+    store.add_alias(a, "one")
+    assert (store.named("one"), a.aliases) == ([], ())
+
+
+def test_asking_by_an_alias_counts_as_use_of_the_newest(make_store: MakeStore) -> None:
+    store = make_store(3)
+    a, b, _ = remember(store, "abc")
+    for call in (a, b):
+        store.add_alias(call, "one")
+    store.named("one")
+    remember(store, "d")
+    assert ids_of(store.newest(3)) == "dcb"
+    remember(store, "e")
+    assert ids_of(store.newest(3)) == "edb"
+
+
+def test_the_oldest_is_the_one_that_arrived_first(make_store: MakeStore) -> None:
+    store = make_store(2)
+    assert store.oldest() is None
+    a, b = remember(store, "ab")
+    assert store.oldest() is a
+    store.find("a")
+    assert store.oldest() is a
+    remember(store, "c")
+    assert store.oldest() is a
+    remember(store, "d")
+    oldest = store.oldest()
+    assert oldest is not None
+    assert oldest.request_id == "c"
+    assert b not in store.newest(3)
+
+
+def test_aliases_of_ten_thousand_calls_take_little_memory(make_store: MakeStore) -> None:
+    def traced(aliases: int) -> int:
+        tracemalloc.start()
+        store = make_store(10_000)
+        # Twice as many as there is room for: what is forgotten has to leave nothing.
+        for number in range(20_000):
+            names = tuple(f"chatcmpl-{'x' * 26}-{number}-{each}" for each in range(aliases))
+            call = Remembered(str(number), aliases=names[:2])
+            store.remember(call)
+            for name in names[2:]:
+                store.add_alias(call, name)
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return size
+
+    cost = traced(4) - traced(0)
+    assert cost < 15_000_000
+
+
 class Model:
     """The contract in its plainest form."""
 
@@ -200,11 +288,13 @@ class Model:
         self.capacity = capacity
         self.by_use: list[Remembered] = []
         self.arrivals: list[Remembered] = []
+        self.aliases: dict[int, set[str]] = {}
 
     def remember(self, call: Remembered) -> None:
         self.by_use = [other for other in self.by_use if other.request_id != call.request_id]
         self.by_use = [*self.by_use, call][-self.capacity :]
         self.arrivals.append(call)
+        self.aliases[id(call)] = set(call.aliases)
 
     def find(self, request_id: str) -> Remembered | None:
         for call in self.by_use:
@@ -214,6 +304,16 @@ class Model:
                 return call
         return None
 
+    def add_alias(self, call: Remembered, alias: str) -> None:
+        if call in self.by_use:
+            self.aliases.setdefault(id(call), set()).add(alias)
+
+    def named(self, alias: str) -> list[Remembered]:
+        calls = [call for call in self.newest() if alias in self.aliases.get(id(call), ())]
+        if calls:
+            self.find(calls[0].request_id)
+        return calls
+
     def newest(self) -> list[Remembered]:
         return [call for call in reversed(self.arrivals) if call in self.by_use]
 
@@ -222,20 +322,34 @@ class Model:
 @given(
     capacity=st.integers(1, 4),
     steps=st.lists(
-        st.tuples(st.sampled_from(["remember", "find"]), st.sampled_from("abcdefABCDEF")), max_size=40
+        st.tuples(
+            st.sampled_from(["remember", "find", "add_alias", "named"]),
+            st.sampled_from("abcdefABCDEF"),
+            st.sampled_from(["one", "two"]),
+        ),
+        max_size=40,
     ),
 )
-@example(3, [("remember", "a"), ("remember", "b"), ("remember", "b"), ("remember", "b"), ("find", "a")])
+@example(3, [("remember", each, "one") for each in "abbb"] + [("find", "a", "one"), ("named", "b", "one")])
 @pytest.mark.parametrize("make", STORES.values(), ids=list(STORES))
 def test_whatever_happens_a_store_does_what_the_contract_says(
-    make: MakeStore, capacity: int, steps: list[tuple[str, str]]
+    make: MakeStore, capacity: int, steps: list[tuple[str, str, str]]
 ) -> None:
     store, model = make(capacity), Model(capacity)
-    for step, letter in steps:
+    came: dict[str, Remembered] = {}
+    for step, letter, alias in steps:
         if step == "remember":
-            call = Remembered(letter.lower(), letter.islower())
+            call = Remembered(letter.lower(), letter.islower(), (alias,) if letter in "abAB" else ())
+            # Whichever came last under a letter, also one that is forgotten by now.
+            came[letter] = call
             store.remember(call)
             model.remember(call)
+        elif step == "add_alias":
+            if letter in came:
+                store.add_alias(came[letter], alias)
+                model.add_alias(came[letter], alias)
+        elif step == "named":
+            assert store.named(alias) == model.named(alias)
         else:
             assert store.find(letter.lower()) is model.find(letter.lower())
         assert len(store) == len(model.by_use) <= capacity

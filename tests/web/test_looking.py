@@ -14,6 +14,8 @@ from proxy.demo import DEMO_KEY, GatewayFault
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 FIELDS = {
     "id",
+    "aliases",
+    "route",
     "method",
     "path",
     "model",
@@ -25,6 +27,11 @@ FIELDS = {
     "duration_ms",
     "bytes_up",
     "bytes_down",
+    "user",
+    "session",
+    "properties",
+    "client",
+    "user_agent",
     "rating",
 }
 
@@ -38,7 +45,7 @@ def calls(answer: Message) -> list[dict[str, Any]]:
 def test_the_last_answer_is_shown_with_all_that_is_known_of_it(bench: Bench) -> None:
     answer = bench.chat(model="gpt-4o")
     shown = document(bench.get("/feedback/last"))
-    assert set(shown) == FIELDS | {"known", "history"}
+    assert set(shown) == FIELDS | {"known", "others", "history"}
     assert (shown["known"], shown["history"]) == (True, [])
     assert (shown["id"], shown["method"], shown["path"]) == (id_of(answer), "POST", "/v1/chat/completions")
     assert (shown["model"], shown["status"], shown["state"]) == ("gpt-4o", 200, "complete")
@@ -83,7 +90,7 @@ def test_the_ratings_before_are_shown_the_newest_first(bench: Bench) -> None:
 def test_an_id_that_is_not_remembered_is_shown_when_it_was_rated_here(bench: Bench) -> None:
     bench.rate(f"/feedback/{UNKNOWN}")
     shown = document(bench.get(f"/feedback/{UNKNOWN}"))
-    assert set(shown) == {"id", "known", "rating", "history"}
+    assert set(shown) == {"id", "known", "others", "rating", "history"}
     assert (shown["id"], shown["known"], shown["rating"]["thumb"]) == (UNKNOWN, False, "👍")
 
 

@@ -92,4 +92,4 @@ def test_calls_that_make_room_are_counted(start_bench: StartBench) -> None:
 
 
 def test_metrics_are_no_call_that_could_be_rated(bench: Bench) -> None:
-    assert bench.rate("/feedback/metrics").status == 404
+    assert bench.rate("/feedback/metrics").status == 405

@@ -105,7 +105,7 @@ def test_with_nothing_refused_nothing_goes_out(bench: Bench) -> None:
         (b"x", 422, "invalid_rating"),
         (b"[]", 422, "invalid_rating"),
         (b'{"ids": []}', 422, "invalid_rating"),
-        (b'{"id": "x"}', 400, "bad_request"),
+        (b'{"id": "x"}', 404, "unknown_call"),
         (b'{"id": "%b"}' % UNKNOWN.encode(), 404, "unknown_rating"),
     ],
 )

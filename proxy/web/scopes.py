@@ -1,0 +1,117 @@
+"""Which calls are meant: what a query asks of them."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from proxy.attribution import LONGEST_VALUE, usable
+from proxy.calls import LiveCall
+from proxy.errors import CallerError, UnreadBody
+
+_PROPERTY = "property."
+_PLAIN = ("user", "session", "model", "path", "client")
+NAMES = (*_PLAIN, f"{_PROPERTY}<Name>")
+"""What a query may ask for, as `refuse_unknown_query` has it."""
+
+
+class Scope:
+    """What is asked of a call, as a condition for a store.
+
+    It may be asked of thousands of calls in a row, so it compares what stands there and makes nothing. `unread`:
+    the first call that was passed over although its body, which was not read, may say what is asked for;
+    `unread_count`: how many.
+    """
+
+    unread: LiveCall | None = None
+    unread_count = 0
+
+    def __init__(self, texts: Mapping[str, str], properties: Mapping[str, str]) -> None:
+        self._user = texts.get("user")
+        self._session = texts.get("session")
+        self._model = texts.get("model")
+        path = texts.get("path")
+        self._path = None if path is None else path.rstrip("/").encode()
+        self._below = None if self._path is None else self._path + b"/"
+        self._client = texts.get("client")
+        self._agent = texts.get("client", "").lower()
+        self._properties = tuple(properties.items())
+        said = [*texts.items(), *((_PROPERTY + name, value) for name, value in properties.items())]
+        self._words = " and ".join(f"{name}={value}" for name, value in said)
+
+    def __str__(self) -> str:
+        return self._words
+
+    def __call__(self, call: LiveCall) -> bool:
+        """Whether it holds of a call, as far as is known."""
+        if self._path is not None and not self._is_below(call.path):
+            return False
+        if self._client is not None and not self._is_from(call):
+            return False
+        for name, value in self._properties:
+            if call.properties.get(name) != value:
+                return False
+        if self._is_said_by(call):
+            return True
+        # What is known to be another one settles what is not known.
+        if call.body_unread and not self._is_another(call):
+            self.unread_count += 1
+            self.unread = self.unread or call
+        return False
+
+    def _is_said_by(self, call: LiveCall) -> bool:
+        return (
+            (self._user is None or call.user == self._user)
+            and (self._session is None or call.session == self._session)
+            and (self._model is None or call.model == self._model)
+        )
+
+    def _is_another(self, call: LiveCall) -> bool:
+        return (
+            (self._user is not None and call.user not in (None, self._user))
+            or (self._session is not None and call.session not in (None, self._session))
+            # The model that has answered may have another name than the one that was asked for.
+            or (self._model is not None and call.model_asked and call.model not in (None, self._model))
+        )
+
+    def _is_below(self, path: bytes) -> bool:
+        return path == self._path or (self._below is not None and path.startswith(self._below))
+
+    def _is_from(self, call: LiveCall) -> bool:
+        agent = call.user_agent
+        return call.client == self._client or (agent is not None and agent.lower().startswith(self._agent))
+
+    def refuse_unread(self) -> None:
+        """Raises UnreadBody if a call was passed over of which nobody knows whether it is meant."""
+        call = self.unread
+        if call is not None:
+            raise UnreadBody(
+                f"Whether {self} holds of the newer call {call.request_id} is not known: its body is longer than "
+                "the 64 KiB that are looked at, or no plain JSON. Rate that one, or the one that you mean, by its "
+                "id; or have the app say it in a header (Helicone-User-Id, Helicone-Session-Id)."
+            )
+
+
+def scope_of(request: web.Request) -> Scope | None:
+    """What the query asks of calls; None if it asks nothing. Raises CallerError."""
+    query = request.query
+    texts = {name: _asked(name, query[name]) for name in _PLAIN if name in query}
+    properties = {
+        name.removeprefix(_PROPERTY).lower(): _asked(name, value)
+        for name, value in query.items()
+        if name.startswith(_PROPERTY)
+    }
+    if not texts and not properties:
+        return None
+    if not texts.get("path", "/").startswith("/"):
+        raise CallerError("path has to begin with a slash, as in ?path=/v1/chat/completions.")
+    return Scope(texts, properties)
+
+
+def _asked(name: str, value: str) -> str:
+    if usable(value) is None:
+        raise CallerError(f"{name} has to be a text of 1 to {LONGEST_VALUE} printable characters.")
+    if usable(value) != value:
+        raise CallerError(
+            f"{name} looks like a key (sk-, pk-); those are not kept, so no call is found by one."
+        )
+    return value

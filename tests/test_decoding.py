@@ -1,0 +1,83 @@
+"""Tests of `proxy.decoding`: compressed bodies, read within a bound."""
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable, Mapping
+
+import brotli
+import pytest
+from backports import zstd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.decoding import Undecodable, decoder_for, is_known
+
+
+def raw_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+CODINGS: Mapping[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "gzip": (b"gzip", gzip.compress),
+    "x-gzip": (b"x-gzip", gzip.compress),
+    "deflate": (b"deflate", zlib.compress),
+    "raw deflate": (b"deflate", raw_deflate),
+    "br": (b"br", brotli.compress),
+    "zstd": (b"zstd", zstd.compress),
+}
+"""How bodies are compressed, by the name of it."""
+
+each_coding = pytest.mark.parametrize(("coding", "compress"), CODINGS.values(), ids=list(CODINGS))
+
+
+@each_coding
+@given(data=st.binary(max_size=300), size=st.integers(1, 40))
+def test_a_body_is_decoded_in_whatever_pieces_it_comes(
+    coding: bytes, compress: Callable[[bytes], bytes], data: bytes, size: int
+) -> None:
+    assert is_known(coding)
+    encoded, decoder = compress(data), decoder_for(coding)
+    pieces = [encoded[start : start + size] for start in range(0, len(encoded), size)]
+    assert b"".join(decoder.decode(piece, 10_000) for piece in pieces) == data
+
+
+@each_coding
+def test_a_bomb_costs_no_more_than_the_bound(coding: bytes, compress: Callable[[bytes], bytes]) -> None:
+    bomb = compress(b"x" * 20_000_000)[: 32 * 1024]
+    decoder = decoder_for(coding)
+    tracemalloc.start()
+    decoded = decoder.decode(bomb, 1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert decoded == b"x" * 1000
+    assert peak < 256 * 1024
+
+
+@each_coding
+@given(data=st.binary(min_size=1, max_size=100))
+def test_what_is_damaged_is_undecodable_or_gives_something_within_the_bound(
+    coding: bytes, compress: Callable[[bytes], bytes], data: bytes
+) -> None:
+    del compress
+    decoder = decoder_for(coding)
+    try:
+        for _ in range(3):
+            assert len(decoder.decode(data, 50)) <= 50
+    except Undecodable:
+        pass
+
+
+def test_what_nobody_knows_is_not_known() -> None:
+    assert not is_known(b"compress")
+    assert not is_known(b"gzip, br")
+    assert not is_known(b"")
+
+
+def test_a_window_beyond_that_of_http_is_undecodable() -> None:
+    frame = zstd.ZstdCompressor(
+        options={zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.compression_level: 3}
+    ).compress(b"x" * 20_000_000)
+    with pytest.raises(Undecodable):
+        decoder_for(b"zstd").decode(frame[: 32 * 1024], 1000)
