@@ -10,6 +10,7 @@ from sdks.finding import (
     NODE,
     assert_each_is_found,
     missing_programs,
+    requests_with,
     run_app,
     run_python_app,
 )
@@ -17,14 +18,23 @@ from sdks.finding import (
 NOT_THERE = missing_programs("node", "npm")
 
 
-@pytest.mark.parametrize(
-    ("app", "count"), [("with_agents.py", 12), ("with_langchain.py", 10)], ids=["agents", "langchain"]
-)
-def test_what_a_framework_tells_its_app_finds_the_call(
-    app: str, count: int, standin: StandIn, sidecar: RunningSidecar, feedback: Feedback
+def test_what_the_agents_sdk_tells_its_app_finds_the_call(
+    standin: StandIn, sidecar: RunningSidecar, feedback: Feedback
 ) -> None:
-    held = run_python_app(app, url_of(sidecar))
-    assert len(held) == count
+    held = run_python_app("with_agents.py", url_of(sidecar))
+    assert len(held) == 13
+    assert_each_is_found(standin, feedback, held)
+    in_session = {each.words: each.id for each in held}["agent: named"]
+    run = requests_with(standin, "agent: named")
+    assert len(run) == 2
+    assert feedback.session(in_session) == ("agent-session-1", run)
+
+
+def test_what_langchain_tells_its_app_finds_the_call(
+    standin: StandIn, sidecar: RunningSidecar, feedback: Feedback
+) -> None:
+    held = run_python_app("with_langchain.py", url_of(sidecar))
+    assert len(held) == 10
     assert_each_is_found(standin, feedback, held)
 
 

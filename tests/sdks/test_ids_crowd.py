@@ -1,4 +1,4 @@
-"""A hundred calls of many people at once: each is rated by its answer's own id, and by nothing else."""
+"""A hundred calls of many people at once: each is rated by its answer's own id, or by whose it is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -93,7 +93,7 @@ async def all_at_once(url: str) -> list[str]:
         return await asyncio.gather(*(app.call(number) for number in range(CALLS)))
 
 
-def test_a_hundred_calls_at_once_are_each_rated_by_their_own_id(
+def test_a_hundred_calls_at_once_are_each_rated_by_their_own_id_and_listed_in_their_own_session(
     standin: StandIn, sidecar: RunningSidecar, feedback: Feedback
 ) -> None:
     ids = asyncio.run(all_at_once(url_of(sidecar)))
@@ -103,5 +103,26 @@ def test_a_hundred_calls_at_once_are_each_rated_by_their_own_id(
     assert [[each["rated"]["id"]] for each in said] == sent
     wait_until(lambda: len(thumbs_of(standin)) >= CALLS, "the stand-in has every thumb")
     assert thumbs_of(standin) == {found: is_liked(number) for number, (found,) in enumerate(sent)}
+    for session in range(SESSIONS):
+        name, listed = feedback.session(ids[session])
+        meant = {found for (found,) in sent[session::SESSIONS]}
+        assert (name, set(listed), len(listed)) == (f"session {session}", meant, len(meant))
     rows = {row.request_id: row for row in standin.ledger.rows}
     assert [rows[found].user_id for (found,) in sent] == [f"user {number % USERS}" for number in range(CALLS)]
+
+
+def test_a_hundred_calls_at_once_are_each_rated_as_one_of_their_users(
+    standin: StandIn, sidecar: RunningSidecar, feedback: Feedback
+) -> None:
+    asyncio.run(all_at_once(url_of(sidecar)))
+
+    def rate(number: int) -> None:
+        user, back = number % USERS, number // USERS
+        said = feedback.rate(f"last?user=user%20{user}&back={back}", up=user % 2 == 0)
+        assert said["rated"]["user"] == f"user {user}"
+
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(rate, range(CALLS)))
+    wait_until(lambda: len(thumbs_of(standin)) >= CALLS, "the stand-in has every thumb")
+    thumbs = [(row.user_id, row.rating) for row in standin.ledger.rows]
+    assert sorted(thumbs) == sorted((f"user {n % USERS}", n % USERS % 2 == 0) for n in range(CALLS))

@@ -7,6 +7,7 @@ import sys
 from agents import (
     Agent,
     ModelResponse,
+    ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     Runner,
@@ -63,6 +64,12 @@ async def by_responses(client: AsyncOpenAI) -> None:
     result = await Runner.run(shaped, "agent: shaped")
     assert isinstance(result.final_output, Forecast)
     write("with an output_type, last_response_id", "agent: shaped", result.last_response_id)
+
+    named = ModelSettings(extra_headers={"Helicone-Session-Id": "agent-session-1"})
+    result = await Runner.run(
+        Agent(name="Named", model=model, model_settings=named, tools=[weather]), "agent: named"
+    )
+    write("in a session, last_response_id", "agent: named", result.last_response_id)
 
 
 async def by_chat(client: AsyncOpenAI) -> None:
