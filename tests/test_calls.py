@@ -16,6 +16,7 @@ from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.aliases import Naming
+from proxy.attribution import Attribution
 from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
@@ -467,7 +468,7 @@ def test_a_model_is_seen_in_the_first_64_kib_and_not_beyond(bench: Bench) -> Non
     assert model_of(bench, chat_body(pad="x" * room), target=IMAGES) == "gpt-4o-mini"
     behind = b'{"pad": "%b", "model": "gpt-4o"}'
     assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind))), target=IMAGES) == "gpt-4o"
-    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 3)), target=IMAGES) is None
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 10)), target=IMAGES) is None
     assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) == "gpt-4o-mini"
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1

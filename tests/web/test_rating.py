@@ -33,6 +33,8 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
         "aliases": said["rated"]["aliases"],
         "model": "gpt-4o",
         "path": "/v1/chat/completions",
+        "user": None,
+        "session": None,
         "status": 200,
         "age_seconds": said["rated"]["age_seconds"],
     }
