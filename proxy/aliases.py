@@ -27,17 +27,21 @@ class Naming:
 
     def of_request(self, said: Mapping[bytes, bytes]) -> tuple[str, ...]:
         """The names in what a request's headers say."""
-        return self._usable(said.get(CLIENT_REQUEST_ID), said.get(self.message_id_header))
+        known: tuple[str, ...] = ()
+        for header in (CLIENT_REQUEST_ID, self.message_id_header):
+            name = said.get(header)
+            if name is not None:
+                known = self.plus(known, name.decode("latin-1"))
+        return known
 
     def of_answer(self, fields: Mapping[bytes, bytes], known: tuple[str, ...]) -> tuple[str, ...]:
         """`known`, and the names in an answer's headers: OpenAI's, and Anthropic's."""
         for header in (b"x-request-id", b"request-id"):
             name = fields.get(header)
-            if name is not None and (text := name.decode("latin-1")) not in known and self.usable(text):
-                known += (text,)
+            if name is not None:
+                known = self.plus(known, name.decode("latin-1"))
         return known
 
-    def _usable(self, *names: bytes | None) -> tuple[str, ...]:
-        texts = [name.decode("latin-1") for name in names if name is not None]
-        # Each once, in their order.
-        return tuple(text for text in dict.fromkeys(texts) if self.usable(text))
+    def plus(self, known: tuple[str, ...], text: str) -> tuple[str, ...]:
+        """`known`, and that name, if it can be one."""
+        return (*known, text) if text not in known and self.usable(text) else known

@@ -112,7 +112,6 @@ class Sidecar:
 
     async def _build(self) -> None:
         settings = self.settings
-        log = settings.log
         key = settings.helicone.api_key
         keys = Keyring(None if key is None else key.text, helicone.fingerprint)
         network = Network(settings, self._environ)
@@ -121,8 +120,8 @@ class Sidecar:
         self._store, readers = await self._make_store(outbox)
         self._delivery = await self._make_delivery(outbox, keys, network)
         readers += [self._call_metrics.count, self._delivery.calls_ended]
-        if log.level in ("debug", "info"):
-            readers.append(CallLog(self._log_stream, log.format).write)
+        if settings.log.level in ("debug", "info"):
+            readers.append(CallLog(self._log_stream, settings.log.format).write)
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)
@@ -141,14 +140,13 @@ class Sidecar:
             wall_clock=time.time,
             on_end=self._journal.add,
         )
-        local = await self._make_local(keys)
         self._door = FrontDoor(
             gatherer=self._gatherer,
             admit=_admission(self._guard),
             route=Ways(Way("default", b"", self._pool)).find,
             observer=recorder,
             clock=time.perf_counter,
-            make_local=local,
+            make_local=await self._make_local(keys),
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,

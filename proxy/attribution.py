@@ -49,7 +49,7 @@ class Attribution:
         """Those that say whom a call is for, besides properties."""
         self._read: dict[bytes, str] = {}
         self._shared: dict[str, str] = {}
-        self._sets: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+        self._sets: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], Mapping[str, str]] = {}
 
     def value(self, raw: bytes | None) -> str | None:
         """A header's value as it is kept; None if there is none, or none that can be."""
@@ -72,7 +72,12 @@ class Attribution:
 
     def text(self, text: str | None) -> str | None:
         """A text as it is kept; None if it cannot be."""
-        kept = usable(text) if text else None
+        if not text:
+            return None
+        known = self._shared.get(text)
+        if known is not None:
+            return known
+        kept = usable(text)
         if kept is None:
             return None
         if len(self._shared) >= _MOST_SHARED:
@@ -87,17 +92,28 @@ class Attribution:
             or rules.session
             or self.value(said.get(self._scope_header))
         )
+        pairs = tuple(
+            [(name, value) for name, value in said.items() if name.startswith(helicone.PROPERTY_PREFIX)]
+        )
+        if pairs or rules.properties:
+            call.properties = self._sets.get((rules.route, pairs)) or self._properties(pairs, rules)
+
+    def _properties(self, pairs: tuple[tuple[bytes, bytes], ...], rules: RouteRules) -> Mapping[str, str]:
+        """The properties that headers give, over the route's."""
         properties = dict(rules.properties)
-        for name, raw in said.items():
-            if name.startswith(helicone.PROPERTY_PREFIX) and len(properties) < _MOST_PROPERTIES:
-                value = self.value(raw)
-                short = self.value(name[len(helicone.PROPERTY_PREFIX) :])
-                if value is not None and short is not None:
-                    properties[short] = value
-        if properties:
+        is_plain = True
+        for name, raw in pairs[:_MOST_PROPERTIES]:
+            value = self.value(raw)
+            short = self.value(name[len(helicone.PROPERTY_PREFIX) :])
+            if value is not None and short is not None:
+                properties[short] = value
+            is_plain = is_plain and raw in self._read and len(name) <= LONGEST_VALUE
+        # As above: what has a key in it is not kept.
+        if is_plain:
             if len(self._sets) >= _MOST_SHARED:
                 self._sets.clear()
-            call.properties = self._sets.setdefault(tuple(properties.items()), properties)
+            self._sets[rules.route, pairs] = properties
+        return properties
 
     def note_body(
         self,
@@ -115,19 +131,19 @@ class Attribution:
         if said is None:
             return
         call.body_unread = not complete
-        model = self.text(request_bodies.text_of(said.model))
+        model = self.text(said.model)
         if model is not None:
             call.model, call.model_asked = model, True
         if call.user is None:
-            user = self.text(request_bodies.text_of(said.user))
+            user = self.text(said.user)
             # Behind a beginning there may still be a user, who would go before.
             if user is None and not call.body_unread:
-                user = self.text(request_bodies.text_of(said.safety_identifier))
+                user = self.text(said.safety_identifier)
             call.user = user
         if call.session is None:
-            call.session = self.text(request_bodies.id_of(said.conversation))
+            call.session = self.text(said.conversation_id())
         if call.session is None:
-            previous = self.text(request_bodies.text_of(said.previous_response_id))
+            previous = self.text(said.previous_response_id)
             if previous is not None:
                 call.session = _joined(previous, named)
 

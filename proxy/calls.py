@@ -1,10 +1,8 @@
 """Remembers calls: turns what the relay reports into calls that can be found and rated."""
 
 import logging
-import os
-import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -20,6 +18,7 @@ from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
+from proxy.request_ids import fresh_ids
 from proxy.route_rules import RouteRules
 from proxy.stores.contract import RecentCalls
 from proxy.taps import Tap
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 LOOK_BYTES = 64 * 1024
 """How much of a request's body is looked at for what it says of itself."""
 
-_IDS_AT_A_TIME = 128
 _SAY_AGAIN_SECONDS = 60.0
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
@@ -41,17 +39,6 @@ _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
         Ending.FAILED: CallState.FAILED,
     }
 )
-
-
-def fresh_ids(urandom: Callable[[int], bytes] = os.urandom) -> Iterator[bytes]:
-    """Random UUIDs of version 4 in lower case (RFC 9562 §5.4), 128 at a time: that is several times cheaper."""
-    mask = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _IDS_AT_A_TIME)
-    version_and_variant = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _IDS_AT_A_TIME)
-    size = 16 * _IDS_AT_A_TIME
-    while True:
-        octets = int.from_bytes(urandom(size)) & mask | version_and_variant
-        for groups in struct.iter_unpack("8s4s4s4s12s", octets.to_bytes(size).hex().encode()):
-            yield b"-".join(groups)
 
 
 class LiveCall(Attributed):
@@ -200,9 +187,12 @@ class CallRecorder:
             call.request_id = fresh.decode()
             call.upstream_lines = helicone.request_id_line(fresh)
         else:
-            own = helicone.valid_request_id(sent_id.decode("latin-1"))
-            call.id_is_known = own is not None
+            text = sent_id.decode("latin-1")
+            own = helicone.valid_request_id(text)
             call.request_id = own or next(self._ids).decode()
+            if own is None:
+                call.id_is_known = False
+                call.aliases = self._naming.plus(call.aliases, text)
         self._settle_key(call, head, rules)
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)
@@ -248,6 +238,13 @@ class CallRecorder:
         if told != request_id_bytes:
             request_id = helicone.valid_request_id(told.decode("latin-1"))
             if request_id is not None:
+                if (
+                    helicone.REQUEST_ID in head.fields
+                    and trace.id_is_known
+                    and request_id != trace.request_id
+                ):
+                    # Some gateways have ids of their own. The app still knows the call by the one that it sent.
+                    trace.aliases = self._naming.plus(trace.aliases, trace.request_id)
                 trace.request_id = request_id
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
@@ -298,12 +295,8 @@ class CallRecorder:
                 trace.model_asked = False
 
     def _name(self, call: LiveCall, alias: str) -> None:
-        if alias == call.request_id or not self._naming.usable(alias):
-            return
-        try:
-            self._store.add_alias(call, alias)
-        except Exception as error:  # noqa: BLE001  # as in `_remember`
-            logger.warning("A call's own id could not be remembered (%s); it goes on.", type(error).__name__)
+        if alias != call.request_id and self._naming.usable(alias):
+            self._remember(call, alias)
 
     def ended(self, trace: Trace) -> None:
         """The call is over."""
@@ -326,10 +319,14 @@ class CallRecorder:
             what = f"{head.method.decode('ascii')} {path}" if path else "a request"
             logger.warning("Refused %s: %s", what, refusal.message)
 
-    def _remember(self, call: LiveCall) -> None:
+    def _remember(self, call: LiveCall, alias: str | None = None) -> None:
+        """Have a call remembered; or that it goes by an alias, too."""
         call.remembered = True
         try:
-            self._store.remember(call)
+            if alias is None:
+                self._store.remember(call)
+            else:
+                self._store.add_alias(call, alias)
         except Exception as error:  # noqa: BLE001  # whatever a store does, the call goes on; only its memory is lost
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
 

@@ -7,6 +7,7 @@ public source; each is named where it is used.
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Final
 
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
 
@@ -33,7 +34,7 @@ def is_gateway_host(host: str) -> bool:
 
 # --- headers (worker/src/lib/models/HeliconeHeaders.ts) ---------------------------------------------------
 
-AUTH = b"helicone-auth"
+AUTH: Final[bytes] = b"helicone-auth"
 REQUEST_ID = b"helicone-request-id"
 ANSWER_ID = b"helicone-id"
 USER_ID = b"helicone-user-id"

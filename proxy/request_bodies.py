@@ -6,23 +6,48 @@ import msgspec
 
 from proxy import bodies
 
-_UNSAID = msgspec.Raw()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_VALUE_BYTES = 2048
+"""At most so much is read of a value that may be cut off; longer ones are of no use."""
+
+
+class Conversation(msgspec.Struct):
+    """How the Responses API has it, where it is no text."""
+
+    id: str | None = None
 
 
 class Said(msgspec.Struct):
-    """What a request's body says. Each field is read on its own, so that an odd one spoils no other."""
+    """What a request's body says."""
 
-    model: msgspec.Raw = _UNSAID
-    user: msgspec.Raw = _UNSAID
-    safety_identifier: msgspec.Raw = _UNSAID
-    conversation: msgspec.Raw = _UNSAID
-    previous_response_id: msgspec.Raw = _UNSAID
+    model: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    conversation: str | Conversation | None = None
+    previous_response_id: str | None = None
+
+    def conversation_id(self) -> str | None:
+        """The conversation's id, however that is written."""
+        named = self.conversation
+        return named.id if isinstance(named, Conversation) else named
 
 
-_NAMES = frozenset(name.encode() for name in Said.__struct_fields__)
-_read_request = msgspec.json.Decoder(Said).decode
-_read_value = msgspec.json.Decoder().decode
+class _Raw(msgspec.Struct):
+    """The same, each field by itself."""
+
+    model: msgspec.Raw = msgspec.Raw(b"null")
+    user: msgspec.Raw = msgspec.Raw(b"null")
+    safety_identifier: msgspec.Raw = msgspec.Raw(b"null")
+    conversation: msgspec.Raw = msgspec.Raw(b"null")
+    previous_response_id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_FIELDS = Said.__struct_fields__
+_NAMES = frozenset(name.encode() for name in _FIELDS)
+_KEYS = tuple(b'"%b":' % name for name in _NAMES)
+_read = msgspec.json.Decoder(Said).decode
+_read_raw = msgspec.json.Decoder(_Raw).decode
+_read_value = msgspec.json.Decoder(str | Conversation | None).decode
 
 
 def is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
@@ -36,37 +61,41 @@ def is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
 def said_in(body: bytes) -> Said | None:
     """What a body says; None if that cannot be read, which is for the gateway to judge."""
     try:
-        return _read_request(body)
+        return _read(body)
+    except _UNREADABLE:
+        pass
+    # One field that is odd spoils no other.
+    try:
+        raw = _read_raw(body)
     except msgspec.ValidationError:
         return Said()  # It is JSON, but no object.
     except _UNREADABLE:
         return None
+    return _said({name: getattr(raw, name) for name in _FIELDS})
 
 
 def said_at_the_beginning(prefix: bytes) -> Said:
     """What the beginning of a body says. A value that is cut off is not said, nor what stands behind it."""
-    found = bodies.top_level(prefix, _NAMES)
-    return Said(**{name.decode(): msgspec.Raw(value) for name, value in found.items()})
+    # Nothing is read behind the last key that matters: that may be most of a prompt, or all.
+    last = max(map(prefix.rfind, _KEYS))
+    if last < 0:
+        return Said()
+    found = bodies.top_level(prefix[: last + _VALUE_BYTES], _NAMES)
+    return _said({name.decode(): value for name, value in found.items()})
 
 
-def text_of(value: msgspec.Raw) -> str | None:
-    """A field's value, if it is text."""
-    read = _value(value)
-    return read if isinstance(read, str) else None
+def _said(raw: Mapping[str, bytes | msgspec.Raw]) -> Said:
+    said = Said()
+    for name, value in raw.items():
+        read = _value(value)
+        if name == "conversation" or read is None or isinstance(read, str):
+            setattr(said, name, read)
+    return said
 
 
-def id_of(value: msgspec.Raw) -> str | None:
-    """A field's value, if it is text, or else the `id` of the object that it is."""
-    read = _value(value)
-    if isinstance(read, dict):
-        read = read.get("id")
-    return read if isinstance(read, str) else None
-
-
-def _value(raw: msgspec.Raw) -> object:
-    if raw is _UNSAID:
-        return None
+def _value(raw: bytes | msgspec.Raw) -> str | Conversation | None:
     try:
-        return _read_value(raw)
+        read: str | Conversation | None = _read_value(raw)
     except _UNREADABLE:
         return None
+    return read

@@ -13,7 +13,7 @@ from proxy.stores.contract import SavedCall
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 WALL = 1_800_000_000.0
-NOT_KEPT = {"upstream_lines", "remembered", "look_bytes"}
+NOT_KEPT = {"upstream_lines", "remembered", "look_bytes", "tapped", "tap", "coding"}
 """The key is in the first; the others are of no use any more."""
 
 
@@ -32,6 +32,7 @@ def whole_call() -> LiveCall:
     call.id_is_known = False
     call.counts_as_last = call.makes_content = call.passed_raw = call.streamed = True
     call.route = "other"
+    call.aliases = ("chatcmpl-1", "req_1")
     call.user, call.session, call.properties = "ann", "chat-1", {"app": "shop"}
     call.client, call.user_agent, call.body_unread = "127.0.0.1", "curl/8", True
     call.model_asked = False

@@ -16,12 +16,14 @@ from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.aliases import Naming
-from proxy.calls import CallRecorder, Hooks, LiveCall, fresh_ids
+from proxy.attribution import Attribution
+from proxy.calls import CallRecorder, Hooks, LiveCall
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
 from proxy.network import route_rules
 from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
+from proxy.request_ids import fresh_ids
 from proxy.stores.contract import Condition
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -51,6 +53,10 @@ CONTENT_PATHS = [
     b"/model/anthropic.claude/invoke-with-response-stream",
     b"/api/chat",
     b"/api/generate",
+    b"/v1/chat/completions/",
+    b"/v2/chat",
+    b"/v1/projects/p/locations/l/publishers/anthropic/models/claude:rawPredict",
+    b"/v1/projects/p/locations/l/publishers/anthropic/models/claude:streamRawPredict",
 ]
 OTHER_PATHS = [
     b"/",
@@ -63,6 +69,7 @@ OTHER_PATHS = [
     b"/v1/audio/transcriptions",
     b"/v1/audio/chat/completions",
     b"/v1/threads",
+    b"/v1/evals/eval_1/runs",
     b"/v1/threads/thread_1/messages",
     b"/v1/messages/count_tokens",
     b"/v1/messages/batches",
@@ -467,7 +474,7 @@ def test_a_model_is_seen_in_the_first_64_kib_and_not_beyond(bench: Bench) -> Non
     assert model_of(bench, chat_body(pad="x" * room), target=IMAGES) == "gpt-4o-mini"
     behind = b'{"pad": "%b", "model": "gpt-4o"}'
     assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind))), target=IMAGES) == "gpt-4o"
-    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 3)), target=IMAGES) is None
+    assert model_of(bench, behind % (b"x" * (64 * 1024 - len(behind) + 10)), target=IMAGES) is None
     assert model_of(bench, chat_body(pad="x" * (room + 1)), target=IMAGES) == "gpt-4o-mini"
     assert len(bench.standin.gateway.last.body) == 64 * 1024
     assert bench.standin.gateway.last.body_bytes == 64 * 1024 + 1

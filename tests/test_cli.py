@@ -108,10 +108,42 @@ def test_rate_takes_an_id_that_is_not_remembered(bench: Bench) -> None:
     assert asked(bench, "rate", "up", UNKNOWN, "--json").document["rated"] == {"id": UNKNOWN, "known": False}
 
 
+def test_commands_mean_the_calls_that_they_are_told_of(bench: Bench) -> None:
+    lines = (b"Helicone-User-Id: ann", b"Helicone-Session-Id: s1", b"Helicone-Property-App: shop=1")
+    wanted = id_of(bench.chat(*lines, b"User-Agent: curl/8", model="gpt-4o"))
+    bench.chat(b"Helicone-User-Id: bob")
+    for scope in (
+        ("--user", "ann"),
+        ("--session", "s1", "--back", "0"),
+        ("--model", "gpt-4o", "--strict"),
+        ("--client", "CURL"),
+        ("--property", "App=shop=1"),
+        ("--path", "/v1/chat", "--user", "ann", "--no-strict"),
+    ):
+        said = asked(bench, "rate", "up", *scope, "--wait", "queued", "--hold", "60s", "--json")
+        assert said.document["rated"]["id"] == wanted, scope
+        assert wanted in asked(bench, "withdraw", *scope).stdout
+        filters = [each for each in scope if each not in ("--strict", "--no-strict", "--back", "0")]
+        assert [call["id"] for call in asked(bench, "recent", "--json", *filters).document["calls"]] == [
+            wanted
+        ]
+    assert asked(bench, "recent", "--user", "carl").stdout == "No such call is remembered.\n"
+    assert "user=carl" in one_sentence(asked(bench, "rate", "up", "--user", "carl"))
+    for name in ("rate", "withdraw"):
+        arguments = ("up", "--strict") if name == "rate" else ("--strict",)
+        sentence = one_sentence(asked(bench, name, *arguments))
+        assert "2 conversations" in sentence
+        assert wanted in sentence
+    assert asked(bench, "rate", "up", "--property", "App").status == 2
+    for option in (("--user", "ann"), ("--strict",), ("--property", "a=b")):
+        assert asked(bench, "rate", "up", wanted, *option).status == 2
+    assert bench.posted == []
+
+
 def test_rate_with_an_id_and_back_is_a_mistake(bench: Bench) -> None:
     outcome = asked(bench, "rate", "up", UNKNOWN, "--back", "1")
     assert outcome.status == 2
-    assert "--back counts from the newest answer" in outcome.stderr
+    assert "so they go without an ID" in outcome.stderr
     assert bench.posted == []
 
 

@@ -103,6 +103,7 @@ def test_the_environment_overrides_the_file_and_flags_override_both(config: Path
     assert (settings.server.port, settings.server.grace_seconds, settings.calls.capacity) == (3, 2.5, 1)
 
 
+NO_HEADER = "must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none"
 OWN_GATEWAY = {"HELICONE_PROXY_ROUTES__DEFAULT__URL": "https://llm.example.test"}
 TEXTS = {
     "server.host": ("::1,127.0.0.1", ("::1", "127.0.0.1")),
@@ -408,15 +409,15 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
         ("feedback.timeout_seconds = 60.5", "must be 60 or less"),
         ("feedback.hold_seconds = 3601", "must be 3600 or less"),
         ("feedback.hold_seconds = -1", "must be 0 or more"),
-        ('feedback.message_id_header = "X Chat"', "must be the name of a header"),
-        ('feedback.message_id_header = "X-Chat:"', "must be the name of a header"),
+        ('feedback.message_id_header = "X Chat"', NO_HEADER),
+        ('feedback.message_id_header = "X-Chat:"', NO_HEADER),
         ("feedback.wait = 'stored'", "must be 'queued', 'accepted' or 'verified'"),
         ("helicone.timeout_seconds = 1979-05-27", "must be a number"),
         ("calls.capacity = 0", "must be 1 or more"),
         ("calls.capacity = 1000001", "must be 1000000 or less"),
         (
             "feedback.scope_header = 'X Chat'",
-            "must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none",
+            NO_HEADER,
         ),
         ("feedback.scope_header = 'X-API-Key'", "must be a header without secrets in it: its value is shown"),
         (

@@ -80,6 +80,7 @@ def test_after_a_restart_calls_are_shown_as_they_were(running: Restart) -> None:
         bench.get("/v1/models")
         bench.ask("POST", f"/{APPS_KEY}/v1/chat/completions?key=canary", chat_body(), JSON)
         bench.ask("POST", CHAT_PATH, chat_body(), JSON, b"Helicone-Request-Id: not-a-uuid")
+        aliases = [alias for call in calls_of(bench) for alias in call["aliases"]]
         wait_until(lambda: all(call["state"] == "complete" for call in calls_of(bench)), "all have ended")
         before = calls_of(bench)
         last = document(bench.get("/feedback/last"))
@@ -90,6 +91,11 @@ def test_after_a_restart_calls_are_shown_as_they_were(running: Restart) -> None:
         assert found["id"] == last["id"]
         for call in before:
             assert document(bench.get(f"/feedback/{call['id']}"))["known"]
+        # Those of four bodies, of all heads, and an id that is none of Helicone's.
+        assert len([alias for alias in aliases if alias.startswith("chatcmpl-")]) == 4
+        assert "not-a-uuid" in aliases
+        for alias in aliases:
+            assert alias in document(bench.get(f"/feedback/{alias}"))["aliases"]
         newest = id_of(bench.chat())
         assert [call["id"] for call in calls_of(bench)] == [newest, *(call["id"] for call in before)]
 

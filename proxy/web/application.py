@@ -62,7 +62,8 @@ def _is_like(path: str, asked: str) -> bool:
     """Whether `asked` is that path, with some id."""
     theirs, ours = path.split("/"), asked.split("/")
     return len(theirs) == len(ours) and all(
-        each == wanted or (wanted == _ID and bool(each) and each not in RESERVED)
+        each == wanted
+        or (wanted == _ID and bool(each) and each not in RESERVED and not set("{}") & set(each))
         for wanted, each in zip(theirs, ours, strict=True)
     )
 

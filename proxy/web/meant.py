@@ -38,7 +38,7 @@ def by_name(context: Context, name: str) -> Meant:
     if request_id is not None and (call := store.find(request_id)) is not None:
         return Meant(request_id, call, [])
     # Before its shape is judged: an alias may look like a request id.
-    if named := store.named(name):
+    if named := store.named(name) or store.named(name.lower() if request_id else ""):
         return Meant(named[0].request_id, named[0], named[1:])
     if request_id is None:
         raise UnknownCall(f"No call goes by that id here. {_KINDS} {_how_far_back(context)}")

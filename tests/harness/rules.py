@@ -39,6 +39,7 @@ LAYERS = (
         "proxy.open_files",
         "proxy.outbound",
         "proxy.remote",
+        "proxy.request_ids",
         "proxy.stores.*",
         "proxy.volumes",
     ),

@@ -93,6 +93,16 @@ def test_hop_by_hop_fields_stop_on_the_way_down(client: Client, upstream: Upstre
     assert answer.names == [b"content-length", b"x-stays", b"feedback-id", b"feedback-url"]
 
 
+def test_what_only_a_sidecar_says_is_said_by_the_nearest_alone(client: Client, upstream: Upstream) -> None:
+    _, answer = relayed(
+        client,
+        upstream,
+        answer_lines=(b"Feedback-Id: theirs", b"Feedback-URL: http://theirs", b"FEEDBACK-ERROR: theirs"),
+    )
+    assert answer.names == [b"content-length", b"feedback-id", b"feedback-url"]
+    assert b"theirs" not in (answer.value(b"feedback-id") or b"") + (answer.value(b"feedback-url") or b"")
+
+
 @pytest.mark.parametrize("named", [b"Host", b"Content-Length", b"close, content-length"])
 def test_what_frames_and_routes_a_request_cannot_be_named_away(
     client: Client, upstream: Upstream, named: bytes

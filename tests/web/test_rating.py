@@ -33,6 +33,8 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
         "aliases": said["rated"]["aliases"],
         "model": "gpt-4o",
         "path": "/v1/chat/completions",
+        "user": None,
+        "session": None,
         "status": 200,
         "age_seconds": said["rated"]["age_seconds"],
     }
@@ -49,7 +51,7 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
 
 
 def test_a_call_without_a_model_is_named_by_its_path(bench: Bench) -> None:
-    bench.ask("POST", "/v1/images/generations", b"{}", b"Content-Type: text/plain")
+    bench.ask("POST", "/v1/images/generations", b'{"prompt": "A cat"}', b"Content-Type: text/plain")
     assert "the answer of /v1/images/generations" in document(bench.rate())["message"]
 
 

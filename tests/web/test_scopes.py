@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of
+from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
+from harness.sidecars import StartSidecar
+from harness.upstreams import StartUpstream, answering
 from harness.wire import Message, chunked, head, wait_until
 
 ANN = b"Helicone-User-Id: ann"
@@ -329,9 +331,7 @@ def test_a_header_or_the_beginning_of_a_long_body_settles_whom_it_is_for(bench: 
     wanted = id_of(bench.chat(ANN, b"Helicone-Session-Id: s1"))
     bench.chat(BOB, b"Helicone-Session-Id: s2", pad=LONG)
     assert last_of(bench, "user=ann") == last_of(bench, "session=s1") == wanted
-    bench.ask(
-        "POST", "/v1/chat/completions", json.dumps({"model": "m", "user": "bob", "pad": LONG}).encode(), JSON
-    )
+    bench.chat(user="bob", pad=LONG)
     assert last_of(bench, "user=ann") == wanted
     long = id_of(bench.chat(user="ann", conversation={"id": "s1"}, pad=LONG))
     assert last_of(bench, "user=ann") == last_of(bench, "session=s1") == long
@@ -340,14 +340,53 @@ def test_a_header_or_the_beginning_of_a_long_body_settles_whom_it_is_for(bench: 
     assert last_of(bench, "user=ann&model=gpt-4o-mini") == long
 
 
-def test_the_model_of_an_answer_does_not_settle_which_one_was_asked_for(bench: Bench) -> None:
-    wanted = id_of(bench.chat(model="gpt-4o"))
-    bench.ask("POST", "/v1/chat/completions", json.dumps({"pad": LONG, "model": "m-1"}).encode(), JSON)
-    assert shown(bench)["model"] is not None
-    assert error_of(bench.get("/feedback/last?model=gpt-4o"))[1] == "body_unread"
-    bench.ask("POST", "/v1/chat/completions", b"{}", JSON)
-    newest = shown(bench)
-    assert last_of(bench, f"model={newest['model']}") == newest["id"] != wanted
+ANSWERED = b'{"id": "chatcmpl-1", "model": "gpt-4o-2024-08-06"}'
+OK = head(b"HTTP/1.1 200 OK", JSON, b"Content-Length: %d" % len(ANSWERED)) + ANSWERED
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"[]", None),
+        (b'"user"', None),
+        (b"{}", None),
+        (b'{"model": "gpt-4o", "user": 5}', None),
+        (b"{", "body_unread"),
+        (json.dumps({"pad": LONG}).encode(), "body_unread"),
+    ],
+)
+def test_a_body_that_says_nothing_is_passed_over_and_one_that_may_is_not(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, body: bytes, code: str | None
+) -> None:
+    sidecar = start_sidecar(start_upstream(answering(OK)).url)
+
+    def ask(method: str, target: str, body: bytes = b"", *lines: bytes) -> Message:
+        return sidecar.connect().ask(request(method, target, body, *lines))
+
+    wanted = id_of(ask("POST", "/v1/chat/completions", b"{}", JSON, ANN))
+    newer = id_of(ask("POST", "/v1/chat/completions", body, JSON))
+    found = ask("GET", "/feedback/last?user=ann")
+    if code is None:
+        assert document(found)["id"] == wanted
+    else:
+        status, said, sentence = error_of(found)
+        assert (status, said, newer in sentence) == (409, code, True)
+
+
+def test_the_model_of_an_answer_does_not_settle_which_one_was_asked_for(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream
+) -> None:
+    sidecar = start_sidecar(start_upstream(answering(OK)).url)
+
+    def ask(method: str, target: str, body: bytes = b"") -> Message:
+        return sidecar.connect().ask(request(method, target, body, JSON))
+
+    asked = id_of(ask("POST", "/v1/chat/completions", b'{"model": "gpt-4o"}'))
+    answered = id_of(ask("POST", "/v1/chat/completions", b"{}"))
+    assert document(ask("GET", "/feedback/last?model=gpt-4o"))["id"] == asked
+    assert document(ask("GET", "/feedback/last?model=gpt-4o-2024-08-06"))["id"] == answered
+    ask("POST", "/v1/chat/completions", json.dumps({"pad": LONG, "model": "gpt-4o"}).encode())
+    assert error_of(ask("GET", "/feedback/last?model=gpt-4o"))[1] == "body_unread"
 
 
 def test_a_user_behind_the_beginning_goes_before_another_name(bench: Bench) -> None:
@@ -361,13 +400,6 @@ def test_a_body_that_is_no_json_is_not_passed_over_either(bench: Bench) -> None:
     bench.ask("POST", "/v1/chat/completions", chat_body(user="ann"), b"Content-Type: text/plain")
     assert shown(bench)["status"] == 200
     assert error_of(bench.get("/feedback/last?user=ann"))[1] == "body_unread"
-
-
-@pytest.mark.parametrize("body", [b"[]", b'{"a": 1}', b'"user"'])
-def test_a_body_that_says_nothing_is_passed_over(bench: Bench, body: bytes) -> None:
-    wanted = id_of(bench.chat(ANN))
-    bench.ask("POST", "/v1/chat/completions", body, JSON)
-    assert last_of(bench, "user=ann") == wanted
 
 
 def test_a_long_body_that_comes_in_pieces_is_looked_at_once_it_is_long_enough(bench: Bench) -> None:

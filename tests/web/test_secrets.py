@@ -33,6 +33,9 @@ LINES = (
     b"Authorization: Bearer " + PROVIDER_KEY.encode(),
     b"Cookie: session=canary5",
     b"X-Trace: canary5",
+    b"Helicone-User-Id: Bearer sk-canary8",
+    b"Helicone-Property-Token: pk-canary8",
+    b"User-Agent: app (sk-canary8)",
 )
 
 
@@ -86,6 +89,8 @@ def refusals(bench: Bench) -> Iterator[bytes]:
     for target in (
         "/feedback/last?canary6=1",
         "/feedback/last?back=canary6",
+        "/feedback/last?user=sk-canary6",
+        "/feedback/last?property.Token=pk-canary6",
         f"/feedback/{PROVIDER_KEY}",
         f"/feedback/{APPS_KEY}/x",
         "/feedback?limit=canary6",
