@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COMPILED := $(VENV)-compiled
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system compiler bench bounds bench-peers fuzz fuzz-api crashes clean
+.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api crashes clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when i
 # Most tests wait for sockets and disks: several at a time.
 ALL_TESTS := -n auto --maxprocesses 4
 
-test: $(VENV)/.dev system  ## all tests
+test: $(VENV)/.dev system node-app  ## all tests
 	@$(BIN)/pytest $(ALL_TESTS) $(ARGS)
 
 wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs with every call is compiled (a minute)
@@ -30,7 +30,7 @@ wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs wi
 	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m build --outdir dist . >.wheel.log 2>&1 || { tail -30 .wheel.log; exit 1; }
 	@ls dist/*.whl
 
-compiled: $(COMPILED)/.test system  ## all tests on what make wheel makes
+compiled: $(COMPILED)/.test system node-app  ## all tests on what make wheel makes
 	@$(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ALL_TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## ruff and mypy strict
@@ -42,7 +42,7 @@ format: $(VENV)/.dev  ## ruff's fixes and formatting
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-floors: $(VENV)/.dev system  ## all tests on the oldest versions that pyproject.toml allows
+floors: $(VENV)/.dev system node-app  ## all tests on the oldest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear .venv-floors
 	@.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python tests/floors.py > .venv-floors/floors.txt
@@ -51,12 +51,23 @@ floors: $(VENV)/.dev system  ## all tests on the oldest versions that pyproject.
 	@.venv-floors/bin/pytest $(ALL_TESTS) $(ARGS)
 
 # Programs that tests run and that are no Python packages. Without root those tests are skipped, and say so.
-SYSTEM := curl openssl nginx wrk
+SYSTEM := curl openssl nginx wrk node npm
 system:
 	@missing=; for program in $(SYSTEM); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing$$missing ..."; apt-get -qq update && apt-get -qq install -y $$(echo $$missing | sed 's/nginx/nginx-light/') >/dev/null; \
+		echo "Installing$$missing ..."; apt-get -qq update && apt-get -qq install -y --no-install-recommends ca-certificates \
+			$$(echo $$missing | sed -E 's/nginx/nginx-light/; s/\bnode\b/nodejs/') >/dev/null; \
 	elif [ -n "$$missing" ]; then echo "Not installed, so some tests are skipped:$$missing"; fi
+
+# The app that the tests run with Node. Its one package is of a fixed version, which Debian 12's Node 18 runs.
+NODE_APP := tests/sdks/node
+node-app: system
+	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) -s --no-print-directory $(NODE_APP)/node_modules/.installed; fi
+
+$(NODE_APP)/node_modules/.installed: $(NODE_APP)/package.json
+	@echo "Installing npm's openai into $(NODE_APP) ..."
+	@npm install --silent --no-fund --no-audit --no-package-lock --prefix $(NODE_APP)
+	@touch $@
 
 compiler:
 	@headers=$$($(PYTHON) -c 'import os, sysconfig; print(os.path.exists(sysconfig.get_path("include") + "/Python.h"))'); \
@@ -97,7 +108,7 @@ crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a
 	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)
 
 clean:  ## remove what the other targets made here
-	rm -rf dist .wheel.log .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist .wheel.log .venv .venv-* $(NODE_APP)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }

@@ -1,12 +1,14 @@
 """The realtime-like WebSocket, with a real client."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 from websockets.typing import Subprotocol
 
 from demo.wire import GATEWAY_AUTH
@@ -19,18 +21,18 @@ def url_of(standin: StandIn, path: str = "/v1/realtime?model=gpt-realtime") -> s
 
 
 @pytest.fixture
-def session(standin: StandIn) -> Iterator[ClientConnection]:
+def session(standin: StandIn) -> Iterator[Connection]:
     with connect(url_of(standin), additional_headers=GATEWAY_AUTH, proxy=None) as made:
         yield made
 
 
-def heard(session: ClientConnection) -> dict[str, Any]:
+def heard(session: Connection) -> dict[str, Any]:
     event = json.loads(session.recv(timeout=5))
     assert isinstance(event, dict)
     return event
 
 
-def test_a_session_begins_without_anything_of_helicones(standin: StandIn, session: ClientConnection) -> None:
+def test_a_session_begins_without_anything_of_helicones(standin: StandIn, session: Connection) -> None:
     event = heard(session)
     assert event["type"] == "session.created"
     assert event["session"]["model"] == "gpt-realtime"
@@ -41,7 +43,7 @@ def test_a_session_begins_without_anything_of_helicones(standin: StandIn, sessio
     assert standin.ledger.rows == []
 
 
-def test_a_response_comes_in_deltas_and_ends_with_the_whole(session: ClientConnection) -> None:
+def test_a_response_comes_in_deltas_and_ends_with_the_whole(session: Connection) -> None:
     heard(session)
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello sun"}]}
     session.send(json.dumps({"type": "conversation.item.create", "item": item}))
@@ -57,7 +59,7 @@ def test_a_response_comes_in_deltas_and_ends_with_the_whole(session: ClientConne
     assert len({event["event_id"] for event in events}) == len(events)
 
 
-def test_binary_frames_come_back_and_unknown_text_is_an_error_event(session: ClientConnection) -> None:
+def test_binary_frames_come_back_and_unknown_text_is_an_error_event(session: Connection) -> None:
     heard(session)
     session.send(bytes(range(256)) * 1000)
     assert session.recv(timeout=5) == bytes(range(256)) * 1000
@@ -68,18 +70,18 @@ def test_binary_frames_come_back_and_unknown_text_is_an_error_event(session: Cli
     assert (echo["type"], echo["event"]) == ("demo.echo", {"type": "anything", "x": 1})
 
 
-def test_pings_are_answered(session: ClientConnection) -> None:
+def test_pings_are_answered(session: Connection) -> None:
     heard(session)
     assert session.ping().wait(5)
 
 
-def test_the_clients_close_code_is_echoed(session: ClientConnection) -> None:
+def test_the_clients_close_code_is_echoed(session: Connection) -> None:
     heard(session)
     session.close(4001, "enough")
     assert session.close_code == 4001
 
 
-def test_the_other_side_closes_with_the_code_that_it_is_told(session: ClientConnection) -> None:
+def test_the_other_side_closes_with_the_code_that_it_is_told(session: Connection) -> None:
     heard(session)
     session.send(json.dumps({"type": "demo.close", "code": 4999, "reason": "bye"}))
     with pytest.raises(ConnectionClosedError) as caught:
@@ -96,13 +98,14 @@ def test_the_first_subprotocol_is_taken_and_no_extension(standin: StandIn) -> No
         assert "Sec-WebSocket-Extensions" not in session.response.headers
 
 
-def test_a_client_that_vanishes_ends_the_session(standin: StandIn, session: ClientConnection) -> None:
+def test_a_client_that_vanishes_ends_the_session(standin: StandIn, session: Connection) -> None:
     heard(session)
-    session.socket.close()
+    # Closed alone, it would stay open for as long as the SDK's own thread reads from it.
+    session.socket.shutdown(socket.SHUT_RDWR)
     assert standin.gateway.last.ended.wait(5)
 
 
-def test_a_flood_of_frames_comes_whole_to_a_slow_reader(session: ClientConnection) -> None:
+def test_a_flood_of_frames_comes_whole_to_a_slow_reader(session: Connection) -> None:
     heard(session)
     session.send(json.dumps({"type": "demo.flood", "frames": 100, "bytes": 100_000}))
     frames = [session.recv(timeout=5) for _ in range(100)]

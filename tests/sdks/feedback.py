@@ -44,3 +44,9 @@ class Feedback:
         said = self.ask("POST", f"/{name}", {"rating": up})
         assert said.status == 200, said
         return said.document
+
+    def session(self, name: object) -> tuple[str | None, list[str]]:
+        """The session of the call that `name` means, and the ids of the calls in it, the oldest first."""
+        said = self.ask("GET", f"/{name}/session")
+        assert said.status == 200, said
+        return said.document["session"], [call["id"] for call in reversed(said.document["calls"])]

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.sync.connection import Connection
 from websockets.typing import Subprotocol
 
 from harness.loops import DEADLINE_SECONDS
@@ -25,7 +27,7 @@ PATH = "/v1/realtime?model=gpt-realtime"
 FLOOD_FRAMES = 400
 FLOOD_FRAME_BYTES = 100_000
 
-Conversation = Callable[[ClientConnection], object]
+Conversation = Callable[[Connection], object]
 
 
 def open_at(url: str, path: str = PATH, subprotocols: list[Subprotocol] | None = None) -> ClientConnection:
@@ -41,20 +43,20 @@ def open_at(url: str, path: str = PATH, subprotocols: list[Subprotocol] | None =
     )
 
 
-def heard(session: ClientConnection) -> dict[str, Any]:
+def heard(session: Connection) -> dict[str, Any]:
     """The next event."""
     event = json.loads(session.recv(timeout=DEADLINE_SECONDS))
     assert isinstance(event, dict)
     return event
 
 
-def say(session: ClientConnection, **event: object) -> None:
+def say(session: Connection, **event: object) -> None:
     """Send an event."""
     session.send(json.dumps(event))
 
 
 @pytest.fixture
-def session(sidecar: RunningSidecar) -> Iterator[ClientConnection]:
+def session(sidecar: RunningSidecar) -> Iterator[Connection]:
     """A session through the sidecar, greeted."""
     with open_at(url_of(sidecar)) as opened:
         heard(opened)
@@ -64,7 +66,7 @@ def session(sidecar: RunningSidecar) -> Iterator[ClientConnection]:
 # -- the same as directly
 
 
-def a_response(session: ClientConnection) -> object:
+def a_response(session: Connection) -> object:
     """Text both ways, in many small events."""
     events = [heard(session)]
     item = {
@@ -80,7 +82,7 @@ def a_response(session: ClientConnection) -> object:
     return events
 
 
-def binary_echoes(session: ClientConnection) -> object:
+def binary_echoes(session: Connection) -> object:
     """Binary frames of every length class of RFC 6455 §5.2, and one of several megabytes."""
     heard(session)
     chance = random.Random(6455)
@@ -94,14 +96,14 @@ def binary_echoes(session: ClientConnection) -> object:
     return digests
 
 
-def fragments(session: ClientConnection) -> object:
+def fragments(session: Connection) -> object:
     """A message in several frames comes back as one."""
     heard(session)
     session.send([b"one ", b"two ", b"three"])
     return session.recv(timeout=DEADLINE_SECONDS)
 
 
-def pings(session: ClientConnection) -> object:
+def pings(session: Connection) -> object:
     """Pings between messages, answered by the other end and not by the sidecar."""
     heard(session)
     answered = []
@@ -112,7 +114,7 @@ def pings(session: ClientConnection) -> object:
     return answered
 
 
-def a_flood(session: ClientConnection) -> object:
+def a_flood(session: Connection) -> object:
     """More than any buffer holds, taken by a reader who begins late."""
     heard(session)
     say(session, type="demo.flood", frames=FLOOD_FRAMES, bytes=FLOOD_FRAME_BYTES)
@@ -125,14 +127,14 @@ def a_flood(session: ClientConnection) -> object:
     return digest.hexdigest()
 
 
-def closed_from_here(session: ClientConnection) -> object:
+def closed_from_here(session: Connection) -> object:
     """The client closes first, with a code of its own."""
     heard(session)
     session.close(4001, "enough")
     return session.close_code, session.close_reason
 
 
-def closed_from_there(session: ClientConnection) -> object:
+def closed_from_there(session: Connection) -> object:
     """The gateway closes first, with a code of its own."""
     heard(session)
     say(session, type="demo.close", code=4999, reason="bye, Zürich")
@@ -142,7 +144,7 @@ def closed_from_there(session: ClientConnection) -> object:
     return caught.value.rcvd.code, caught.value.rcvd.reason
 
 
-def closed_normally_from_there(session: ClientConnection) -> object:
+def closed_normally_from_there(session: Connection) -> object:
     """The gateway closes first, and all is well."""
     heard(session)
     say(session, type="demo.close", code=1000)
@@ -205,9 +207,10 @@ def test_a_refused_handshake_is_the_gateways_own_answer(standin: StandIn, sideca
 
 
 def test_a_client_that_vanishes_ends_the_session_at_the_gateway(
-    standin: StandIn, session: ClientConnection
+    standin: StandIn, session: Connection
 ) -> None:
-    session.socket.close()
+    # Closed alone, it would stay open for as long as the SDK's own thread reads from it.
+    session.socket.shutdown(socket.SHUT_RDWR)
     assert standin.gateway.last.ended.wait(DEADLINE_SECONDS)
 
 
@@ -221,9 +224,7 @@ def test_a_gateway_that_dies_is_no_orderly_end(standin: StandIn, sidecar: Runnin
     assert died.value.rcvd is None
 
 
-def test_a_session_is_remembered_and_cannot_be_rated(
-    sidecar: RunningSidecar, session: ClientConnection
-) -> None:
+def test_a_session_is_remembered_and_cannot_be_rated(sidecar: RunningSidecar, session: Connection) -> None:
     feedback = Feedback(sidecar.address)
     session.close()
 
