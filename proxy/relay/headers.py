@@ -31,7 +31,6 @@ WITHHELD_FROM_CLIENT = frozenset(
     {
         b"alt-svc",
         b"clear-site-data",
-        b"feedback-error",
         b"feedback-id",
         b"feedback-url",
         b"nel",
@@ -41,7 +40,7 @@ WITHHELD_FROM_CLIENT = frozenset(
         b"strict-transport-security",
     }
 )
-"""They would act on every app on localhost, not on the gateway's site; and those that only a sidecar may say."""
+"""They would act on every app on localhost, not on the gateway's site; and those that we say of each answer."""
 
 _STOP_IN_TRAILERS = HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | {b"content-length", b"host"}
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
