@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CLIENT_REQUEST_ID = b"x-client-request-id"
-_USABLE = re.compile(r"(?![sp]k-)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
+_USABLE = re.compile(r"(?![sp]k-|\.{1,2}\Z)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
 """What a segment of a URL's path holds as it is (RFC 3986 §3.3); anything else would have to be encoded.
-Nothing that looks like a key is kept and shown."""
+No dot segment, and nothing that looks like a key: that would be kept and shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,7 @@ class Naming:
 
     def usable(self, text: str) -> bool:
         """Whether a call can be found by that."""
-        return (
-            _USABLE.fullmatch(text) is not None and text not in self.reserved and text not in (".", "..")
-        )  # fmt: skip
+        return _USABLE.fullmatch(text) is not None and text not in self.reserved
 
     def of_request(self, said: Mapping[bytes, bytes]) -> tuple[str, ...]:
         """The names in what a request's headers say."""
@@ -37,10 +35,10 @@ class Naming:
 
     def of_answer(self, fields: Mapping[bytes, bytes], known: tuple[str, ...]) -> tuple[str, ...]:
         """`known`, and the names in an answer's headers: OpenAI's, and Anthropic's."""
-        for header in (b"x-request-id", b"request-id"):
-            name = fields.get(header)
-            if name is not None:
-                known = self.plus(known, name.decode("latin-1"))
+        if b"x-request-id" in fields:
+            known = self.plus(known, fields[b"x-request-id"].decode("latin-1"))
+        if b"request-id" in fields:
+            known = self.plus(known, fields[b"request-id"].decode("latin-1"))
         return known
 
     def plus(self, known: tuple[str, ...], text: str) -> tuple[str, ...]:

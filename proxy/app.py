@@ -19,7 +19,7 @@ from proxy.admission import admission
 from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
 from proxy.attribution import Attribution
-from proxy.calls import CallRecorder, Hooks, LiveCall
+from proxy.calls import CallRecorder, Hooks
 from proxy.clock import Clock
 from proxy.config import Settings
 from proxy.delivery.courier import Courier, say_why_stopped
@@ -32,6 +32,7 @@ from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
+from proxy.live_call import LiveCall
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of

@@ -128,12 +128,15 @@ class Attribution:
         """
         read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
         said = read(body)
+        if said is None or not complete:
+            call.body_unread = True
         if said is None:
             return
-        call.body_unread = not complete
         model = self.text(said.model)
         if model is not None:
-            call.model, call.model_asked = model, True
+            call.model = model
+            if not call.model_asked:
+                call.model_asked = True
         if call.user is None:
             user = self.text(said.user)
             # Behind a beginning there may still be a user, who would go before.

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from proxy.calls import LiveCall
+from proxy.live_call import LiveCall
 from proxy.relay.contract import Ending
 from proxy.stores.contract import SavedCall
 

@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 from proxy import bodies, decoding, helicone, request_bodies
 from proxy.aliases import CLIENT_REQUEST_ID, Naming
-from proxy.attribution import Attributed, Attribution
+from proxy.attribution import Attribution
 from proxy.keys import Keyring
 from proxy.labels import Labels
-from proxy.model import Call, CallState
+from proxy.live_call import LiveCall
 from proxy.paths import PathBook, shown_path
-from proxy.relay.contract import Ending, Trace
+from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
@@ -30,95 +30,6 @@ LOOK_BYTES = 64 * 1024
 
 _SAY_AGAIN_SECONDS = 60.0
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
-_STATES: Mapping[Ending | None, CallState] = MappingProxyType(
-    {
-        None: CallState.STREAMING,
-        Ending.COMPLETE: CallState.COMPLETE,
-        Ending.CUT: CallState.CUT,
-        Ending.LEFT: CallState.LEFT,
-        Ending.FAILED: CallState.FAILED,
-    }
-)
-
-
-class LiveCall(Attributed):
-    """A call as it is remembered: what the relay notes, and what we know besides.
-
-    The relay goes on writing into it while the call runs, so whoever looks sees how it stands; `snapshot`
-    gives that as plain data.
-    """
-
-    request_id = ""
-    started_at = 0.0
-    id_is_known = True
-    counts_as_last = False
-    keyless = False
-    """Whether no Helicone key went with it, neither the app's nor ours."""
-    passed_raw = False
-    makes_content = False
-    remembered = False
-    streamed = False
-    """Whether the answer is one of server-sent events."""
-    route = "default"
-    key_fingerprint: str | None = None
-    aliases: tuple[str, ...] = ()
-    coding = b""
-    """How its answer's body is compressed, if that is looked at."""
-    tap: Tap | None = None
-    place = 0
-    arrived = 0
-    used = 0
-    """Where calls are saved, these three are as in `stores.contract.SavedCall`."""
-
-    @property
-    def is_streaming(self) -> bool:
-        """Whether its answer has begun and not ended."""
-        return self.answered is not None and self.ending is None
-
-    def snapshot(self, now: float) -> Call:
-        """The call as it stands; `now` is a reading of the relay's clock."""
-        return Call(
-            request_id=self.request_id,
-            method=self.method.decode("ascii"),
-            path=self.path.decode("ascii"),
-            model=self.model,
-            status=self.status,
-            state=_STATES[self.ending],
-            started_at=self.started_at,
-            age_seconds=now - (self.ended or self.answered or self.started),
-            time_to_first_byte_seconds=None if self.answered is None else self.answered - self.started,
-            duration_seconds=None if self.ended is None else self.ended - self.started,
-            bytes_up=self.bytes_up,
-            bytes_down=self.bytes_down,
-            key_fingerprint=self.key_fingerprint,
-            unratable=self._unratable(),
-            route=self.route,
-            aliases=self.aliases,
-            user=self.user,
-            session=self.session,
-            properties=self.properties,
-            client=self.client,
-            user_agent=self.user_agent,
-        )
-
-    def _unratable(self) -> str | None:
-        if self.status == 101:
-            return "Helicone gives a WebSocket session no id that a rating could name."
-        if self.ending is not None and self.sent is None:
-            return "It never reached Helicone."
-        if self.passed_raw:
-            return "Helicone passes audio and files on without logging them."
-        if self.keyless:
-            return (
-                "No Helicone key went with it, neither the app's nor one of the sidecar's, so Helicone has not "
-                "logged it. Set HELICONE_API_KEY for the calls to come."
-            )
-        if not self.id_is_known:
-            return (
-                "Helicone has it under an id of its own, and did not say which: that gateway makes its ids "
-                "itself, or the app's Helicone-Request-Id is no UUID of version 1 to 5."
-            )
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +82,13 @@ class CallRecorder:
         rules, book = self._ways[way.name]
         facts = book.look_up(head.path, way)
         call = LiveCall(head.method, facts.shown, now)
-        call.route = rules.route
         call.started_at = self._wall_clock()
-        call.passed_raw = facts.passed_raw and rules.passes_raw
         call.makes_content = facts.makes_content
+        # What a call sets costs it time and room: what the class says already is left to it.
+        if rules.route != "default":
+            call.route = rules.route
+        if facts.passed_raw and rules.passes_raw:
+            call.passed_raw = True
         said = self._labels.read(fields)
         if said is not None:
             call.aliases = self._naming.of_request(said)
@@ -186,9 +100,10 @@ class CallRecorder:
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)
         if head.method == b"POST" and head.framing is not Framing.NONE:
-            call.body_unread = True
             if request_bodies.is_plain_json(fields):
                 call.look_bytes = LOOK_BYTES
+            else:
+                call.body_unread = True
         if client != self._client:
             self._client = client
         # Each connection has a text of its own that says the same.
@@ -255,15 +170,16 @@ class CallRecorder:
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
-        trace.aliases = self._naming.of_answer(answer.fields, trace.aliases)
-        label = answer.fields.get(b"content-type", b"")
+        fields = answer.fields
+        if b"x-request-id" in fields or b"request-id" in fields:
+            trace.aliases = self._naming.of_answer(fields, trace.aliases)
+        label = fields.get(b"content-type", b"")
         if label.startswith(b"text/event-stream"):
             trace.streamed = True
-        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
-            trace.coding = answer.fields.get(b"content-encoding", b"").lower()
-            if trace.coding == b"identity":
-                trace.coding = b""
-            trace.tapped = not trace.coding or decoding.is_known(trace.coding)
+        if trace.counts_as_last and (
+            trace.streamed or label == b"application/json" or label.lower().find(b"json") >= 0
+        ):
+            self._begin_tap(trace, fields)
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -272,6 +188,15 @@ class CallRecorder:
             # By the name under which this client reached us; the guard has looked at it.
             added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
         return added
+
+    def _begin_tap(self, call: LiveCall, fields: Mapping[bytes, bytes]) -> None:
+        """Have the answer's body shown, if it can be read."""
+        coding = fields.get(b"content-encoding")
+        if coding is None or coding.lower() == b"identity":
+            call.tapped = True
+        elif decoding.is_known(coding.lower()):
+            call.tapped = True
+            call.coding = coding.lower()
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
         """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""

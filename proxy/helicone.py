@@ -41,7 +41,7 @@ ANSWER_ID = b"helicone-id"
 USER_ID = b"helicone-user-id"
 SESSION_ID = b"helicone-session-id"
 PROPERTY_PREFIX = b"helicone-property-"
-AUTHORIZATION = b"authorization"
+AUTHORIZATION: Final[bytes] = b"authorization"
 """Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
 KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
 """Where a route may have it, as a configuration says it."""

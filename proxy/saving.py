@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from proxy.call_records import UnreadableRecord, remembered, saved
-from proxy.calls import LiveCall
 from proxy.clock import Clock
 from proxy.errors import OutboxFailed
+from proxy.live_call import LiveCall
 from proxy.stores.contract import Condition, RecentCalls, SavedCalls
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.attribution import Attributed
 from proxy.call_records import UnreadableRecord, remembered, saved
-from proxy.calls import LiveCall
+from proxy.live_call import LiveCall
 from proxy.model import CallState
 from proxy.relay.contract import Ending, Trace
 from proxy.stores.contract import SavedCall

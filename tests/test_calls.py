@@ -17,9 +17,10 @@ from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.aliases import Naming
 from proxy.attribution import Attribution
-from proxy.calls import CallRecorder, Hooks, LiveCall
+from proxy.calls import CallRecorder, Hooks
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
+from proxy.live_call import LiveCall
 from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
 from proxy.request_ids import fresh_ids

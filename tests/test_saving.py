@@ -22,10 +22,10 @@ from harness.standins import running_standin
 from harness.upstreams import Upstream
 from harness.wire import head, wait_until
 from proxy import saving
-from proxy.calls import LiveCall
 from proxy.clock import Clock
 from proxy.demo import DEMO_KEY, StandInSettings
 from proxy.errors import OutboxFailed, OutboxFull
+from proxy.live_call import LiveCall
 from proxy.relay.contract import Ending
 from proxy.saving import SavingCalls
 from proxy.stores.contract import SavedCall

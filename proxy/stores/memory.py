@@ -20,8 +20,9 @@ class MemoryCalls(Generic[C]):
         self.capacity = capacity
         self.forgotten = 0
         self._by_use: OrderedDict[str, C] = OrderedDict()
-        self._by_arrival: OrderedDict[str, C] = OrderedDict()
-        self._answers: OrderedDict[str, C] = OrderedDict()
+        # Nothing is taken from the front of these but by its key, so that the plain kind will do.
+        self._by_arrival: dict[str, C] = {}
+        self._answers: dict[str, C] = {}
         self._by_alias: dict[str, C | list[C]] = {}
 
     def __len__(self) -> int:
@@ -47,7 +48,8 @@ class MemoryCalls(Generic[C]):
     def _forget(self, request_id: str) -> None:
         call = self._by_use.pop(request_id)
         del self._by_arrival[request_id]
-        self._answers.pop(request_id, None)
+        if call.counts_as_last:
+            del self._answers[request_id]
         for alias in call.aliases:
             named = self._by_alias[alias]
             if isinstance(named, list) and len(named) > 1:
@@ -109,7 +111,7 @@ class MemoryCalls(Generic[C]):
         return next(iter(self._by_arrival.values()), None)
 
 
-def _chosen(calls: OrderedDict[str, C], where: Condition[C] | None) -> Iterator[C]:
+def _chosen(calls: dict[str, C], where: Condition[C] | None) -> Iterator[C]:
     """The newest first, if `where` holds of them."""
     newest_first = reversed(calls.values())
     return newest_first if where is None else filter(where, newest_first)

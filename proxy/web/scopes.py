@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from proxy.attribution import LONGEST_VALUE, usable
-from proxy.calls import LiveCall
 from proxy.errors import CallerError, UnreadBody
+from proxy.live_call import LiveCall
 
 _PROPERTY = "property."
 _PLAIN = ("user", "session", "model", "path", "client")

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from proxy.calls import LiveCall
 from proxy.errors import UnknownCall
+from proxy.live_call import LiveCall
 from proxy.web import last
 from proxy.web.answers import answer
 from proxy.web.context import CONTEXT

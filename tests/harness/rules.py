@@ -57,6 +57,7 @@ LAYERS = (
         "proxy.delivery",
         "proxy.delivery.*",
         "proxy.journal",
+        "proxy.live_call",
         "proxy.listeners",
         "proxy.logs",
         "proxy.metrics",
