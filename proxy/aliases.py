@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 CLIENT_REQUEST_ID = b"x-client-request-id"
+ANSWER_IDS = (b"x-request-id", b"request-id")
+"""OpenAI's header, and Anthropic's."""
 _USABLE = re.compile(r"(?![sp]k-|\.{1,2}\Z)[A-Za-z0-9._~:@!$&'()*+,;=-]{1,200}")
 """What a segment of a URL's path holds as it is (RFC 3986 §3.3); anything else would have to be encoded.
 No dot segment, and nothing that looks like a key: that would be kept and shown."""
@@ -34,13 +36,15 @@ class Naming:
         return known
 
     def of_answer(self, fields: Mapping[bytes, bytes], known: tuple[str, ...]) -> tuple[str, ...]:
-        """`known`, and the names in an answer's headers: OpenAI's, and Anthropic's."""
-        if b"x-request-id" in fields:
-            known = self.plus(known, fields[b"x-request-id"].decode("latin-1"))
-        if b"request-id" in fields:
-            known = self.plus(known, fields[b"request-id"].decode("latin-1"))
+        """`known`, and the names in an answer's headers."""
+        for header in ANSWER_IDS:
+            if header in fields:
+                known = self.plus(known, fields[header].decode("latin-1"))
         return known
 
     def plus(self, known: tuple[str, ...], text: str) -> tuple[str, ...]:
         """`known`, and that name, if it can be one."""
-        return (*known, text) if text not in known and self.usable(text) else known
+        # As `usable` has it; this runs with every call.
+        if _USABLE.fullmatch(text) is None or text in self.reserved or text in known:
+            return known
+        return (*known, text)

@@ -137,6 +137,13 @@ class Attribution:
             call.model = model
             if not call.model_asked:
                 call.model_asked = True
+        if said.says_whom():
+            self._note_whom(call, said, named)
+
+    def _note_whom(
+        self, call: Attributed, said: request_bodies.Said, named: Callable[[str], Sequence[Attributed]]
+    ) -> None:
+        """Take whom a body says that its call is for."""
         if call.user is None:
             user = self.text(said.user)
             # Behind a beginning there may still be a user, who would go before.

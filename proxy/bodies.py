@@ -19,7 +19,7 @@ _VALUE = re.compile(_STRING + rb"|[^\s\"\[\]{},:]++(?=[\s,\]}])", re.DOTALL)
 _NESTED = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
 _BEHIND = re.compile(_SPACE + b",")
 _OPENING = re.compile(_SPACE + b"(" + rb"\[" + _SPACE + rb")?+\{")
-_ID = rb'"id"[ \t]*+:[ \t]*+"([\w.~:@!$&\'()*+,;=-]++)"'
+_ID = rb'"id"[ \t]*+:[ \t]*+"((?![sp]k-|\.{1,2}")[\w.~:@!$&\'()*+,;=-]{1,200}+)"'
 _ID_FIRST_IN_JSON = re.compile(_SPACE + rb"\{" + _SPACE + _ID)
 _ID_FIRST_IN_EVENT = re.compile(rb"data:[ \t]*+\{[ \t]*+" + _ID)
 _FIRST_BYTES = 1024

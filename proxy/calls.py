@@ -179,7 +179,10 @@ class CallRecorder:
         if trace.counts_as_last and (
             trace.streamed or label == b"application/json" or label.lower().find(b"json") >= 0
         ):
-            self._begin_tap(trace, fields)
+            if b"content-encoding" not in fields:
+                trace.tapped = True
+            else:
+                self._begin_tap(trace, fields[b"content-encoding"].lower())
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -189,14 +192,13 @@ class CallRecorder:
             added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
         return added
 
-    def _begin_tap(self, call: LiveCall, fields: Mapping[bytes, bytes]) -> None:
+    def _begin_tap(self, call: LiveCall, coding: bytes) -> None:
         """Have the answer's body shown, if it can be read."""
-        coding = fields.get(b"content-encoding")
-        if coding is None or coding.lower() == b"identity":
+        if coding == b"identity":
             call.tapped = True
-        elif decoding.is_known(coding.lower()):
+        elif decoding.is_known(coding):
             call.tapped = True
-            call.coding = coding.lower()
+            call.coding = coding
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
         """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""
@@ -209,7 +211,9 @@ class CallRecorder:
                 body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
                 if body_id is not None:
                     trace.tapped = False
-                    self._name(trace, body_id)
+                    # What is found so can stand in a URL, and looks like no key.
+                    if body_id not in self._naming.reserved and body_id != trace.request_id:
+                        self._remember(trace, body_id)
                     return
             trace.tap = tap = Tap(
                 streamed=trace.streamed, coding=trace.coding, wants_model=trace.model is None

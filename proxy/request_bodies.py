@@ -26,6 +26,15 @@ class Said(msgspec.Struct):
     conversation: str | Conversation | None = None
     previous_response_id: str | None = None
 
+    def says_whom(self) -> bool:
+        """Whether it says anything but the model."""
+        return (
+            self.user is not None
+            or self.safety_identifier is not None
+            or self.conversation is not None
+            or self.previous_response_id is not None
+        )
+
     def conversation_id(self) -> str | None:
         """The conversation's id, however that is written."""
         named = self.conversation

@@ -43,7 +43,8 @@ class MemoryCalls(Generic[C]):
         if call.counts_as_last:
             self._answers[request_id] = call
         for alias in call.aliases:
-            self._index(call, alias, is_newest=True)
+            if self._by_alias.setdefault(alias, call) is not call:
+                self._share(call, alias, is_newest=True)
 
     def _forget(self, request_id: str) -> None:
         call = self._by_use.pop(request_id)
@@ -68,13 +69,12 @@ class MemoryCalls(Generic[C]):
         """From now on `call` is found by that, too, as long as it is remembered."""
         if alias not in call.aliases and self._by_use.get(call.request_id) is call:
             call.aliases += (alias,)
-            self._index(call, alias, is_newest=False)
+            if self._by_alias.setdefault(alias, call) is not call:
+                self._share(call, alias, is_newest=False)
 
-    def _index(self, call: C, alias: str, *, is_newest: bool) -> None:
-        known = self._by_alias.get(alias)
-        if known is None:
-            self._by_alias[alias] = call
-            return
+    def _share(self, call: C, alias: str, *, is_newest: bool) -> None:
+        """Have an alias lead to this call, too."""
+        known = self._by_alias[alias]
         calls = known if isinstance(known, list) else [known]
         calls.insert(len(calls) if is_newest else self._place(call, calls), call)
         self._by_alias[alias] = calls
