@@ -249,3 +249,62 @@ def test_health_and_metrics_know_all_routes(start: Start) -> None:
     ]
     metrics = world.sidecar.connect().ask(head(b"GET /feedback/metrics HTTP/1.1", b"Host: localhost"))
     assert b"helicone_proxy_pool_opened_total 3.0" in metrics.body
+
+
+# -- handshakes and redirects stay on their route
+
+
+def _handshake(path: bytes) -> bytes:
+    return head(b"GET " + path + b"?model=x HTTP/1.1", b"Host: localhost", *HANDSHAKE_LINES)
+
+
+def test_a_handshake_that_another_route_takes_is_that_routes(
+    start: Start, scope: contextlib.ExitStack
+) -> None:
+    sessions, others = (
+        scope.enter_context(ScriptedUpstream(answering(said_by(name)))) for name in ("ours", "theirs")
+    )
+    world = start(
+        "own",
+        "deep",
+        **{
+            "routes.default.realtime_url": f"{sessions.url}/rt",
+            "routes.own.path": "/v1",
+            "routes.deep.realtime_url": f"{others.url}/rt",
+        },
+    )
+    for path, by in (
+        (b"/v1/realtime", b"own"),
+        (b"/deep/v1/realtime", b"theirs"),
+        (b"/deep/v1/realtime/x", b"deep"),
+    ):
+        assert world.sidecar.connect().ask(_handshake(path)).body == by
+    assert sessions.requests == []
+
+
+@pytest.mark.parametrize(
+    ("location", "below", "arrives"),
+    [
+        (b"/v1/messages/", "", b"/own/v1/messages/"),
+        (b"/v1/messages/?a=/b", "", b"/own/v1/messages/?a=/b"),
+        (b"/", "", b"/own/"),
+        (b"/base/v1/x", "/base", b"/own/v1/x"),
+        (b"/base?x=1", "/base", b"/own?x=1"),
+        (b"/based/v1/x", "/base", b"/own/based/v1/x"),
+        (b"//other.test/v1/x", "", b"//other.test/v1/x"),
+        (b"https://other.test/v1/x", "", b"https://other.test/v1/x"),
+        (b"v1/x", "", b"v1/x"),
+    ],
+)
+def test_a_redirect_to_a_path_stays_on_its_route(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, location: bytes, below: str, arrives: bytes
+) -> None:
+    gateway = start_upstream(
+        answering(head(b"HTTP/1.1 307 T", b"LOCATION: " + location, b"Content-Length: 0"))
+    )
+    sidecar = start_sidecar(gateway.url, **{"routes.own.url": gateway.url + below})
+    for path, expected in ((b"/own/v1/messages", arrives), (b"/v1/messages", location)):
+        answer = sidecar.connect().ask(
+            head(b"POST " + path + b" HTTP/1.1", b"Host: localhost", b"Content-Length: 0")
+        )
+        assert (b"LOCATION", expected) in answer.lines
