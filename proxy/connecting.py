@@ -46,10 +46,11 @@ class Explorer:
         routes = f"{'route' if len(names) == 1 else 'routes'} {', '.join(names)}"
         return await self._dial(self._network.upstream(url), "The gateway", routes)
 
-    async def api(self, url: str) -> Finding:
-        """Try an API with our key: what a look for a rating needs, a rating needs, too."""
-        if self._key is None:
-            return await self._dial(self._network.upstream(url), "Helicone's API", _NO_KEY)
+    async def api(self, url: str, *, may_have_key: bool) -> Finding:
+        """Try an API, with our key if that may go there: what a look for a rating needs, a rating needs, too."""
+        if self._key is None or not may_have_key:
+            why = _NO_KEY if self._key is None else _FOREIGN
+            return await self._dial(self._network.upstream(url), "Helicone's API", why)
         try:
             await self._api.look([_NO_CALL], Credential(self._key, url))
         except HeliconeError as error:
@@ -80,6 +81,10 @@ class Explorer:
 _NO_CALL = "00000000-0000-4000-8000-000000000000"
 """A look for it reads nothing and changes nothing."""
 _NO_KEY = "asked nothing, since no key is configured: HELICONE_API_KEY"
+
+_FOREIGN = (
+    "asked nothing, since our key may not go there: helicone = true in its route's table says that it may"
+)
 
 
 class _Visit(asyncio.Protocol):
@@ -115,15 +120,23 @@ async def explore(
     for route in routes:
         for url in route.urls:
             by_url.setdefault(url, []).append(route.name)
-    api_urls = dict.fromkeys(route.api_url or settings.helicone.resolved_api_url for route in routes)
+    usual = settings.helicone.resolved_api_url
+    api_urls = dict.fromkeys(route.api_url or usual for route in routes)
+    with_key = {route.api_url or usual for route in routes if route.api_may_have_key}
     try:
         async with network.api_session() as session:
             seconds = settings.helicone.timeout_seconds
-            api = HeliconeApi(session, network.proxy_for, timeout_seconds=seconds, wall_clock=time.time)
+            api = HeliconeApi(
+                session,
+                network.proxy_for,
+                timeout_seconds=seconds,
+                wall_clock=time.time,
+                own_key=settings.helicone.own_key,
+            )
             explorer = Explorer(settings, network, Dialer(names), api)
             return await asyncio.gather(
                 *(explorer.gateway(url, served) for url, served in by_url.items()),
-                *(explorer.api(url) for url in api_urls),
+                *(explorer.api(url, may_have_key=url in with_key) for url in api_urls),
             )
     finally:
         await names.close()

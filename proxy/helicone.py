@@ -33,6 +33,11 @@ def is_gateway_host(host: str) -> bool:
     return f".{host.lower()}".endswith(_HOST_SUFFIXES)
 
 
+def hands_authorization_on(host: str) -> bool:
+    """Whether a host of Helicone's takes what stands in `Authorization` as the provider's, and hands it on."""
+    return is_gateway_host(host) and not host.lower().startswith("ai-gateway.")
+
+
 # --- headers (worker/src/lib/models/HeliconeHeaders.ts) ---------------------------------------------------
 
 AUTH: Final[bytes] = b"helicone-auth"

@@ -8,7 +8,7 @@ from proxy.config import Server, Settings
 from proxy.config_problems import shown
 from proxy.config_routes import DEFAULT, no_preset
 from proxy.guard import canonical_address, is_always_allowed
-from proxy.helicone import is_european, is_gateway_host
+from proxy.helicone import AUTHORIZATION, hands_authorization_on, is_european, is_gateway_host
 from proxy.outbound import host_of, is_trusted_with_key, named_proxy
 from proxy.presets import PRESETS
 from proxy.routing import ResolvedRoute, preset_of, resolve
@@ -71,10 +71,18 @@ def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: _Places) -> Iterator[
 
 def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
     given = settings.routes[route.name]
-    if given.helicone is not None and is_trusted_with_key(route.url):
+    if given.helicone is not None and all(
+        is_trusted_with_key(url) for url in (route.url, given.realtime_url or route.url)
+    ):
         yield f"{where.of(route.name, 'helicone')}: has no effect: the Helicone key may go to that host anyway"
     elif given.helicone and route.key_name is None:
         yield f"{where.of(route.name, 'helicone')}: has no effect beside helicone_key: no key is to go there"
+    if route.key_name == AUTHORIZATION and hands_authorization_on(host_of(route.url)):
+        yield (
+            f"{where.of(route.name, 'helicone_key', 'url', 'preset')}: the Helicone key would stand in "
+            "Authorization, which that gateway hands on to the provider; only ai-gateway.helicone.ai takes it "
+            "there"
+        )
 
 
 def _wrong_urls(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:

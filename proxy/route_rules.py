@@ -55,13 +55,15 @@ def all_rules(routes: Iterable[ResolvedRoute], key: str | None) -> dict[str, Rou
 def rules_of(route: ResolvedRoute, key: str | None, *, realtime: bool = False) -> RouteRules:
     """What holds on a route for calls, or for its realtime sessions, with the key that is configured."""
     may_have_key = route.realtime_may_have_key if realtime else route.may_have_key
+    # The API's server hands on what stands in Authorization: there it is always the provider's.
+    key_name = helicone.AUTH if realtime and route.key_name is not None else route.key_name
     added = [(each.name.lower().encode(), each.name, each.value.text) for each in route.headers]
     said = {name: value for name, _, value in added}
     prefix = helicone.PROPERTY_PREFIX
     return RouteRules(
         route=route.name,
-        key_name=route.key_name or helicone.AUTH,
-        key_line=helicone.auth_line(key, route.key_name) if key and route.key_name and may_have_key else None,
+        key_name=key_name or helicone.AUTH,
+        key_line=helicone.auth_line(key, key_name) if key and key_name and may_have_key else None,
         added=tuple((lower, f"{name}: {value}\r\n".encode()) for lower, name, value in added),
         # A session has no body to be encoded.
         instead=_IDENTITY if route.identity and not realtime else (),
