@@ -43,6 +43,8 @@ def route_path(path: str) -> str:
             "must be a path such as /anthropic: whole segments, as they stand in a request, without a slash at "
             "the end, dot segments and percent signs"
         )
+    if re.search(r"/[sp]k-", path):
+        raise ValueError("must hold no key: it is shown wherever the route is")
     return path
 
 

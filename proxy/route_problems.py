@@ -80,7 +80,7 @@ def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) ->
     if route.key_name == AUTHORIZATION and hands_authorization_on(host_of(route.url)):
         yield (
             f"{where.of(route.name, 'helicone_key', 'url', 'preset')}: the Helicone key would stand in "
-            "Authorization, which that gateway hands on to the provider; only ai-gateway.helicone.ai takes it "
+            "Authorization, which that gateway hands on to the provider; only the AI gateway takes it "
             "there"
         )
 
@@ -125,6 +125,7 @@ def route_advice(settings: Settings, environ: Mapping[str, str]) -> Iterator[str
     routes = resolve(settings)
     for route in routes:
         yield from _about_key(route, settings)
+        yield from _about_sessions(route)
         yield from _about_preset(route, settings)
         if is_gateway_host(host_of(route.url)) and urlsplit(route.url).path.endswith("/v1"):
             said = "The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1."
@@ -140,14 +141,30 @@ def _about_key(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
         return
     if not route.may_have_key:
         yield (
-            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
-            f"own, set helicone = true in [routes.{route.name}]; if it is not, its calls cannot be rated."
+            f"{host} is no host of Helicone's, so it gets no Helicone key but the app's own. If it is a Helicone "
+            f"gateway of your own, set helicone = true in [routes.{route.name}]; if it is not, Helicone has none "
+            "of its calls, and their ratings get nowhere."
         )
     elif route.preset is None and route.api_url is None and settings.helicone.api_url is None:
         yield (
             f"Ratings of calls to {host} go to {settings.helicone.resolved_api_url}. If that gateway has an API "
             f"of its own, set api_url in [routes.{route.name}]."
         )
+
+
+def _about_sessions(route: ResolvedRoute) -> Iterator[str]:
+    if route.realtime_url is None or route.key_name is None or route.realtime_may_have_key:
+        return
+    host = host_of(route.realtime_url)
+    if is_trusted_with_key(route.url):
+        what = f". If that is a Helicone of your own, set helicone = true in [routes.{route.name}]."
+    elif route.may_have_key:
+        what = ": helicone = true is about the host and the scheme of its url."
+    elif host == host_of(route.url):
+        return
+    else:
+        what = "."
+    yield f"Realtime sessions on the route {route.name} go to {host} without the Helicone key{what}"
 
 
 def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
@@ -161,7 +178,10 @@ def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
         )
     key = settings.helicone.api_key
     if preset.for_europe and key is not None and not is_european(key.text):
-        yield f"The route {route.name} is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+        yield (
+            f"The route {route.name} is for Europe, and the Helicone key is not: its calls are most likely not "
+            "logged there."
+        )
 
 
 def _about_paths(routes: tuple[ResolvedRoute, ...]) -> Iterator[str]:

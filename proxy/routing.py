@@ -89,7 +89,7 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
     else:
         return None
     url = route.url or preset.url
-    api_url = route.api_url or (_origin(url) if preset.api_is_here else None)
+    api_url = route.api_url or (origin_of(url) if preset.api_is_here else None)
     # Without a key of ours it is the gateway that says which region its calls are of.
     usual = helicone.EU_API_URL if preset.for_europe else helicone.api_url_for(vendor.own_key)
     realtime_url = route.realtime_url or _realtime_url(preset, url, _api_beside(url, route, vendor, usual))
@@ -169,6 +169,7 @@ def _realtime_url(preset: Preset, url: str, api_url: str | None) -> str | None:
             return None
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Where a URL leads, without its path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

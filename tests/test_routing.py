@@ -375,14 +375,14 @@ def test_headers_take_what_they_name_from_the_environment(config: Path) -> None:
             "[routes.groq]\nhelicone_key = 'authorization'",
             (
                 "routes.groq.helicone_key: the Helicone key would stand in Authorization, which that gateway "
-                "hands on to the provider; only ai-gateway.helicone.ai takes it there"
+                "hands on to the provider; only the AI gateway takes it there"
             ),
         ),
         (
             "[routes.ai-gateway]\nurl = 'https://oai.helicone.ai'",
             (
                 "routes.ai-gateway.url: the Helicone key would stand in Authorization, which that gateway "
-                "hands on to the provider; only ai-gateway.helicone.ai takes it there"
+                "hands on to the provider; only the AI gateway takes it there"
             ),
         ),
     ],
@@ -436,6 +436,41 @@ def test_a_path_that_no_call_can_have_as_it_is(config: Path, path: str) -> None:
 def test_the_paths_that_a_route_can_have(config: Path) -> None:
     for path in ("/a", "/a/b.c", "/a-b/~_!$&'()*+,;=:@/1"):
         assert only(load(f'[routes.groq]\npath = "{path}"', config), "groq").path == path
+
+
+def test_a_path_holds_no_key(config: Path) -> None:
+    [said] = problems(f'[routes.groq]\npath = "/{SECRET}"', config)
+    assert said.startswith("config.toml: routes.groq.path: must hold no key")
+
+
+@pytest.mark.parametrize("text", ["routes = 3", "[[routes]]\nurl = 'x'"])
+def test_routes_is_a_table_of_sections(config: Path, text: str) -> None:
+    assert problems(text, config) == [
+        "config.toml: routes: is a table of sections: write [routes.<name>] for each, and its settings below"
+    ]
+
+
+def test_a_route_needs_a_name_of_its_own(config: Path) -> None:
+    [said] = problems("[routes.'<name>']\npreset = 'groq'", config)
+    assert said.startswith("config.toml: routes.***.preset: a route's name is up to 40 of a-z")
+    [said] = problems("", None, {"HELICONE_PROXY_ROUTES__<NAME>__PRESET": "groq"})
+    assert "names no setting" in said
+
+
+@pytest.mark.parametrize("keys", [("routes", "routes.default.url"), ("routes.default.url", "routes")])
+def test_two_flags_that_say_where_the_default_route_goes_are_a_problem(keys: tuple[str, str]) -> None:
+    values = {"routes": ("default=groq",), "routes.default.url": OWN}
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(None, {}, {key: values[key] for key in keys})
+    assert caught.value.problems == ["--route: names the route default twice; say once where it goes"]
+
+
+def test_what_a_route_says_whatever_the_app_sends_is_said_once(config: Path) -> None:
+    text = "[routes.self-hosted]\nheaders = { Accept-Encoding = 'gzip', Helicone-User-Id = 'SECRET' }"
+    rules = rules_of(only(load(text, config), "self-hosted"), None)
+    assert [name for name, _ in rules.added] == [b"helicone-user-id"]
+    assert [name for name, _ in rules.instead] == [b"accept-encoding"]
+    assert "SECRET" not in repr(rules)
 
 
 def test_the_path_of_the_local_application_is_known() -> None:
@@ -585,8 +620,9 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         (
             f"[routes.r]\nurl = '{OWN}'",
             (
-                "llm.example.test is no host of Helicone's, so it gets no Helicone key. If it is a Helicone "
-                "gateway of your own, set helicone = true in [routes.r]; if it is not, its calls cannot be rated."
+                "llm.example.test is no host of Helicone's, so it gets no Helicone key but the app's own. If it "
+                "is a Helicone gateway of your own, set helicone = true in [routes.r]; if it is not, Helicone has "
+                "none of its calls, and their ratings get nowhere."
             ),
         ),
         (
@@ -601,6 +637,24 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         (f"[routes.r]\nurl = '{OWN}'\nhelicone_key = 'none'", None),
         ("[routes.self-hosted]\n[routes.rust-ai-gateway]", None),
         ("[routes.eu]", None),
+        (
+            f"[routes.groq]\nrealtime_url = '{OWN}'",
+            (
+                "Realtime sessions on the route groq go to llm.example.test without the Helicone key. If that is "
+                "a Helicone of your own, set helicone = true in [routes.groq]."
+            ),
+        ),
+        (f"[routes.groq]\nhelicone = true\nrealtime_url = '{OWN}'", None),
+        (
+            (
+                f"[routes.r]\nurl = '{OWN}'\nhelicone = true\napi_url = '{OWN}'\n"
+                f"realtime_url = '{OWN.replace('https:', 'http:')}:81'"
+            ),
+            (
+                "Realtime sessions on the route r go to llm.example.test without the Helicone key: helicone = "
+                "true is about the host and the scheme of its url."
+            ),
+        ),
     ],
 )
 def test_what_is_worth_saying_of_a_route(config: Path, text: str, expected: str | None) -> None:
@@ -611,7 +665,7 @@ def test_a_route_for_europe_with_a_key_of_elsewhere_is_told(config: Path) -> Non
     key = "sk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
     assert notes("[routes.eu]", config, HELICONE_API_KEY=EU_KEY) == []
     assert notes("[routes.eu]", config, HELICONE_API_KEY=key) == [
-        "The route eu is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+        "The route eu is for Europe, and the Helicone key is not: its calls are most likely not logged there."
     ]
 
 
