@@ -9,10 +9,8 @@ from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
 from proxy.errors import ConfigurationError
 from proxy.presets import PRESETS
-from proxy.route_problems import LOCAL_PATH
 from proxy.route_rules import rules_of
 from proxy.routing import ResolvedRoute, resolve
-from proxy.web.application import PREFIX
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 EU_KEY = "sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
@@ -471,10 +469,6 @@ def test_what_a_route_says_whatever_the_app_sends_is_said_once(config: Path) -> 
     assert [name for name, _ in rules.added] == [b"helicone-user-id"]
     assert [name for name, _ in rules.instead] == [b"accept-encoding"]
     assert "SECRET" not in repr(rules)
-
-
-def test_the_path_of_the_local_application_is_known() -> None:
-    assert LOCAL_PATH == PREFIX
 
 
 @pytest.mark.parametrize(
