@@ -21,7 +21,13 @@ def admission(guard: Guard, ways: Ways, routes: Iterable[ResolvedRoute]) -> Admi
 
     def taken(head: RequestHead) -> Refusal | None:
         refusal = guarded(head)
-        if refusal is None and head.method != b"POST" and (way := ways.find(head)).name in post_only:
+        # `OPTIONS *` asks about us, and goes no further.
+        if (
+            refusal is None
+            and head.method != b"POST"
+            and head.path != b"*"
+            and (way := ways.find(head)).name in post_only
+        ):
             return refusals.post_only(head.method.decode("ascii"), str(way.upstream))
         return refusal
 

@@ -112,8 +112,15 @@ class Sidecar:
 
     async def _build(self) -> None:
         settings = self.settings
-        vendor, api_urls = settings.helicone, {route.api_url for route in self.routes}
-        keys = Keyring(vendor.own_key, helicone.fingerprint, vendor.url_for, api_urls)
+        vendor = settings.helicone
+        api_urls = {route.api_url for route in self.routes if route.api_may_have_key}
+        keys = Keyring(
+            vendor.own_key,
+            helicone.fingerprint,
+            helicone.api_url_for,
+            api_urls,
+            default_url=vendor.api_url,
+        )
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()

@@ -4,6 +4,7 @@ import msgspec
 
 from proxy.live_call import LiveCall
 from proxy.relay.contract import Ending
+from proxy.route_rules import NO_KEY
 from proxy.stores.contract import SavedCall
 
 
@@ -28,7 +29,8 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     bytes_up: int = 0
     bytes_down: int = 0
     id_is_known: bool = True
-    keyless: bool = False
+    keyless: str | bool = ""
+    """Why it is, as a sentence; earlier versions kept whether it is."""
     counts_as_last: bool = False
     makes_content: bool = False
     passed_raw: bool = False
@@ -113,7 +115,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.key_fingerprint = document.key_fingerprint
     call.bytes_up, call.bytes_down = document.bytes_up, document.bytes_down
     call.id_is_known = document.id_is_known
-    call.keyless = document.keyless
+    call.keyless = NO_KEY if document.keyless is True else document.keyless or ""
     call.counts_as_last = document.counts_as_last
     call.makes_content = document.makes_content
     call.passed_raw = document.passed_raw

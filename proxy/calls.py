@@ -19,7 +19,7 @@ from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
 from proxy.request_ids import fresh_ids
-from proxy.route_rules import RouteRules
+from proxy.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.stores.contract import RecentCalls
 from proxy.taps import Tap
 
@@ -138,13 +138,21 @@ class CallRecorder:
         elif helicone.AUTH not in head.fields and not call.passed_raw:
             line = rules.key_line
             if line is None:
-                call.keyless = True
+                call.keyless = rules.why_keyless
                 return
-            if rules.key_name in head.fields:
+            sent = head.fields.get(rules.key_name)
+            if sent is not None:
+                like = helicone.key_like(sent)
+                if like is not None:
+                    # A gateway of one's own may know keys of a shape of its own.
+                    call.key_fingerprint = self._keys.remember(like, rules.api_url)
+                    return
                 # What stands there is no key of Helicone's: SDKs insist on some key, and apps make one up.
                 call.withheld = frozenset({rules.key_name})
             call.upstream_lines += line
             call.key_fingerprint = self._keys.own_fingerprint_at(rules.api_url)
+        elif not call.passed_raw:
+            call.keyless = UNREADABLE_KEY
 
     def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
         """A request's body, or its beginning: take what it says of the model, and of whom it is for."""

@@ -97,6 +97,10 @@ class Declared(Mapping[str, Setting]):
     def __len__(self) -> int:
         return len(self._settings)
 
+    def is_setting(self, key: str) -> bool:
+        """Whether `key` is that of one setting, with a section's name where there is one."""
+        return key in self and ANY_NAME not in key
+
     def is_section_name(self, key: str) -> bool:
         """Whether `key` can name a section of a table of them."""
         table, _, name = key.partition(".")

@@ -37,8 +37,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
         for before, after in zip(given, layers, strict=True)
         for key in before.values.keys() - after.values
     }
-    values = {key: value for layer in layers for key, value in layer.values.items()}
-    names = {key: layer.name(key) for layer in layers for key in layer.values}
+    values, names = _together(layers)
     settings = filled(Settings(), values)
     problems = [problem for layer in layers for problem in layer.problems]
     problems.extend(_without_effect(settings, names))
@@ -48,6 +47,26 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def _together(layers: Iterable[Layer]) -> tuple[dict[str, object], dict[str, str]]:
+    """What all layers say, later ones before earlier ones; and what each key is called by who says it.
+
+    Where a route goes is said by `url`, `preset` or both: a layer that says one of them means no earlier other,
+    or the key would stand where that other gateway has it.
+    """
+    values: dict[str, object] = {}
+    names: dict[str, str] = {}
+    for layer in layers:
+        for key in layer.values:
+            before, _, setting = key.rpartition(".")
+            if before.startswith("routes.") and setting in ("url", "preset"):
+                for each in (f"{before}.url", f"{before}.preset"):
+                    values.pop(each, None)
+                    names.pop(each, None)
+        values.update(layer.values)
+        names.update((key, layer.name(key)) for key in layer.values)
+    return values, names
 
 
 def _with_environment(layer: Layer, environ: Mapping[str, str]) -> Layer:

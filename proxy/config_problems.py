@@ -22,7 +22,6 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?"
 LOOPBACKS = ("127.0.0.1", "::1")
 IN_MEMORY = ":memory:"
 """In place of a path: SQLite's word for a database that no file holds."""
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "api-key", helicone.AUTH.decode()})
 _NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
 
 
@@ -119,7 +118,7 @@ def header_name(text: str) -> str:
     """Accept the name of a header (RFC 9110 §5.1) whose value may be remembered, or nothing."""
     if not re.fullmatch(r"(?![sp]k-)[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
         raise ValueError("must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none")
-    if text.lower() in _SECRET_HEADERS:
+    if text.lower().encode() in helicone.SECRET_HEADERS:
         raise ValueError("must be a header without secrets in it: its value is shown")
     return text
 

@@ -43,6 +43,8 @@ def route_path(path: str) -> str:
             "must be a path such as /anthropic: whole segments, as they stand in a request, without a slash at "
             "the end, dot segments and percent signs"
         )
+    if re.search(r"/[sp]k-", path):
+        raise ValueError("must hold no key: it is shown wherever the route is")
     return path
 
 
@@ -141,8 +143,8 @@ class Route:
     preset: str | None = setting(
         text(preset_name, "name"),
         None,
-        "A gateway of Helicone's by its name; unset means the one that the route is named after, or openai "
-        "for the route named default.",
+        "A gateway of Helicone's by its name; unset means the one that the route is named after, or whose URL it "
+        "has; openai for the route named default, if it has no url.",
     )
     url: str | None = setting(
         URL,
@@ -158,7 +160,7 @@ class Route:
     helicone: bool | None = setting(
         truth(),
         None,
-        "Set it to true where the URL is a Helicone gateway under a name of your own, "
+        "Set it to true where the URL, or else the realtime URL, is a Helicone gateway under a name of your own, "
         "so that the Helicone key may go there.",
     )
     helicone_key: str | None = setting(

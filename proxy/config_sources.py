@@ -11,7 +11,7 @@ from json import dumps
 from pathlib import Path
 from typing import Final
 
-from proxy.config_kinds import Declared
+from proxy.config_kinds import ANY_NAME, Declared
 from proxy.config_problems import no_setting, read_toml, shown, suggestions
 from proxy.config_routes import DEFAULT
 from proxy.errors import ConfigurationError
@@ -51,7 +51,7 @@ def from_file(file: Path | None, declared: Declared) -> Layer:
     except ConfigurationError as error:
         return replace(layer, problems=error.problems)
     for key, value in _flattened(table, declared):
-        if key in declared or (value == {} and declared.is_section_name(key)):
+        if declared.is_setting(key) or (value == {} and declared.is_section_name(key)):
             layer.values[key] = value
         else:
             layer.problems.append(f"{file}: {shown(key)}: {_no_key(key, declared)}")
@@ -68,7 +68,7 @@ def from_environment(environ: Mapping[str, str], declared: Declared) -> Layer:
         if not name.startswith(ENV_PREFIX) or name == CLIENT_URL_NAME:
             continue
         key = keys.get(name) or _key_in_a_table(name.removeprefix(ENV_PREFIX))
-        if key not in declared:
+        if not declared.is_setting(key):
             meant = suggestions(key, declared.spelled(_name_in(key, declared)))
             problems.append(f"{shown(name)}: {no_setting(map(environment_name, meant))}")
         elif key in names:
@@ -105,7 +105,8 @@ def from_flags(flags: Mapping[str, object], names: Mapping[str, str], declared: 
     """
     called = dict(names)
     layer = Layer({}, lambda key: called.get(key, key), [])
-    for key, value in flags.items():
+    # Last, so that a route that other flags speak of, too, is seen, whichever stands first.
+    for key, value in sorted(flags.items(), key=lambda each: each[0] == "routes"):
         if key == "routes" and isinstance(value, list | tuple):
             for text in value:
                 called[_add_route(str(text), layer, declared)] = called[key]
@@ -166,6 +167,8 @@ def _no_key(key: str, declared: Declared) -> str:
     table, _, rest = key.partition(".")
     name = rest.partition(".")[0]
     is_setting = f"{table}.{DEFAULT}.{rest}" in declared
+    if declared.is_section_name(f"{key}.{DEFAULT}"):
+        return f"is a table of sections: write [{key}.{ANY_NAME}] for each, and its settings below"
     if declared.is_section(key) and not is_setting:
         return f"is a section: write [{key}], and its settings below"
     in_table = bool(rest) and declared.is_section_name(f"{table}.{DEFAULT}")

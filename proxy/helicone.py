@@ -33,6 +33,11 @@ def is_gateway_host(host: str) -> bool:
     return f".{host.lower()}".endswith(_HOST_SUFFIXES)
 
 
+def hands_authorization_on(host: str) -> bool:
+    """Whether a host of Helicone's takes what stands in `Authorization` as the provider's, and hands it on."""
+    return is_gateway_host(host) and not host.lower().startswith("ai-gateway.")
+
+
 # --- headers (worker/src/lib/models/HeliconeHeaders.ts) ---------------------------------------------------
 
 AUTH: Final[bytes] = b"helicone-auth"
@@ -59,9 +64,8 @@ KEY_HEADERS = frozenset(
     }
 )
 """What says whose a call is, or which one: for apps, and not for a configuration, to set."""
-USER_ID = b"helicone-user-id"
-SESSION_ID = b"helicone-session-id"
-PROPERTY_PREFIX = b"helicone-property-"
+SECRET_HEADERS = (KEY_HEADERS - {REQUEST_ID}) | {b"cookie", b"proxy-authorization"}
+"""What nobody is shown."""
 
 
 def auth_line(key: str, name: bytes = AUTH) -> bytes:
@@ -78,6 +82,7 @@ def request_id_line(request_id: bytes) -> bytes:
 
 _KEY = rb"[sp]k(?:-rl)?(?:-helicone)(?:-rl)?(?:-eu)?(?:-cp)?(?:-rl)?(?:-\w{7}){4}"
 _KEY_SHAPE = re.compile(rb"(?:Bearer\s+)?(" + _KEY + rb")", re.IGNORECASE)
+_LIKE_A_KEY = re.compile(rb"(?:Bearer\s+)?([sp]k(?:-rl)?-helicone[!-~]*)\s*", re.IGNORECASE)
 _BEARER = re.compile(rb"Bearer\s+(\S+)\s*", re.IGNORECASE)
 _KEY_IN_PATH = re.compile(rb"/([sp]k-helicone[\w-]+)(?=/|$)")
 
@@ -98,6 +103,12 @@ def caller_key(fields: Mapping[bytes, bytes], path: bytes) -> str | None:
     if path.find(b"k-helicone") >= 0 and (match := _KEY_IN_PATH.search(path)):
         return match[1].decode("ascii")
     return None
+
+
+def key_like(value: bytes) -> str | None:
+    """What is in a header's value, if it begins as a key of Helicone's does, whatever its shape; else None."""
+    match = _LIKE_A_KEY.fullmatch(value)
+    return match[1].decode("ascii") if match else None
 
 
 def why_unlikely(key: str) -> str | None:

@@ -289,7 +289,7 @@ def error_of(refusal: Refusal, *, base_url: str, key: str, is_own: bool, now: fl
         what = "a redirect" if status >= 300 else "a success"
         return HeliconeError(
             f"{base_url} answered with {what} of a kind ({status}) that Helicone's API never sends; "
-            "is [helicone] api_url right?"
+            "is api_url right, in [helicone] or in the route's table?"
         )
     return HeliconeError(f"Helicone's API answered {status}.", wait)
 
@@ -298,7 +298,7 @@ def _about_the_key(status: int, why: str, *, is_own: bool) -> str:
     whose = "HELICONE_API_KEY" if is_own else "the key that the app sends itself (Helicone-Auth)"
     return (
         f"Helicone refused the key with {status}: {why}. Check {whose}, "
-        "its write permission, and [helicone] api_url."
+        "its write permission, and api_url, in [helicone] or in the route's table."
     )
 
 

@@ -30,8 +30,8 @@ class LiveCall(Attributed):
     started_at = 0.0
     id_is_known = True
     counts_as_last = False
-    keyless = False
-    """Whether no Helicone key went with it, neither the app's nor ours."""
+    keyless = ""
+    """Why no Helicone key went with it, neither the app's nor ours, as a sentence; empty where one did."""
     passed_raw = False
     makes_content = False
     remembered = False
@@ -87,10 +87,7 @@ class LiveCall(Attributed):
         if self.passed_raw:
             return "Helicone passes audio and files on without logging them."
         if self.keyless:
-            return (
-                "No Helicone key went with it, neither the app's nor one of the sidecar's, so Helicone has not "
-                "logged it. Set HELICONE_API_KEY for the calls to come."
-            )
+            return self.keyless
         if not self.id_is_known:
             return (
                 "Helicone has it under an id of its own, and did not say which: that gateway makes its ids "

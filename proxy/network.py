@@ -105,9 +105,9 @@ def patience(settings: Settings) -> Patience:
 def ways_of(routes: Sequence[ResolvedRoute], pools: Mapping[str, Pool]) -> Ways:
     """The ways that the routes make; the default one comes first."""
     first, *others = (Way(route.name, route.path.encode(), pools[route.url]) for route in routes)
-    sessions = [
-        Way(realtime_name(route), route.realtime_path.encode(), pools[route.realtime_url])
+    sessions = {
+        route.name: Way(realtime_name(route), route.realtime_path.encode(), pools[route.realtime_url])
         for route in routes
         if route.realtime_url is not None
-    ]
+    }
     return Ways(first, others, sessions)

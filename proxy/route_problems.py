@@ -8,7 +8,7 @@ from proxy.config import Server, Settings
 from proxy.config_problems import shown
 from proxy.config_routes import DEFAULT, no_preset
 from proxy.guard import canonical_address, is_always_allowed
-from proxy.helicone import is_european, is_gateway_host
+from proxy.helicone import AUTHORIZATION, hands_authorization_on, is_european, is_gateway_host
 from proxy.outbound import host_of, is_trusted_with_key, named_proxy
 from proxy.presets import PRESETS
 from proxy.routing import ResolvedRoute, preset_of, resolve
@@ -71,10 +71,18 @@ def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: _Places) -> Iterator[
 
 def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
     given = settings.routes[route.name]
-    if given.helicone is not None and is_trusted_with_key(route.url):
+    if given.helicone is not None and all(
+        is_trusted_with_key(url) for url in (route.url, given.realtime_url or route.url)
+    ):
         yield f"{where.of(route.name, 'helicone')}: has no effect: the Helicone key may go to that host anyway"
     elif given.helicone and route.key_name is None:
         yield f"{where.of(route.name, 'helicone')}: has no effect beside helicone_key: no key is to go there"
+    if route.key_name == AUTHORIZATION and hands_authorization_on(host_of(route.url)):
+        yield (
+            f"{where.of(route.name, 'helicone_key', 'url', 'preset')}: the Helicone key would stand in "
+            "Authorization, which that gateway hands on to the provider; only the AI gateway takes it "
+            "there"
+        )
 
 
 def _wrong_urls(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
@@ -117,6 +125,7 @@ def route_advice(settings: Settings, environ: Mapping[str, str]) -> Iterator[str
     routes = resolve(settings)
     for route in routes:
         yield from _about_key(route, settings)
+        yield from _about_sessions(route)
         yield from _about_preset(route, settings)
         if is_gateway_host(host_of(route.url)) and urlsplit(route.url).path.endswith("/v1"):
             said = "The gateway's URL ends in /v1, and so does an app's base URL: calls will go to /v1/v1."
@@ -132,14 +141,30 @@ def _about_key(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
         return
     if not route.may_have_key:
         yield (
-            f"{host} is no host of Helicone's, so it gets no Helicone key. If it is a Helicone gateway of your "
-            f"own, set helicone = true in [routes.{route.name}]; if it is not, its calls cannot be rated."
+            f"{host} is no host of Helicone's, so it gets no Helicone key but the app's own. If it is a Helicone "
+            f"gateway of your own, set helicone = true in [routes.{route.name}]; if it is not, Helicone has none "
+            "of its calls, and their ratings get nowhere."
         )
     elif route.preset is None and route.api_url is None and settings.helicone.api_url is None:
         yield (
             f"Ratings of calls to {host} go to {settings.helicone.resolved_api_url}. If that gateway has an API "
             f"of its own, set api_url in [routes.{route.name}]."
         )
+
+
+def _about_sessions(route: ResolvedRoute) -> Iterator[str]:
+    if route.realtime_url is None or route.key_name is None or route.realtime_may_have_key:
+        return
+    host = host_of(route.realtime_url)
+    if is_trusted_with_key(route.url):
+        what = f". If that is a Helicone of your own, set helicone = true in [routes.{route.name}]."
+    elif route.may_have_key:
+        what = ": helicone = true is about the host and the scheme of its url."
+    elif host == host_of(route.url):
+        return
+    else:
+        what = "."
+    yield f"Realtime sessions on the route {route.name} go to {host} without the Helicone key{what}"
 
 
 def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
@@ -153,7 +178,10 @@ def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
         )
     key = settings.helicone.api_key
     if preset.for_europe and key is not None and not is_european(key.text):
-        yield f"The route {route.name} is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+        yield (
+            f"The route {route.name} is for Europe, and the Helicone key is not: its calls are most likely not "
+            "logged there."
+        )
 
 
 def _about_paths(routes: tuple[ResolvedRoute, ...]) -> Iterator[str]:

@@ -17,7 +17,7 @@ class ResolvedRoute:
     `realtime_url`: where WebSocket handshakes at exactly `realtime_path` go, if not the way of all calls.
     `api_url`: the API for the ratings of its calls; None for the usual one. `preset`: its name, where it is one.
     `key_name`: the header for Helicone's key, None if that is never to go. `may_have_key`,
-    `realtime_may_have_key`: whether our own may go to either URL.
+    `realtime_may_have_key`, `api_may_have_key`: whether our own may go to each of the URLs.
     """
 
     name: str
@@ -29,6 +29,7 @@ class ResolvedRoute:
     key_name: bytes | None = helicone.AUTH
     may_have_key: bool = False
     realtime_may_have_key: bool = False
+    api_may_have_key: bool = True
     headers: tuple[Header, ...] = ()
     post_only: bool = False
     identity: bool = False
@@ -69,12 +70,14 @@ def everywhere(settings: Settings) -> tuple[str, ...]:
 
 
 def preset_of(name: str, route: Route) -> str | None:
-    """The preset of a route: the one that it names, else, without a URL of its own, the one it is named after."""
-    if route.preset is not None or route.url is not None:
+    """The preset of a route: the one that it names, else the one it is named after, or whose URL it has."""
+    if route.preset is not None:
         return route.preset
-    if name == DEFAULT:
-        return USUAL
-    return name if name in PRESETS else None
+    if name in PRESETS:
+        return name
+    if route.url is not None:
+        return next((each for each in PRESETS if _is_at(route.url, PRESETS[each].url)), None)
+    return USUAL if name == DEFAULT else None
 
 
 def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None:
@@ -86,10 +89,11 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
     else:
         return None
     url = route.url or preset.url
-    api_url = route.api_url or (_origin(url) if preset.api_is_here else None)
+    api_url = route.api_url or (origin_of(url) if preset.api_is_here else None)
     # Without a key of ours it is the gateway that says which region its calls are of.
-    usual = helicone.EU_API_URL if preset.for_europe else vendor.resolved_api_url
-    realtime_url = route.realtime_url or _realtime_url(preset, url, api_url or vendor.api_url or usual)
+    usual = helicone.EU_API_URL if preset.for_europe else helicone.api_url_for(vendor.own_key)
+    realtime_url = route.realtime_url or _realtime_url(preset, url, _api_beside(url, route, vendor, usual))
+    may_have_key, realtime_may_have_key = _who_may_have_key(route, url, realtime_url)
     return ResolvedRoute(
         name=name,
         path="" if name == DEFAULT else route.path or f"/{name}",
@@ -98,8 +102,10 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
         realtime_url=realtime_url,
         api_url=api_url,
         key_name=_key_name(route, preset),
-        may_have_key=_may_have_key(url, route, url),
-        realtime_may_have_key=realtime_url is not None and _may_have_key(realtime_url, route, url),
+        may_have_key=may_have_key,
+        realtime_may_have_key=realtime_may_have_key,
+        # An API that was given is where our key is meant to go; one that is derived is as good as its gateway.
+        api_may_have_key=api_url is None or route.api_url is not None or may_have_key,
         headers=route.headers or (),
         post_only=preset.post_only,
         identity=preset.identity,
@@ -115,21 +121,55 @@ def _key_name(route: Route, preset: Preset) -> bytes | None:
     return name if name in (helicone.AUTH, helicone.AUTHORIZATION) else None
 
 
-def _may_have_key(url: str, route: Route, marked: str) -> bool:
-    """The mark is on the host of the route's own URL."""
-    return is_trusted_with_key(url) or (route.helicone is True and host_of(url) == host_of(marked))
+def _who_may_have_key(route: Route, url: str, realtime_url: str | None) -> tuple[bool, bool]:
+    """Whether our key may go to either URL.
+
+    The mark is on the host of the route's own URL; where that needs none, on the host of a realtime URL that was
+    given. It holds for the scheme that it was put on: what is encrypted there leaves nowhere in clear text.
+    """
+    is_trusted = is_trusted_with_key(url)
+    marked = route.realtime_url if is_trusted and route.realtime_url is not None else url
+
+    def may(wanted: str) -> bool:
+        return is_trusted_with_key(wanted) or (route.helicone is True and _site(wanted) == _site(marked))
+
+    return may(url), realtime_url is not None and may(realtime_url)
 
 
-def _realtime_url(preset: Preset, url: str, api_url: str) -> str | None:
+def _site(url: str) -> tuple[str, str]:
+    return urlsplit(url).scheme.lower(), host_of(url)
+
+
+def _is_at(url: str, other: str) -> bool:
+    """Whether two URLs mean one place."""
+    return _site(url) == _site(other) and _port_and_path(url) == _port_and_path(other)
+
+
+def _port_and_path(url: str) -> tuple[int, str]:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
+
+
+def _api_beside(url: str, route: Route, vendor: Helicone, usual: str) -> str | None:
+    """The API that is of one house with a gateway: Helicone's has Helicone's, and one of your own has your own."""
+    is_cloud, given = helicone.is_gateway_host(host_of(url)), route.api_url or vendor.api_url
+    if given is not None and helicone.is_gateway_host(host_of(given)) == is_cloud:
+        return given
+    return usual if is_cloud else None
+
+
+def _realtime_url(preset: Preset, url: str, api_url: str | None) -> str | None:
     match preset.realtime:
         case Realtime.API:
-            return api_url + Realtime.API.value
+            is_here = _is_at(url, preset.url) or not helicone.is_gateway_host(host_of(url))
+            return None if api_url is None or not is_here else api_url + Realtime.API.value
         case Realtime.BESIDE:
             return url + Realtime.BESIDE.value
         case Realtime.NOWHERE:
             return None
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Where a URL leads, without its path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

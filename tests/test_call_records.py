@@ -9,6 +9,7 @@ from proxy.call_records import UnreadableRecord, remembered, saved
 from proxy.live_call import LiveCall
 from proxy.model import CallState
 from proxy.relay.contract import Ending, Trace
+from proxy.route_rules import NO_KEY
 from proxy.stores.contract import SavedCall
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -107,6 +108,17 @@ def test_ages_go_by_the_wall_clock_but_no_call_begins_later_than_now(wall_now: f
     assert back.started <= 3.0
     assert back.snapshot(3.0).age_seconds == pytest.approx(age)
     assert back.snapshot(3.0).duration_seconds == 4.5
+
+
+def test_why_no_key_went_with_a_call_comes_back_and_earlier_versions_kept_only_that_none_did() -> None:
+    call = whole_call()
+    call.keyless = "Because."
+    record = saved(call)
+    assert remembered(record, now=0.0, wall_now=WALL).keyless == "Because."
+    for earlier, kept in ((True, NO_KEY), (False, "")):
+        document = json.dumps({**json.loads(record.document), "keyless": earlier})
+        back = remembered(record._replace(document=document), now=0.0, wall_now=WALL)
+        assert back.keyless == kept
 
 
 RIGHT = '{"method":"GET","path":"/","started_at":1.0}'

@@ -569,7 +569,7 @@ def test_a_providers_key_is_no_helicone_key(bench: Bench) -> None:
 def test_an_own_auth_that_holds_no_key_is_left_alone_and_no_other_is_used(bench: Bench) -> None:
     bench.chat(b"Helicone-Auth: Basic abc")
     assert bench.standin.gateway.last.values("Helicone-Auth") == ["Basic abc"]
-    assert error_of(bench.rate())[:2] == (503, "helicone_key_missing")
+    assert error_of(bench.rate())[:2] == (409, "not_ratable")
     assert bench.posted == []
 
 

@@ -594,6 +594,12 @@ def test_check_tells_of_a_missing_key_and_of_the_keys_region() -> None:
     assert "ratings go to https://eu.api.helicone.ai." in said
 
 
+def test_check_tells_the_api_of_a_default_route_that_is_self_hosted(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[routes.default]\npreset = "self-hosted"\n')
+    said = command("check", "--config", str(tmp_path / "config.toml")).stdout
+    assert "no Helicone key is configured; ratings go to http://localhost:8585." in said
+
+
 def test_check_shows_every_route_with_its_key_and_what_is_odd() -> None:
     outcome = command(
         "check", "--route", "ai-gateway", "--route", "self-hosted", "--route", "mine=https://llm.example.test"

@@ -452,6 +452,19 @@ def test_a_variable_with_our_prefix_that_names_no_setting(name: str, expected: s
             "feedback.scope_header = 'helicone-auth'",
             "must be a header without secrets in it: its value is shown",
         ),
+        *(
+            (
+                f"feedback.scope_header = '{name}'",
+                "must be a header without secrets in it: its value is shown",
+            )
+            for name in (
+                "X-Goog-Api-Key",
+                "Helicone-JWT",
+                "Helicone-Authorization",
+                "Proxy-Authorization",
+                "Cookie",
+            )
+        ),
         ("feedback.strict = 'yes'", "must be true or false"),
         ("hooks.id = 'yes'", "must be true or false"),
         ("log.level = 'INFO'", "must be 'debug', 'info', 'warning' or 'error'"),

@@ -260,7 +260,7 @@ def test_an_api_that_is_none_is_told(
     )
     page = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"hi"
     website = scope.enter_context(ScriptedUpstream(answering(page)))
-    assert "is [helicone] api_url right?" in at_the_api(loop, website.url, standin).sentence
+    assert "is api_url right" in at_the_api(loop, website.url, standin).sentence
     no_tls = at_the_api(loop, standin.api_url.replace("http:", "https:"), standin)
     assert "it does not speak TLS on that port" in no_tls.sentence
 
@@ -280,6 +280,52 @@ def test_without_a_key_the_api_is_reached_and_asked_nothing(
     assert "no key is configured: HELICONE_API_KEY) can be reached." in api.sentence
     assert standin.api.all() == []
     assert not at_the_api(loop, f"http://127.0.0.1:{closed}", standin, key=None).is_fine
+
+
+def test_a_host_is_tried_once_and_sessions_are_told_apart_from_calls(
+    loop: LoopThread, scope: ExitStack, standin: StandIn
+) -> None:
+    sessions, gateway = (scope.enter_context(ScriptedUpstream(silence)) for _ in range(2))
+    findings = found(
+        loop,
+        standin.gateway_url,
+        standin.api_url,
+        **{
+            "routes.default.realtime_url": f"{sessions.url}/rt",
+            "routes.own.url": f"{gateway.url}/calls",
+            "routes.own.realtime_url": f"{gateway.url}/sessions",
+            "routes.more.url": standin.gateway_url,
+            "routes.more.realtime_url": f"{sessions.url}/more",
+        },
+    )
+    assert [each.sentence.partition(" can be")[0] for each in findings[:-1]] == [
+        f"The gateway {standin.gateway_url.removeprefix('http://')} (routes default, more)",
+        f"The host {sessions.authority.decode()} (realtime sessions of default, more)",
+        f"The gateway {gateway.authority.decode()} (route own)",
+    ]
+    assert (len(sessions.connections), len(gateway.connections)) == (1, 1)
+
+
+def test_a_configured_key_that_is_refused_is_told_by_its_own_name(loop: LoopThread, standin: StandIn) -> None:
+    said = at_the_api(loop, standin.api_url, standin, key=EU_KEY).sentence
+    assert "Check HELICONE_API_KEY, its write permission, and api_url" in said
+
+
+def test_an_api_that_our_key_may_not_go_to_is_reached_and_asked_nothing(
+    loop: LoopThread, scope: ExitStack, standin: StandIn
+) -> None:
+    page = head(b"HTTP/1.1 201 Created", b"Content-Length: 11") + b'{"data":[]}'
+    foreign = scope.enter_context(ScriptedUpstream(answering(page)))
+    route = {
+        "routes.own.preset": "self-hosted",
+        "routes.own.url": f"http://0.0.0.0:{foreign.port}/v1/gateway/oai",
+    }
+    *_, api = found(loop, standin.gateway_url, standin.api_url, **route)
+    assert api.is_fine
+    assert "our key may not go there: helicone = true" in api.sentence
+    assert foreign.requests == []
+    found(loop, standin.gateway_url, standin.api_url, **route, **{"routes.own.helicone": True})
+    assert [each.value(b"authorization") for each in foreign.requests] == [f"Bearer {DEMO_KEY}".encode()]
 
 
 # -- the command

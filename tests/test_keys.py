@@ -151,3 +151,31 @@ def test_keys_that_a_caller_makes_up_for_several_apis_are_let_go_of_cleanly() ->
         for api_url in (None, HOME, api_url_for(None)):
             keys.remember(f"{APPS}{number}", api_url)
     assert "1000 seen" in repr(keys)
+
+
+# -- a configured API
+
+
+def test_a_rating_follows_its_api_and_not_what_is_configured_later() -> None:
+    before = Keyring(OWN, fingerprint, api_url_for, (HOME,), default_url=HOME)
+    stored = [before.own_fingerprint, before.own_fingerprint_at(HOME)]
+    assert stored[0] == stored[1] != fingerprint(OWN)
+    after = Keyring(OWN, fingerprint, api_url_for, (HOME,), default_url="https://new.example.test")
+    assert [after.get(each) for each in stored] == [Credential(OWN, HOME)] * 2
+    gone = Keyring(OWN, fingerprint, api_url_for, (), default_url="https://new.example.test")
+    assert gone.get(stored[0]) is None, "it waits until that API is there again"
+    apps = before.remember(APPS)
+    assert apps == before.remember(APPS, HOME) == after.remember(APPS, HOME)
+    assert apps != after.remember(APPS)
+
+
+def test_a_rating_of_an_earlier_version_is_found_at_the_configured_api() -> None:
+    keys = Keyring(OWN, fingerprint, api_url_for, default_url=HOME)
+    assert keys.get(fingerprint(OWN)) == Credential(OWN, HOME)
+    spelt_out = Keyring(OWN, fingerprint, api_url_for, (api_url_for(OWN),), default_url=HOME)
+    assert spelt_out.get(fingerprint(OWN)) == Credential(OWN, api_url_for(OWN))
+
+
+def test_the_configured_key_is_not_kept_for_an_api_that_it_may_not_go_to() -> None:
+    keys = ring(OWN, (None,))
+    assert keys.own_fingerprint_at(HOME) is None

@@ -9,10 +9,8 @@ from proxy.config import Settings
 from proxy.config_loading import advice, load_settings
 from proxy.errors import ConfigurationError
 from proxy.presets import PRESETS
-from proxy.route_problems import LOCAL_PATH
 from proxy.route_rules import rules_of
 from proxy.routing import ResolvedRoute, resolve
-from proxy.web.application import PREFIX
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 EU_KEY = "sk-helicone-eu-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
@@ -75,11 +73,58 @@ def test_an_empty_table_means_the_preset_of_its_name(config: Path) -> None:
 
 
 def test_a_url_of_its_own_makes_a_route_a_plain_one_unless_it_names_a_preset(config: Path) -> None:
-    text = f"[routes.ai-gateway]\nurl = '{OWN}'\n[routes.mine]\nurl = '{OWN}/x'\npreset = 'ai-gateway'"
+    text = f"""[routes.ai-gateway]
+url = '{OWN}'
+[routes.mine]
+url = '{OWN}/x'
+preset = 'ai-gateway'
+[routes.other]
+url = '{OWN}'"""
     settings = load(text, config)
-    plain, marked = only(settings, "ai-gateway"), only(settings, "mine")
-    assert (plain.preset, plain.key_name, plain.url) == (None, b"helicone-auth", OWN)
+    named, marked, plain = (only(settings, name) for name in ("ai-gateway", "mine", "other"))
+    assert (named.preset, named.key_name, named.url) == ("ai-gateway", b"authorization", OWN)
     assert (marked.preset, marked.key_name, marked.url) == ("ai-gateway", b"authorization", f"{OWN}/x")
+    assert (plain.preset, plain.key_name, plain.url) == (None, b"helicone-auth", OWN)
+
+
+@pytest.mark.parametrize(
+    ("url", "preset"),
+    [
+        ("https://ai-gateway.helicone.ai", "ai-gateway"),
+        ("https://AI-gateway.helicone.ai.:443/", "ai-gateway"),
+        ("https://oai.helicone.ai", "openai"),
+        ("https://oai.eu.hconeai.com", "eu"),
+        ("http://localhost:8585/v1/gateway/anthropic", "self-hosted-anthropic"),
+        ("https://oai.helicone.ai/v1", None),
+        ("https://oai.helicone.ai:444", None),
+        ("http://localhost:8585", None),
+        (OWN, None),
+    ],
+)
+def test_a_presets_own_url_is_the_preset(url: str, preset: str | None) -> None:
+    for name, settings in (
+        ("r", load("", None, None, f"r={url}")),
+        ("default", load("", None, None, **{"routes.default.url": url})),
+    ):
+        assert only(settings, name).preset == preset
+
+
+def test_who_says_where_a_route_goes_means_no_earlier_preset_or_url(config: Path) -> None:
+    upstream = {"routes.default.url": "https://oai.helicone.ai"}
+    settings = load("[routes.default]\npreset = 'ai-gateway'", config, None, **upstream)
+    assert (only(settings, "default").preset, only(settings, "default").key_name) == (
+        "openai",
+        b"helicone-auth",
+    )
+    text = f"[routes.ai]\nurl = '{OWN}'\npath = '/x'"
+    route = only(load(text, config, None, "ai=ai-gateway"), "ai")
+    assert (route.url, route.path) == (PRESETS["ai-gateway"].url, "/x")
+    environ = {
+        "HELICONE_PROXY_ROUTES__AI__PRESET": "ai-gateway",
+        "HELICONE_PROXY_ROUTES__AI__URL": f"{OWN}/y",
+    }
+    route = only(load(text, config, environ), "ai")
+    assert (route.preset, route.url) == ("ai-gateway", f"{OWN}/y"), "one source may say both"
 
 
 def test_flags_say_routes_by_name_by_preset_and_by_url() -> None:
@@ -144,11 +189,25 @@ def test_all_sources_speak_of_one_route(config: Path) -> None:
             f"[routes.r]\npreset = 'openai'\napi_url = '{OWN}'",
             None,
             OWN,
+            "https://api.helicone.ai/v1/gateway/oai/realtime",
+        ),
+        (
+            f"[routes.r]\npreset = 'openai'\nurl = '{OWN}/oai'\napi_url = '{OWN}'",
+            None,
+            OWN,
             f"{OWN}/v1/gateway/oai/realtime",
         ),
+        (f"[routes.r]\npreset = 'openai'\nurl = '{OWN}'", None, None, None),
+        ("[routes.r]\npreset = 'openai'\nurl = 'https://groq.helicone.ai'", None, None, None),
         (f"[routes.r]\npreset = 'openai'\nrealtime_url = '{OWN}/rt'", None, None, f"{OWN}/rt"),
         (
             f"[helicone]\napi_url = '{OWN}'\n[routes.r]\npreset = 'openai'",
+            None,
+            None,
+            "https://api.helicone.ai/v1/gateway/oai/realtime",
+        ),
+        (
+            f"[helicone]\napi_url = '{OWN}'\n[routes.r]\npreset = 'openai'\nurl = '{OWN}/oai'",
             None,
             None,
             f"{OWN}/v1/gateway/oai/realtime",
@@ -190,12 +249,42 @@ def test_the_realtime_host_is_judged_by_itself(config: Path) -> None:
     text = f"[routes.r]\nurl = '{OWN}'\nhelicone = true\nrealtime_url = '%s'"
     for url, may_have_it in (
         (f"{OWN}:444/x", True),
+        (OWN.replace("https:", "http:") + ":81", False),
         ("https://other.test", False),
         ("http://localhost:1", True),
     ):
         route = only(load(text % url, config), "r")
         assert (rules_of(route, SECRET).key_line is not None) is True
         assert (rules_of(route, SECRET, realtime=True).key_line is not None) is may_have_it
+
+
+def test_where_the_gateway_needs_no_mark_it_is_on_the_realtime_host_that_was_given(config: Path) -> None:
+    text = f"[routes.r]\nurl = 'http://localhost:1'\nhelicone = true\nrealtime_url = '{OWN}/rt'"
+    route = only(load(text, config), "r")
+    assert (route.may_have_key, route.realtime_may_have_key) == (True, True)
+
+
+def test_our_key_stands_in_helicone_auth_on_every_realtime_session(config: Path) -> None:
+    text = f"[routes.r]\npreset = 'ai-gateway'\nrealtime_url = '{OWN}/rt'"
+    route = only(load(f"{text}\nhelicone = true", config), "r")
+    calls, sessions = rules_of(route, SECRET), rules_of(route, SECRET, realtime=True)
+    assert (calls.key_name, sessions.key_name) == (b"authorization", b"helicone-auth")
+    assert sessions.key_line == b"Helicone-Auth: Bearer " + SECRET.encode() + b"\r\n"
+    without = only(load(f"{text}\nhelicone_key = 'none'", config), "r")
+    assert rules_of(without, SECRET, realtime=True).key_line is None
+
+
+@pytest.mark.parametrize(
+    ("more", "may_have_it"),
+    [("", False), ("helicone = true", True), (f"api_url = '{OWN}'", True)],
+)
+def test_our_key_goes_to_an_api_that_was_given_or_that_a_trusted_gateway_has(
+    config: Path, more: str, may_have_it: bool
+) -> None:
+    text = f"[routes.r]\npreset = 'self-hosted'\nurl = '{OWN}/v1/gateway/oai'\n{more}"
+    route = only(load(text, config), "r")
+    assert (route.api_url, route.api_may_have_key) == (OWN, may_have_it)
+    assert resolve(load())[0].api_may_have_key
 
 
 def test_only_some_gateways_pass_audio_and_files_on_unread() -> None:
@@ -280,6 +369,20 @@ def test_headers_take_what_they_name_from_the_environment(config: Path) -> None:
             "[routes.groq]\nhelicone_key = 'x-api-key'",
             "routes.groq.helicone_key: must be 'helicone-auth', 'authorization' or 'none'",
         ),
+        (
+            "[routes.groq]\nhelicone_key = 'authorization'",
+            (
+                "routes.groq.helicone_key: the Helicone key would stand in Authorization, which that gateway "
+                "hands on to the provider; only the AI gateway takes it there"
+            ),
+        ),
+        (
+            "[routes.ai-gateway]\nurl = 'https://oai.helicone.ai'",
+            (
+                "routes.ai-gateway.url: the Helicone key would stand in Authorization, which that gateway "
+                "hands on to the provider; only the AI gateway takes it there"
+            ),
+        ),
     ],
 )
 def test_a_route_that_cannot_be(config: Path, text: str, expected: str) -> None:
@@ -333,8 +436,39 @@ def test_the_paths_that_a_route_can_have(config: Path) -> None:
         assert only(load(f'[routes.groq]\npath = "{path}"', config), "groq").path == path
 
 
-def test_the_path_of_the_local_application_is_known() -> None:
-    assert LOCAL_PATH == PREFIX
+def test_a_path_holds_no_key(config: Path) -> None:
+    [said] = problems(f'[routes.groq]\npath = "/{SECRET}"', config)
+    assert said.startswith("config.toml: routes.groq.path: must hold no key")
+
+
+@pytest.mark.parametrize("text", ["routes = 3", "[[routes]]\nurl = 'x'"])
+def test_routes_is_a_table_of_sections(config: Path, text: str) -> None:
+    assert problems(text, config) == [
+        "config.toml: routes: is a table of sections: write [routes.<name>] for each, and its settings below"
+    ]
+
+
+def test_a_route_needs_a_name_of_its_own(config: Path) -> None:
+    [said] = problems("[routes.'<name>']\npreset = 'groq'", config)
+    assert said.startswith("config.toml: routes.***.preset: a route's name is up to 40 of a-z")
+    [said] = problems("", None, {"HELICONE_PROXY_ROUTES__<NAME>__PRESET": "groq"})
+    assert "names no setting" in said
+
+
+@pytest.mark.parametrize("keys", [("routes", "routes.default.url"), ("routes.default.url", "routes")])
+def test_two_flags_that_say_where_the_default_route_goes_are_a_problem(keys: tuple[str, str]) -> None:
+    values = {"routes": ("default=groq",), "routes.default.url": OWN}
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(None, {}, {key: values[key] for key in keys})
+    assert caught.value.problems == ["--route: names the route default twice; say once where it goes"]
+
+
+def test_what_a_route_says_whatever_the_app_sends_is_said_once(config: Path) -> None:
+    text = "[routes.self-hosted]\nheaders = { Accept-Encoding = 'gzip', Helicone-User-Id = 'SECRET' }"
+    rules = rules_of(only(load(text, config), "self-hosted"), None)
+    assert [name for name, _ in rules.added] == [b"helicone-user-id"]
+    assert [name for name, _ in rules.instead] == [b"accept-encoding"]
+    assert "SECRET" not in repr(rules)
 
 
 @pytest.mark.parametrize(
@@ -480,8 +614,9 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         (
             f"[routes.r]\nurl = '{OWN}'",
             (
-                "llm.example.test is no host of Helicone's, so it gets no Helicone key. If it is a Helicone "
-                "gateway of your own, set helicone = true in [routes.r]; if it is not, its calls cannot be rated."
+                "llm.example.test is no host of Helicone's, so it gets no Helicone key but the app's own. If it "
+                "is a Helicone gateway of your own, set helicone = true in [routes.r]; if it is not, Helicone has "
+                "none of its calls, and their ratings get nowhere."
             ),
         ),
         (
@@ -496,6 +631,24 @@ def notes(text: str, config: Path, **environ: str) -> list[str]:
         (f"[routes.r]\nurl = '{OWN}'\nhelicone_key = 'none'", None),
         ("[routes.self-hosted]\n[routes.rust-ai-gateway]", None),
         ("[routes.eu]", None),
+        (
+            f"[routes.groq]\nrealtime_url = '{OWN}'",
+            (
+                "Realtime sessions on the route groq go to llm.example.test without the Helicone key. If that is "
+                "a Helicone of your own, set helicone = true in [routes.groq]."
+            ),
+        ),
+        (f"[routes.groq]\nhelicone = true\nrealtime_url = '{OWN}'", None),
+        (
+            (
+                f"[routes.r]\nurl = '{OWN}'\nhelicone = true\napi_url = '{OWN}'\n"
+                f"realtime_url = '{OWN.replace('https:', 'http:')}:81'"
+            ),
+            (
+                "Realtime sessions on the route r go to llm.example.test without the Helicone key: helicone = "
+                "true is about the host and the scheme of its url."
+            ),
+        ),
     ],
 )
 def test_what_is_worth_saying_of_a_route(config: Path, text: str, expected: str | None) -> None:
@@ -506,7 +659,7 @@ def test_a_route_for_europe_with_a_key_of_elsewhere_is_told(config: Path) -> Non
     key = "sk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa"
     assert notes("[routes.eu]", config, HELICONE_API_KEY=EU_KEY) == []
     assert notes("[routes.eu]", config, HELICONE_API_KEY=key) == [
-        "The route eu is for Europe, and the Helicone key is not: its calls are stored elsewhere."
+        "The route eu is for Europe, and the Helicone key is not: its calls are most likely not logged there."
     ]
 
 

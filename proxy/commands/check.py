@@ -28,11 +28,12 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
             raise CannotStart(why)
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
+    routes = resolve(settings)
     click.echo(
         f"The configuration is fine ({source}): port {settings.server.port}, {key}; ratings go to "
-        f"{settings.helicone.resolved_api_url}."
+        f"{routes[0].api_url or settings.helicone.resolved_api_url}."
     )
-    for route in resolve(settings):
+    for route in routes:
         click.echo(f"   {_told(route)}")
     for said in advice(settings, os.environ):
         click.echo(f"Note: {said}")

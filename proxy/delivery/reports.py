@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.config_problems import IN_MEMORY
 from proxy.delivery.courier import Courier
 from proxy.delivery.lanes import Lanes
 from proxy.errors import OutboxFailed
@@ -15,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 _NEVER_CURRENT = (RatingState.SUPERSEDED, RatingState.WITHDRAWN)
 """What is counted are current ratings."""
-_IN_MEMORY = ":memory:"
 
 
 async def report(outbox: Outbox, courier: Courier, lanes: Lanes, now: float) -> Mapping[str, Any]:
@@ -74,7 +74,7 @@ async def say_what_is_left(outbox: Outbox) -> None:
         path = outbox.description["path"]
         goes_on = (
             "the outbox was in memory only, and is gone"
-            if path == _IN_MEMORY
+            if path == IN_MEMORY
             else f"delivery goes on at the next start with the outbox {path}"
         )
         logger.info("%d rating%s not verified yet; %s.", left, " is" if left == 1 else "s are", goes_on)

@@ -126,7 +126,7 @@ class Exchange:
         """1xx goes down too (RFC 9110 §15.2), except to a client too old to know it."""
         self._continued = self._continued or head.status == 100
         if not self._head.http10:
-            self._client.sender.write(rendering.answer_head(head, b""))
+            self._client.sender.write(rendering.answer_head(head, self._way, b""))
 
     def received(
         self,
@@ -182,7 +182,7 @@ class Exchange:
             added += rendering.CHUNKED
         if self._close_after:
             added += rendering.CLOSE
-        return rendering.answer_head(answer, added)
+        return rendering.answer_head(answer, self._way, added)
 
     def switched(self, head: AnswerHead, rest: bytes) -> None:
         """101: from here on both directions are raw bytes (RFC 6455 §4.2.2)."""
@@ -194,7 +194,7 @@ class Exchange:
         trace.status = head.status
         trace.answered = self._door.clock()
         added = self._door.observer.answered(trace, self._head, head)
-        self._client.sender.write(rendering.answer_head(head, added + rendering.UPGRADE))
+        self._client.sender.write(rendering.answer_head(head, self._way, added + rendering.UPGRADE))
         self._upstream = None
         self._door.gatherer.open_calls -= 1
         self._client.switch(upstream.detach(), rest, trace)

@@ -4,7 +4,7 @@
 names; repeated lines joined by ", ", RFC 9110 §5.3). What goes on of them is a list of lines as they are written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 Lines = list[tuple[bytes, bytes]]
@@ -134,6 +134,18 @@ def without_named(kept: list[bytes], fields: Fields) -> list[bytes]:
     for name in named - HOP_BY_HOP:
         fields.pop(name, None)
     return without(kept, named)
+
+
+def with_location(kept: list[bytes], ours: Callable[[bytes], bytes]) -> list[bytes]:
+    """The lines with a `Location` that is a path alone as `ours` says it (RFC 9110 §10.2.2)."""
+    return [_relocated(line, ours) if _name(line) == b"location" else line for line in kept]
+
+
+def _relocated(line: bytes, ours: Callable[[bytes], bytes]) -> bytes:
+    name, _, value = line.partition(b":")
+    theirs = value.strip()
+    is_path = theirs.startswith(b"/") and not theirs.startswith(b"//")
+    return name + b": " + ours(theirs) if is_path else line
 
 
 def towards_upstream(kept: list[bytes], fields: Fields, host: bytes) -> list[bytes]:

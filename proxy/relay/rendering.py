@@ -26,7 +26,9 @@ def request_head(head: RequestHead, way: Way, trace: Trace, via: bytes | None) -
     return headers.head(b"%b %b HTTP/1.1" % (head.method, way.target(head.target)), lines, added)
 
 
-def answer_head(answer: AnswerHead, added: bytes) -> bytes:
+def answer_head(answer: AnswerHead, way: Way, added: bytes) -> bytes:
     """An answer's head as it goes down. `added`: header lines, each with its line's end."""
     lines = headers.without_named(answer.kept, answer.fields)
+    if way.path and b"location" in answer.fields:
+        lines = headers.with_location(lines, way.ours)
     return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)

@@ -4,6 +4,7 @@ import re
 
 from aiohttp import web
 
+from proxy.route_problems import LOCAL_PATH
 from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
@@ -15,7 +16,7 @@ from proxy.web.protection import (
     one_answer_per_connection,
 )
 
-PREFIX = "/feedback"
+PREFIX = LOCAL_PATH
 """Everything at and below it is ours; all other paths are the gateway's."""
 
 ROUTES = (

@@ -38,7 +38,7 @@ async def show_health(request: web.Request) -> web.Response:
                 }
                 for route in context.routes
             ],
-            "helicone_api": context.api_url,
+            "helicone_api": context.routes[0].api_url or context.api_url,
             "helicone_key": "configured" if context.keys.own_fingerprint is not None else "not configured",
             "calls": {
                 "open": context.open_calls(),

@@ -13,7 +13,8 @@ from harness.benches import AT_ONCE, CHAT_PATH, JSON, chat_body, document, id_of
 from harness.loops import LoopThread
 from harness.sidecars import RunningSidecar, settings_of
 from harness.standins import running_standin
-from harness.wire import Message, wait_until
+from harness.upstreams import ScriptedUpstream, answering
+from harness.wire import Message, head, wait_until
 from proxy.demo import DEMO_KEY, StandIn
 from proxy.demo.faults import invalid_token
 
@@ -170,3 +171,32 @@ def test_after_a_restart_ratings_under_our_key_go_on_at_both_and_an_apps_own_wai
     assert world.shown(theirs)["state"] == "paused", "that was another API"
     world.call(HOME, SENT_BY_THE_APP)
     world.wait_for_state(theirs, "verified")
+
+
+def test_our_key_does_not_go_to_an_api_that_follows_from_a_gateway_which_nobody_has_marked(
+    loop: LoopThread, scope: ExitStack
+) -> None:
+    created = head(b"HTTP/1.1 201 Created", b"Content-Length: 11") + b'{"data":[]}'
+    foreign = scope.enter_context(ScriptedUpstream(answering(created)))
+    unknown = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
+    for helicone, status, asked in ((None, 503, 0), (True, 200, 1)):
+        settings = settings_of(
+            # No name and no address of this machine's own, and yet it can be reached.
+            f"http://0.0.0.0:{foreign.port}/v1/gateway/oai",
+            **{
+                "helicone.api_key": DEMO_KEY,
+                "helicone.api_url": None,
+                "routes.default.preset": "self-hosted",
+                "routes.default.helicone": helicone,
+            },
+        )
+        client = scope.enter_context(RunningSidecar(loop, settings)).connect()
+        said = client.ask(request("POST", f"/feedback/{unknown}", b'{"rating": true}', JSON))
+        assert said.status == status
+        if status == 503:
+            assert said.value(b"feedback-error") == b"helicone_key_missing"
+        assert (
+            sum(each.target == f"/v1/request/{unknown}/feedback".encode() for each in foreign.requests)
+            == asked
+        )
+        assert asked or foreign.requests == []

@@ -144,6 +144,13 @@ def test_routes_to_one_url_share_their_connections(start_sidecar: StartSidecar, 
         ("authorization", (b"Authorization: Bearer placeholder",), b"Bearer " + KEY.encode(), None),
         ("authorization", (b"authorization: Bearer " + APPS_KEY,), b"Bearer " + APPS_KEY, None),
         ("authorization", (b"Helicone-Auth: Bearer " + APPS_KEY,), None, b"Bearer " + APPS_KEY),
+        (
+            "authorization",
+            (b"Authorization: Bearer sk-helicone-short",),
+            b"Bearer sk-helicone-short",
+            None,
+        ),
+        ("authorization", (b"Authorization: pk-helicone-short",), b"pk-helicone-short", None),
         ("helicone-auth", (b"Authorization: Bearer sk-x",), b"Bearer sk-x", b"Bearer " + KEY.encode()),
         ("none", (b"Authorization: Bearer sk-x",), b"Bearer sk-x", None),
         (None, (b"Authorization: Bearer sk-x",), b"Bearer sk-x", b"Bearer " + KEY.encode()),
@@ -168,6 +175,34 @@ def test_a_route_without_a_place_for_the_key_leaves_calls_that_cannot_be_rated(s
         head(b"POST /feedback/last?rating=up HTTP/1.1", b"Host: localhost", b"Content-Length: 0")
     )
     assert answer.status == 409
+
+
+@pytest.mark.parametrize(
+    ("setting", "lines", "why"),
+    [
+        ({"helicone.api_key": None}, (), b"Set HELICONE_API_KEY"),
+        ({}, (), b"the sidecar's may not go to that gateway"),
+        ({"routes.own.helicone_key": "none"}, (), b"helicone_key of its route says"),
+        ({}, (b"Helicone-Auth: " + APPS_KEY,), b"Its Helicone-Auth holds no key after Bearer"),
+    ],
+)
+def test_a_call_without_a_key_is_told_why_it_went_without(
+    start_sidecar: StartSidecar,
+    start_upstream: StartUpstream,
+    setting: Mapping[str, object],
+    lines: tuple[bytes, ...],
+    why: bytes,
+) -> None:
+    gateway = start_upstream(answering(said_by("own")))
+    # Reached at an address that is no loopback address to us.
+    own = {"helicone.api_key": KEY, "routes.own.url": f"http://0.0.0.0:{gateway.port}", **setting}
+    client = start_sidecar(gateway.url, **own).connect()
+    call = head(b"POST /own/v1/chat/completions HTTP/1.1", b"Host: localhost", b"Content-Length: 0", *lines)
+    assert client.ask(call).body == b"own"
+    rate = head(b"POST /feedback/last?rating=up HTTP/1.1", b"Host: localhost", b"Content-Length: 0")
+    refused = client.ask(rate)
+    assert refused.status == 409
+    assert why in refused.body
 
 
 @pytest.mark.parametrize(("says", "status"), [(b"", 409), (b"Helicone-Id: " + ID, 200)])
@@ -215,6 +250,8 @@ def test_a_gateway_that_takes_post_alone_as_the_default_route(
     sidecar = start_sidecar(gateway.url, **{"routes.default.preset": "self-hosted"})
     refused = sidecar.connect().ask(head(b"GET /v1/models HTTP/1.1", b"Host: localhost"))
     assert (refused.status, refused.value(b"allow")) == (405, b"POST")
+    us = sidecar.connect().ask(head(b"OPTIONS * HTTP/1.1", b"Host: localhost"))
+    assert us.status != 405
     foreign = sidecar.connect().ask(head(b"GET /v1/models HTTP/1.1", b"Host: evil.test"))
     assert foreign.status == 403
     local = sidecar.connect().ask(head(b"GET /feedback/health HTTP/1.1", b"Host: localhost"))
@@ -238,6 +275,12 @@ def _switching_or_ok(wire: UpstreamWire) -> None:
 # -- what people see of them
 
 
+def test_health_tells_the_api_of_a_self_hosted_default_route(start: Start) -> None:
+    world = start(**{"routes.default.preset": "self-hosted", "helicone.api_url": None})
+    health = world.sidecar.connect().ask(head(b"GET /feedback/health HTTP/1.1", b"Host: localhost"))
+    assert json.loads(health.body)["helicone_api"] == world.gateways["default"].url
+
+
 def test_health_and_metrics_know_all_routes(start: Start) -> None:
     world = start("anthropic", "ai")
     for target in (b"/v1/x", b"/anthropic/v1/x", b"/ai/v1/x"):
@@ -249,3 +292,62 @@ def test_health_and_metrics_know_all_routes(start: Start) -> None:
     ]
     metrics = world.sidecar.connect().ask(head(b"GET /feedback/metrics HTTP/1.1", b"Host: localhost"))
     assert b"helicone_proxy_pool_opened_total 3.0" in metrics.body
+
+
+# -- handshakes and redirects stay on their route
+
+
+def _handshake(path: bytes) -> bytes:
+    return head(b"GET " + path + b"?model=x HTTP/1.1", b"Host: localhost", *HANDSHAKE_LINES)
+
+
+def test_a_handshake_that_another_route_takes_is_that_routes(
+    start: Start, scope: contextlib.ExitStack
+) -> None:
+    sessions, others = (
+        scope.enter_context(ScriptedUpstream(answering(said_by(name)))) for name in ("ours", "theirs")
+    )
+    world = start(
+        "own",
+        "deep",
+        **{
+            "routes.default.realtime_url": f"{sessions.url}/rt",
+            "routes.own.path": "/v1",
+            "routes.deep.realtime_url": f"{others.url}/rt",
+        },
+    )
+    for path, by in (
+        (b"/v1/realtime", b"own"),
+        (b"/deep/v1/realtime", b"theirs"),
+        (b"/deep/v1/realtime/x", b"deep"),
+    ):
+        assert world.sidecar.connect().ask(_handshake(path)).body == by
+    assert sessions.requests == []
+
+
+@pytest.mark.parametrize(
+    ("location", "below", "arrives"),
+    [
+        (b"/v1/messages/", "", b"/own/v1/messages/"),
+        (b"/v1/messages/?a=/b", "", b"/own/v1/messages/?a=/b"),
+        (b"/", "", b"/own/"),
+        (b"/base/v1/x", "/base", b"/own/v1/x"),
+        (b"/base?x=1", "/base", b"/own?x=1"),
+        (b"/based/v1/x", "/base", b"/own/based/v1/x"),
+        (b"//other.test/v1/x", "", b"//other.test/v1/x"),
+        (b"https://other.test/v1/x", "", b"https://other.test/v1/x"),
+        (b"v1/x", "", b"v1/x"),
+    ],
+)
+def test_a_redirect_to_a_path_stays_on_its_route(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, location: bytes, below: str, arrives: bytes
+) -> None:
+    gateway = start_upstream(
+        answering(head(b"HTTP/1.1 307 T", b"LOCATION: " + location, b"Content-Length: 0"))
+    )
+    sidecar = start_sidecar(gateway.url, **{"routes.own.url": gateway.url + below})
+    for path, expected in ((b"/own/v1/messages", arrives), (b"/v1/messages", location)):
+        answer = sidecar.connect().ask(
+            head(b"POST " + path + b" HTTP/1.1", b"Host: localhost", b"Content-Length: 0")
+        )
+        assert (b"LOCATION", expected) in answer.lines
