@@ -1,24 +1,21 @@
-"""What bodies say of themselves. Nothing is made of the parts that nobody asks for.
+"""What the bodies of answers say of themselves. Nothing is made of the parts that nobody asks for.
 
 JSON that is whole is read with msgspec; of a beginning, a scanner finds what stands at its top level.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
+from proxy.json_beginnings import top_level
+
 _LONGEST_MODEL = 200
 
 # Possessive throughout: no input makes them go back and try again.
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _SPACE = rb"[ \t\r\n]*+"
-_MEMBER = re.compile(_SPACE + b"(" + _STRING + b")" + _SPACE + b":" + _SPACE, re.DOTALL)
-_VALUE = re.compile(_STRING + rb"|[^\s\"\[\]{},:]++(?=[\s,\]}])", re.DOTALL)
-_NESTED = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
-_BEHIND = re.compile(_SPACE + b",")
-_OPENING = re.compile(_SPACE + b"(" + rb"\[" + _SPACE + rb")?+\{")
+_LIST = re.compile(_SPACE + rb"\[")
 _ID = rb'"id"[ \t]*+:[ \t]*+"([\w.~:@!$&\'()*+,;=-]++)"'
 _ID_FIRST_IN_JSON = re.compile(_SPACE + rb"\{" + _SPACE + _ID)
 _ID_FIRST_IN_EVENT = re.compile(rb"data:[ \t]*+\{[ \t]*+" + _ID)
@@ -39,12 +36,6 @@ class Said(NamedTuple):
 _NOTHING = Said(None, None)
 
 
-class _Request(msgspec.Struct):
-    """What we want to know of a request's body. Raw, so that one odd field loses no other."""
-
-    model: msgspec.Raw = msgspec.Raw()
-
-
 class _Answer(msgspec.Struct):
     """What we want to know of an answer's body, or of an event in it."""
 
@@ -56,18 +47,9 @@ class _Answer(msgspec.Struct):
     message: msgspec.Raw = msgspec.Raw()
 
 
-_read_request = msgspec.json.Decoder(_Request).decode
 _read_answer = msgspec.json.Decoder(_Answer).decode
 _read_text = msgspec.json.Decoder(str).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def model_of(body: bytes) -> str | None:
-    """The `model` of a request's body, if it is JSON and has one that can be shown."""
-    try:
-        return _shown_model(_read_request(body).model)
-    except _UNREADABLE:
-        return None  # Not for us to judge: the gateway will say what it thinks of the body.
 
 
 def id_that_comes_first(body: bytes, *, streamed: bool) -> str | None:
@@ -78,19 +60,18 @@ def id_that_comes_first(body: bytes, *, streamed: bool) -> str | None:
 
 def answer_says(body: bytes) -> Said:
     """What the body of an answer says, or what there is of it, if that is JSON."""
-    said = _said(body)
-    return Said(
-        _text(said.get(b"id")) or _text(said.get(b"responseId")),
-        _shown_model(said.get(b"model", b"")) or _shown_model(said.get(b"modelVersion", b"")),
-    )
+    return _own(_said(body, is_whole=False))
 
 
-def event_says(data: bytes) -> Said:
-    """What an event says: itself, of its `response` (the Responses API), or of its `message` (Anthropic)."""
-    own = answer_says(data)
+def event_says(data: bytes, *, is_whole: bool) -> Said:
+    """What an event says: itself, of its `response` (the Responses API), or of its `message` (Anthropic).
+
+    `is_whole`: nothing of it is missing, so that it is JSON or says nothing.
+    """
+    said = _said(data, is_whole=is_whole)
+    own = _own(said)
     if own.id is not None:
         return own
-    said = _said(data)
     for name in (b"response", b"message"):
         inner = said.get(name, b"")
         if inner[:1] == b"{" and (found := answer_says(inner)) != _NOTHING:
@@ -98,14 +79,22 @@ def event_says(data: bytes) -> Said:
     return own
 
 
-def _said(body: bytes) -> dict[bytes, bytes]:
+def _own(said: Mapping[bytes, bytes]) -> Said:
+    return Said(
+        _text(said.get(b"id")) or _text(said.get(b"responseId")),
+        _shown_model(said.get(b"model", b"")) or _shown_model(said.get(b"modelVersion", b"")),
+    )
+
+
+def _said(body: bytes, *, is_whole: bool) -> dict[bytes, bytes]:
     """The raw values of an answer's fields that are worth knowing."""
     try:
         read = _read_answer(body)
     except _UNREADABLE:
+        if is_whole:
+            return {}
         # Gemini streams a list, unless it is asked for events.
-        is_list = (match := _OPENING.match(body)) is not None and match[1] is not None
-        return top_level(body, _GEMINI_NAMES if is_list else _EVENT_NAMES)
+        return top_level(body, _GEMINI_NAMES if _LIST.match(body) else _EVENT_NAMES)
     return {
         b"id": bytes(read.id),
         b"model": bytes(read.model),
@@ -114,49 +103,6 @@ def _said(body: bytes) -> dict[bytes, bytes]:
         b"response": bytes(read.response),
         b"message": bytes(read.message),
     }
-
-
-def top_level(prefix: bytes, names: Collection[bytes]) -> dict[bytes, bytes]:
-    """The values of these names in a JSON object, or in the first one of a list, as JSON and as they came.
-
-    `prefix` may be the beginning of a longer text: what is cut off is left out, but for an object or a list, of
-    which that much is given as there is. Of a name that comes twice the first counts. Never raises.
-    """
-    found: dict[bytes, bytes] = {}
-    opening = _OPENING.match(prefix)
-    if opening is None:
-        return found
-    place = opening.end()
-    while len(found) < len(names) and (member := _MEMBER.match(prefix, place)) is not None:
-        name, start = member[1][1:-1], member.end()
-        end = _end_of_value(prefix, start)
-        if b"\\" in name:
-            name = (_text(member[1]) or "").encode()
-        if name in names and (end is not None or prefix[start : start + 1] in (b"{", b"[")):
-            found.setdefault(name, prefix[start:end])
-        if end is None or (comma := _BEHIND.match(prefix, end)) is None:
-            break
-        place = comma.end()
-    return found
-
-
-def _end_of_value(text: bytes, start: int) -> int | None:
-    """Where the value ends that begins there; None if it does not."""
-    if text[start : start + 1] not in (b"{", b"["):
-        value = _VALUE.match(text, start)
-        return None if value is None else value.end()
-    depth = 0
-    for token in _NESTED.finditer(text, start):
-        mark = token[0]
-        if mark in (b"{", b"["):
-            depth += 1
-        elif mark in (b"}", b"]"):
-            depth -= 1
-            if not depth:
-                return token.end()
-        elif mark == b'"':
-            return None  # A string that is cut off: what stands in it is no structure.
-    return None
 
 
 def _text(value: bytes | msgspec.Raw | None) -> str | None:

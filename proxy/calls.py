@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, decoding, helicone, request_bodies
+from proxy import answer_bodies, decoding, helicone, request_bodies
 from proxy.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.attribution import Attribution
 from proxy.keys import Keyring
@@ -206,7 +206,7 @@ class CallRecorder:
             if not piece and not complete:
                 return
             if trace.model is not None and not trace.coding:
-                body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
+                body_id = answer_bodies.id_that_comes_first(piece, streamed=trace.streamed)
                 if body_id is not None:
                     trace.tapped = False
                     self._name(trace, body_id)

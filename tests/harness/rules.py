@@ -16,7 +16,7 @@ LAYERS = (
         "proxy",
         "proxy.model",
         "proxy.aliases",
-        "proxy.bodies",
+        "proxy.json_beginnings",
         "proxy.decoding",
         "proxy.errors",
         "proxy.relay.headers",
@@ -24,6 +24,7 @@ LAYERS = (
         "proxy.relay.reasons",
     ),
     (
+        "proxy.answer_bodies",
         "proxy.config",
         "proxy.config_kinds",
         "proxy.config_loading",
