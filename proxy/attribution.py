@@ -16,11 +16,25 @@ _KEY = re.compile(r"(?<![0-9A-Za-z])[sp]k-\S*")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def usable(value: str) -> str | None:
-    """A value as it may be kept and shown: printable, not too long, keys as `***`; None if it is no such value."""
+def masked(value: str | None) -> str | None:
+    """A value as it may be shown: printable, not too long, keys as `***`; None if it is no such value."""
     if not value or len(value) > LONGEST_VALUE or not value.isprintable():
         return None
     return _KEY.sub("***", value) if value.find("k-") >= 0 else value
+
+
+def usable(value: str | None) -> str | None:
+    """A value by which a call may be found: one that can be shown as it is. With a key in it there is none: what
+    is left of two of them would be the same."""
+    return value if masked(value) == value else None
+
+
+def decoded(raw: bytes) -> str:
+    """A header's value as a text."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 class Attributed(Trace):
@@ -58,13 +72,9 @@ class Attribution:
         known = self._read.get(raw)
         if known is not None:
             return known
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
-        kept = self.text(text)
+        kept = self.text(decoded(raw))
         # What has a key in it is not kept, not even to know it again.
-        if kept == text:
+        if kept is not None:
             if len(self._read) >= _MOST_SHARED:
                 self._read.clear()
             self._read[raw] = kept
@@ -82,7 +92,8 @@ class Attribution:
             return None
         if len(self._shared) >= _MOST_SHARED:
             self._shared.clear()
-        return self._shared.setdefault(kept, kept)
+        self._shared[kept] = kept
+        return kept
 
     def note_head(self, call: Attributed, said: Mapping[bytes, bytes], rules: RouteRules) -> None:
         """Take what the headers say, and what holds on the call's route where they say nothing."""
@@ -101,14 +112,14 @@ class Attribution:
     def _properties(self, pairs: tuple[tuple[bytes, bytes], ...], rules: RouteRules) -> Mapping[str, str]:
         """The properties that headers give, over the route's."""
         properties = dict(rules.properties)
-        is_plain = True
+        is_plain = len(pairs) <= _MOST_PROPERTIES
         for name, raw in pairs[:_MOST_PROPERTIES]:
             value = self.value(raw)
             short = self.value(name[len(helicone.PROPERTY_PREFIX) :])
             if value is not None and short is not None:
                 properties[short] = value
             is_plain = is_plain and raw in self._read and len(name) <= LONGEST_VALUE
-        # As above: what has a key in it is not kept.
+        # As above: what has a key in it is not kept, nor what nobody has looked at.
         if is_plain:
             if len(self._sets) >= _MOST_SHARED:
                 self._sets.clear()
@@ -120,11 +131,11 @@ class Attribution:
         call: Attributed,
         body: bytes,
         complete: bool,  # noqa: FBT001
-        named: Callable[[str], Sequence[Attributed]],
+        named: Callable[[str, int], Sequence[Attributed]],
     ) -> None:
         """Take what a body, or its beginning, says where nothing else has said it.
 
-        `named` gives the calls with an alias, the newest first.
+        `named` gives the calls with an alias, the newest first, and no more than so many.
         """
         read = request_bodies.said_in if complete else request_bodies.said_at_the_beginning
         said = read(body)
@@ -132,7 +143,7 @@ class Attribution:
             call.body_unread = True
         if said is None:
             return
-        model = self.text(said.model)
+        model = self.text(said.model) or masked(said.model)
         if model is not None:
             call.model = model
             if not call.model_asked:
@@ -141,7 +152,7 @@ class Attribution:
             self._note_whom(call, said, named)
 
     def _note_whom(
-        self, call: Attributed, said: request_bodies.Said, named: Callable[[str], Sequence[Attributed]]
+        self, call: Attributed, said: request_bodies.Said, named: Callable[[str, int], Sequence[Attributed]]
     ) -> None:
         """Take whom a body says that its call is for."""
         if call.user is None:
@@ -158,9 +169,9 @@ class Attribution:
                 call.session = _joined(previous, named)
 
 
-def _joined(previous: str, named: Callable[[str], Sequence[Attributed]]) -> str:
+def _joined(previous: str, named: Callable[[str, int], Sequence[Attributed]]) -> str:
     """The session of a call that goes on from another answer: that one's; the first of them gives it its name."""
-    earlier = named(previous)
+    earlier = named(previous, 1)
     if not earlier:
         return previous
     if earlier[0].session is None:

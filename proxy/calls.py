@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import bodies, decoding, helicone, request_bodies
+from proxy import answer_bodies, decoding, helicone, request_bodies
 from proxy.aliases import CLIENT_REQUEST_ID, Naming
-from proxy.attribution import Attribution
+from proxy.attribution import Attribution, decoded, masked
 from proxy.keys import Keyring
 from proxy.labels import Labels
 from proxy.live_call import LiveCall
@@ -110,7 +110,7 @@ class CallRecorder:
         call.client = self._client
         agent = fields.get(b"user-agent")
         if agent is not None:
-            call.user_agent = self._attribution.value(agent)
+            call.user_agent = self._attribution.value(agent) or masked(decoded(agent))
         return call
 
     def _settle_id(self, call: LiveCall, sent_id: bytes | None, rules: RouteRules) -> None:
@@ -124,11 +124,13 @@ class CallRecorder:
             return
         text = sent_id.decode("latin-1")
         own = helicone.valid_request_id(text)
-        call.request_id = own or next(self._ids).decode()
         if own is None or rules.ignores_ids:
             # Its answer may say which it is. The app still knows the call by the one that it sent.
+            call.request_id = next(self._ids).decode()
             call.id_is_known = False
-            call.aliases = self._naming.plus(call.aliases, text)
+            call.aliases = self._naming.plus(call.aliases, own or text)
+        else:
+            call.request_id = own
 
     def _settle_key(self, call: LiveCall, head: RequestHead, rules: RouteRules) -> None:
         """Under whose key the call goes, and so will its rating: the app's own, else ours where it may go."""
@@ -157,7 +159,11 @@ class CallRecorder:
     def looked(self, trace: Trace, body: bytes, *, complete: bool) -> None:
         """A request's body, or its beginning: take what it says of the model, and of whom it is for."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
-        self._attribution.note_body(trace, body, complete, self._store.named)
+        try:
+            self._attribution.note_body(trace, body, complete, self._store.named)
+        except Exception as error:  # noqa: BLE001  # whatever a body holds, the call goes on; only what it says is lost
+            trace.body_unread = True
+            _say_unread("request", error)
 
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
@@ -177,6 +183,8 @@ class CallRecorder:
                 trace.request_id = request_id
                 trace.id_is_known = True
                 request_id_bytes = request_id.encode()
+        elif not trace.id_is_known and helicone.ANSWER_ID in answer.fields:
+            trace.id_is_known = True
         trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
         fields = answer.fields
         if b"x-request-id" in fields or b"request-id" in fields:
@@ -184,13 +192,8 @@ class CallRecorder:
         label = fields.get(b"content-type", b"")
         if label.startswith(b"text/event-stream"):
             trace.streamed = True
-        if trace.counts_as_last and (
-            trace.streamed or label == b"application/json" or label.lower().find(b"json") >= 0
-        ):
-            if b"content-encoding" not in fields:
-                trace.tapped = True
-            else:
-                self._begin_tap(trace, fields[b"content-encoding"].lower())
+        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
+            _begin_tap(trace, fields)
         self._remember(trace)
         added = b""
         if self._hooks.id:
@@ -200,23 +203,23 @@ class CallRecorder:
             added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
         return added
 
-    def _begin_tap(self, call: LiveCall, coding: bytes) -> None:
-        """Have the answer's body shown, if it can be read."""
-        if coding == b"identity":
-            call.tapped = True
-        elif decoding.is_known(coding):
-            call.tapped = True
-            call.coding = coding
-
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
         """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""
         assert isinstance(trace, LiveCall)  # noqa: S101
+        try:
+            self._look_into(trace, piece, complete=complete)
+        except Exception as error:  # noqa: BLE001  # whatever a decoder does, the call goes on; only a name is lost
+            trace.tapped = False
+            trace.tap = None
+            _say_unread("answer", error)
+
+    def _look_into(self, trace: LiveCall, piece: bytes, *, complete: bool) -> None:
         tap = trace.tap
         if tap is None:
             if not piece and not complete:
                 return
             if trace.model is not None and not trace.coding:
-                body_id = bodies.id_that_comes_first(piece, streamed=trace.streamed)
+                body_id = answer_bodies.id_that_comes_first(piece, streamed=trace.streamed)
                 if body_id is not None:
                     trace.tapped = False
                     # What is found so can stand in a URL, and looks like no key.
@@ -272,6 +275,25 @@ class CallRecorder:
                 self._store.add_alias(call, alias)
         except Exception as error:  # noqa: BLE001  # whatever a store does, the call goes on; only its memory is lost
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
+
+
+def _say_unread(what: str, error: Exception) -> None:
+    logger.warning(
+        "The body of a call's %s could not be looked at (%s); it goes on.", what, type(error).__name__
+    )
+
+
+def _begin_tap(call: LiveCall, fields: Mapping[bytes, bytes]) -> None:
+    """Have the answer's body shown, if it can be read."""
+    if b"content-encoding" not in fields:
+        call.tapped = True
+        return
+    coding = fields[b"content-encoding"].lower()
+    if coding == b"identity":
+        call.tapped = True
+    elif decoding.is_known(coding):
+        call.tapped = True
+        call.coding = coding
 
 
 def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRules) -> None:

@@ -1,17 +1,19 @@
-"""What a compressed body says, within a bound: br and zstd where somebody has installed a decoder (see README)."""
+"""What a compressed body says, within a bound: br and zstd where a decoder is installed (see README)."""
 
 import zlib
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol
 
 try:
     import brotli
 except ImportError:
-    try:
-        import brotlicffi as brotli
-    except ImportError:
-        brotli = None
+    brotli = None
+
+try:
+    import brotlicffi
+except ImportError:
+    brotlicffi = None
 
 try:
     from compression import zstd
@@ -37,6 +39,17 @@ class Decoder(Protocol):
 
         Once so much has come, it is not asked again. Raises Undecodable.
         """
+
+
+def _is_bounded(module: ModuleType | None) -> bool:
+    """Whether it is there and decodes within a bound, which brotli and brotlicffi have learnt with 1.2."""
+    try:
+        return module is not None and module.Decompressor().process(b"", output_buffer_limit=1) == b""
+    except (AttributeError, TypeError):
+        return False
+
+
+_BROTLI: Any = brotli if _is_bounded(brotli) else brotlicffi if _is_bounded(brotlicffi) else None
 
 
 class _Zlib:
@@ -65,12 +78,12 @@ class _Brotli:
     """br."""
 
     def __init__(self) -> None:
-        self._decoder = brotli.Decompressor()
+        self._decoder = _BROTLI.Decompressor()
 
     def decode(self, data: bytes, limit: int) -> bytes:
         try:
             decoded: bytes = self._decoder.process(data, output_buffer_limit=limit)
-        except brotli.error as error:
+        except _BROTLI.error as error:
             raise Undecodable(str(error)) from None
         return decoded[:limit]
 
@@ -100,7 +113,7 @@ def _known() -> Mapping[bytes, Callable[[], Decoder]]:
         b"x-gzip": gzip,
         b"deflate": lambda: _Zlib(None),
     }
-    if brotli is not None:
+    if _BROTLI is not None:
         known[b"br"] = _Brotli
     if zstd is not None:
         known[b"zstd"] = _Zstandard

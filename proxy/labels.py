@@ -19,14 +19,16 @@ class Labels:
         self._dull: set[bytes] = set()
 
     def read(self, fields: Mapping[bytes, bytes]) -> dict[bytes, bytes] | None:
-        """Those of a request's headers that say something, by their lower-case names; None if there are none."""
+        """The headers of a request that say something, in their order, by lower-case names; None if none does."""
         # One look at them all together: nearly every call ends here.
         if self._dull.issuperset(fields):
             return None
         found: dict[bytes, bytes] = {}
-        for name in fields.keys() - self._dull:
+        for name, value in fields.items():
+            if name in self._dull:
+                continue
             if name in self._names or name.startswith(self._prefix):
-                found[name] = fields[name]
+                found[name] = value
             elif len(name) <= _LONGEST_KNOWN_NAME:
                 if len(self._dull) >= _KNOWN_NAMES:
                     self._dull.clear()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy import bodies
+from proxy.json_beginnings import top_level
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _VALUE_BYTES = 2048
@@ -89,7 +89,7 @@ def said_at_the_beginning(prefix: bytes) -> Said:
     last = max(map(prefix.rfind, _KEYS))
     if last < 0:
         return Said()
-    found = bodies.top_level(prefix[: last + _VALUE_BYTES], _NAMES)
+    found = top_level(prefix[: last + _VALUE_BYTES], _NAMES)
     return _said({name.decode(): value for name, value in found.items()})
 
 

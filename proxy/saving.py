@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ from proxy.call_records import UnreadableRecord, remembered, saved
 from proxy.clock import Clock
 from proxy.errors import OutboxFailed
 from proxy.live_call import LiveCall
-from proxy.stores.contract import Condition, RecentCalls, SavedCalls
+from proxy.stores.contract import RecentCalls, SavedCalls
 
 logger = logging.getLogger(__name__)
 
@@ -110,25 +110,31 @@ class SavingCalls:
         call.used = next(self._moments)
         self._note(call)
 
-    def add_alias(self, call: LiveCall, alias: str) -> None:
-        """From now on `call` is found by that, too."""
-        self._calls.add_alias(call, alias)
-        self._note(call)
+    def add_alias(self, call: LiveCall, alias: str) -> LiveCall | None:
+        """From now on `call` is found by that, too, or what stands under its id."""
+        known = self._calls.add_alias(call, alias)
+        if known is not None:
+            self._note(known)
+        return known
 
-    def named(self, alias: str) -> list[LiveCall]:
-        """The calls with that alias, the newest first; asking for them is a use of the newest."""
-        calls = self._calls.named(alias)
+    def named(self, alias: str, limit: int) -> list[LiveCall]:
+        """At most `limit` calls with that alias, at least 1; the newest first, and asking is a use of that."""
+        calls = self._calls.named(alias, limit)
         if calls:
             self._use(calls[0])
         return calls
 
-    def last(self, back: int = 0, where: Condition[LiveCall] | None = None) -> LiveCall | None:
-        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
-        return self._calls.last(back, where)
+    def calls(self) -> Iterator[LiveCall]:
+        """All calls, the newest first."""
+        return self._calls.calls()
 
-    def newest(self, limit: int, where: Condition[LiveCall] | None = None) -> list[LiveCall]:
-        """At most `limit` calls, the newest first; only those of which `where` holds."""
-        return self._calls.newest(limit, where)
+    def answers(self) -> Iterator[LiveCall]:
+        """Those that count as last, the newest first."""
+        return self._calls.answers()
+
+    def newest(self, limit: int) -> list[LiveCall]:
+        """At most `limit` calls, the newest first."""
+        return self._calls.newest(limit)
 
     def oldest(self) -> LiveCall | None:
         """The one that arrived first."""

@@ -5,12 +5,15 @@ import gzip
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
+from harness.clients import Client
+from harness.programs import Program
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
@@ -26,7 +29,6 @@ from proxy.relay.contract import Ending
 from proxy.request_ids import fresh_ids
 from proxy.route_rules import rules_of
 from proxy.routing import resolve
-from proxy.stores.contract import Condition
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 OTHER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -645,16 +647,19 @@ class Broken:
     def find(self, request_id: str) -> LiveCall | None:
         return None
 
-    def add_alias(self, call: LiveCall, alias: str) -> None:
-        pass
-
-    def named(self, alias: str) -> list[LiveCall]:
-        return []
-
-    def last(self, back: int = 0, where: Condition[LiveCall] | None = None) -> LiveCall | None:
+    def add_alias(self, call: LiveCall, alias: str) -> LiveCall | None:
         return None
 
-    def newest(self, limit: int, where: Condition[LiveCall] | None = None) -> list[LiveCall]:
+    def named(self, alias: str, limit: int) -> list[LiveCall]:
+        raise OSError("the disk with sk-helicone-canary is full")
+
+    def calls(self) -> Iterator[LiveCall]:
+        return iter(())
+
+    def answers(self) -> Iterator[LiveCall]:
+        return iter(())
+
+    def newest(self, limit: int) -> list[LiveCall]:
         return []
 
     def oldest(self) -> LiveCall | None:
@@ -676,6 +681,61 @@ def test_a_call_goes_on_when_it_cannot_be_remembered(bench: Bench, caplog: pytes
     assert warnings == ["A call could not be remembered (OSError); it goes on."]
     assert bench.chat().status == 200
     assert document(bench.get("/feedback"))["remembered"] == 1
+
+
+def test_a_call_goes_on_when_its_body_cannot_be_looked_at(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = bench.sidecar.sidecar
+    recorder = running._door.observer
+    assert isinstance(recorder, CallRecorder)
+    own = recorder._store
+    recorder._store = Broken()
+    with caplog.at_level(logging.WARNING):
+        answer = bench.chat(target="/v1/responses", input="Hi", previous_response_id="resp_1")
+    recorder._store = own
+    assert (answer.status, json.loads(answer.body)["object"]) == (200, "response")
+    warnings = {record.getMessage() for record in caplog.records}
+    assert "The body of a call's request could not be looked at (OSError); it goes on." in warnings
+    assert "canary" not in caplog.text
+    assert document(bench.get("/feedback/health"))["calls"]["open"] == 0
+
+
+FAULTY = """
+class error(Exception): pass
+class Decompressor:
+    def process(self, data, output_buffer_limit):
+        return b"" if data == b"" else data.decode("ascii")
+"""
+"""A brotli that seems to be a good one."""
+
+
+@pytest.mark.parametrize("label", [b"application/json", b"text/event-stream"])
+def test_an_answer_goes_on_when_its_decoder_fails(
+    upstream_by_hand: Upstream, tmp_path: Path, label: bytes
+) -> None:
+    upstream = upstream_by_hand
+    (tmp_path / "brotli.py").write_text(FAULTY)
+    env = {"PYTHONPATH": str(tmp_path), "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+    with Program("serve", "--port", "0", "--upstream", upstream.url, env=env) as program:
+        port = int(program.wait_for(r"^helicone-proxy listens on http://localhost:(\d+) ")[1])
+        client = Client.connect(("127.0.0.1", port))
+        client.send(request("POST", "/v1/chat/completions", chat_body(), JSON, b"Accept-Encoding: br"))
+        gateway = upstream.accept()
+        gateway.read_request()
+        fields = (b"Content-Type: " + label, b"Content-Encoding: br", b"Transfer-Encoding: chunked")
+        gateway.send(head(b"HTTP/1.1 200 OK", *fields) + chunked(b"\xff" * 9, b"\xfe" * 9))
+        assert client.read_answer().body == b"\xff" * 9 + b"\xfe" * 9
+        client.close()
+        client = Client.connect(("127.0.0.1", port))
+        shown = document(client.ask(request("GET", "/feedback/last")))
+        client.close()
+        assert (shown["state"], shown["aliases"]) == ("complete", [])
+        client = Client.connect(("127.0.0.1", port))
+        assert document(client.ask(request("GET", "/feedback/health")))["calls"]["open"] == 0
+        client.close()
+        assert program.stop() == 0
+        assert program.stderr.count("could not be looked at (UnicodeDecodeError); it goes on.") == 1
 
 
 def test_the_capacity_holds_and_the_oldest_make_room(start_bench: StartBench) -> None:

@@ -1,9 +1,13 @@
 """Tests of `proxy.decoding`: compressed bodies, read within a bound."""
 
 import gzip
+import os
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import brotli
 import pytest
@@ -11,6 +15,7 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.programs import environment
 from proxy.decoding import Undecodable, decoder_for, is_known
 
 
@@ -73,6 +78,37 @@ def test_what_nobody_knows_is_not_known() -> None:
     assert not is_known(b"compress")
     assert not is_known(b"gzip, br")
     assert not is_known(b"")
+
+
+MODULE = """
+class error(Exception): pass
+class Decompressor:
+    def process(self, data{more}): return b""
+"""
+OLD, NEW = MODULE.format(more=""), MODULE.format(more=", output_buffer_limit=0")
+OTHER = "def decompress(data): return data"
+
+
+@pytest.mark.parametrize(
+    ("brotli", "brotlicffi", "is_used"),
+    [(NEW, OLD, True), (OLD, OLD, False), (OLD, NEW, True), (OTHER, OLD, False), (OTHER, NEW, True)],
+)
+def test_a_brotli_without_a_bound_is_not_used(
+    tmp_path: Path, brotli: str, brotlicffi: str, is_used: bool
+) -> None:
+    (tmp_path / "brotli.py").write_text(brotli)
+    (tmp_path / "brotlicffi.py").write_text(brotlicffi)
+    code = (
+        "from proxy import decoding as d; print(d.is_known(b'br') and d.decoder_for(b'br').decode(b'x', 5))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment({"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path[1:]])}),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert found.stdout.strip() == (b"b''" if is_used else b"False")
 
 
 def test_a_window_beyond_that_of_http_is_undecodable() -> None:

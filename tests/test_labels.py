@@ -25,6 +25,15 @@ def test_headers_that_say_something_are_found_whatever_came_before() -> None:
         assert labels.read(dull) is None
 
 
+def test_what_is_found_stands_in_the_order_of_the_head() -> None:
+    labels = Labels(_NAMES, _PREFIX)
+    telling = {b"helicone-property-%d" % number: b"v" for number in range(100)}
+    for _ in range(2):
+        found = labels.read({b"host": b"a", **telling, b"accept": b"b"})
+        assert found is not None
+        assert list(found) == list(telling)
+
+
 def test_a_header_that_is_turned_off_is_none() -> None:
     assert Labels([b""], _PREFIX).read({b"": b"x"}) is None
 

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.request_bodies import Said, said_at_the_beginning, said_in
 
@@ -57,6 +59,12 @@ def test_an_odd_field_spoils_no_other(name: str, field: bytes) -> None:
         ("previous_response_id", "resp_1"),
     )]  # fmt: skip
     assert [each or None for each in told(said_in(body))] == [each or None for each in right]
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\ user', max_size=60).map(str.encode))
+def test_nothing_that_a_body_holds_raises(body: bytes) -> None:
+    said_in(body)
+    said_at_the_beginning(body)
 
 
 def test_what_is_no_object_says_nothing_and_what_is_no_json_cannot_be_read() -> None:

@@ -393,6 +393,23 @@ def test_the_end_of_a_call_does_not_hide_a_later_one_under_its_id() -> None:
     assert "ending" not in json.loads(disk.saved["a"].document)
 
 
+def test_an_alias_of_a_call_whose_id_another_has_by_now_is_saved_with_that() -> None:
+    disk = Disk()
+
+    async def work() -> None:
+        async with saving_on(disk) as store:
+            first, second = call_named("a"), call_named("a")
+            store.remember(first)
+            store.remember(second)
+            await until(lambda: len(disk.saved) == 1 and not store._changed)
+            store.add_alias(first, "chatcmpl-0")
+            assert store.named("chatcmpl-0", 1) == [second]
+
+    asyncio.run(work())
+    assert disk.saved["a"].arrived == 2
+    assert json.loads(disk.saved["a"].document)["aliases"] == ["chatcmpl-0"]
+
+
 def test_changes_are_gathered_and_nothing_is_written_when_nothing_changes() -> None:
     disk = Disk()
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.bodies import Said
-from proxy.taps import MOST_BYTES, Tap
+from proxy.answer_bodies import Said
+from proxy.taps import MOST_BYTES, MOST_EVENTS, MOST_LINES, Tap
 from test_decoding import CODINGS
 
 EVENT = b'{"id": "a-1", "model": "m"}'
@@ -77,6 +77,26 @@ def test_of_a_large_body_the_beginning_is_enough(streamed: bool) -> None:
     for size in (1000, 10_000_000):
         assert tapped(in_pieces(start + body, size), streamed=streamed) == Said(None, "m")
         assert tapped(in_pieces(start + early, size), streamed=streamed) == Said("a", "m")
+
+
+@pytest.mark.parametrize(
+    ("filler", "few", "many"),
+    [
+        (b'data: {"x": 1}\n\n', MOST_EVENTS - 1, MOST_EVENTS),
+        (b": alive\n\n", MOST_LINES // 2 - 1, MOST_LINES // 2),
+        (b"\r", MOST_LINES - 2, MOST_LINES),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+def test_of_a_stream_no_more_is_read_than_says_something_as_a_rule(
+    filler: bytes, few: int, many: int, size: int
+) -> None:
+    """Each event and each line costs time, in which no other call goes on."""
+    event = b"data: " + EVENT + b"\n\n"
+    assert tapped(in_pieces(filler * few + event, size), streamed=True) == Said("a-1", "m")
+    assert tapped(in_pieces(filler * many + event, size), streamed=True) == Said(None, None)
+    tap = Tap(streamed=True, coding=b"", wants_model=True)
+    assert tap.feed(filler * (many + 1), complete=False)
 
 
 @pytest.mark.parametrize(("coding", "compress"), CODINGS.values(), ids=list(CODINGS))

@@ -58,7 +58,7 @@ class Trace:
 
 
 class Observer(Protocol):
-    """Who is told of calls. None of these may raise: a call goes on when remembering it fails."""
+    """Who is told of calls. None of these may raise: a call goes on when it cannot be looked at or remembered."""
 
     def begin(self, head: RequestHead, way: "Way", client: str, now: float) -> Trace:
         """A call is about to be sent up. `client` is the address that it came from."""

@@ -1,6 +1,6 @@
 """What is asked of a store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -18,9 +18,6 @@ class Memorable(Protocol):
 
 
 C = TypeVar("C", bound=Memorable)
-
-Condition = Callable[[C], bool]
-"""What is asked of a call."""
 
 
 class RecentCalls(Protocol[C]):
@@ -47,17 +44,24 @@ class RecentCalls(Protocol[C]):
     def find(self, request_id: str) -> C | None:
         """The call with that id."""
 
-    def add_alias(self, call: C, alias: str) -> None:
-        """From now on `call` is found by that, too, as long as it is remembered; nothing if it is not any more."""
+    def add_alias(self, call: C, alias: str) -> C | None:
+        """From now on `call` is found by that, too, as long as it is remembered.
 
-    def named(self, alias: str) -> list[C]:
-        """The calls with that alias, the newest first; asking for them is a use of the newest."""
+        Where another has come under its request id meanwhile, that one is found: Helicone has both under this id.
+        Gives the call that has the alias now; None, and nothing happens, where none is remembered under the id.
+        """
 
-    def last(self, back: int = 0, where: Condition[C] | None = None) -> C | None:
-        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
+    def named(self, alias: str, limit: int) -> list[C]:
+        """At most `limit` calls with that alias, at least 1; the newest first, and asking is a use of that."""
 
-    def newest(self, limit: int, where: Condition[C] | None = None) -> list[C]:
-        """At most `limit` calls, the newest first; only those of which `where` holds."""
+    def calls(self) -> Iterator[C]:
+        """All calls, the newest first. Nothing may be remembered while they are gone through; so with answers."""
+
+    def answers(self) -> Iterator[C]:
+        """Those that count as last, the newest first."""
+
+    def newest(self, limit: int) -> list[C]:
+        """At most `limit` calls, the newest first."""
 
     def oldest(self) -> C | None:
         """The one that arrived first."""

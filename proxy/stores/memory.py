@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Generic
 
-from proxy.stores.contract import C, Condition
+from proxy.stores.contract import C
 
 
 class MemoryCalls(Generic[C]):
@@ -65,12 +65,14 @@ class MemoryCalls(Generic[C]):
             self._by_use.move_to_end(request_id)
         return call
 
-    def add_alias(self, call: C, alias: str) -> None:
-        """From now on `call` is found by that, too, as long as it is remembered."""
-        if alias not in call.aliases and self._by_use.get(call.request_id) is call:
-            call.aliases += (alias,)
-            if self._by_alias.setdefault(alias, call) is not call:
-                self._share(call, alias, is_newest=False)
+    def add_alias(self, call: C, alias: str) -> C | None:
+        """See there."""
+        known = self._by_use.get(call.request_id)
+        if known is not None and alias not in known.aliases:
+            known.aliases += (alias,)
+            if self._by_alias.setdefault(alias, known) is not known:
+                self._share(known, alias, is_newest=False)
+        return known
 
     def _share(self, call: C, alias: str, *, is_newest: bool) -> None:
         """Have an alias lead to this call, too."""
@@ -89,29 +91,27 @@ class MemoryCalls(Generic[C]):
                 place -= 1
         return place
 
-    def named(self, alias: str) -> list[C]:
-        """The calls with that alias, the newest first; asking for them is a use of the newest."""
+    def named(self, alias: str, limit: int) -> list[C]:
+        """At most `limit` calls with that alias, at least 1; the newest first, and asking is a use of that."""
         known = self._by_alias.get(alias)
         if known is None:
             return []
-        calls = known[::-1] if isinstance(known, list) else [known]
+        calls = known[: -limit - 1 : -1] if isinstance(known, list) else [known]
         self._by_use.move_to_end(calls[0].request_id)
         return calls
 
-    def last(self, back: int = 0, where: Condition[C] | None = None) -> C | None:
-        """The newest that counts as last, or the `back`-th before it; only among those of which `where` holds."""
-        return next(islice(_chosen(self._answers, where), back, None), None)
+    def calls(self) -> Iterator[C]:
+        """All calls, the newest first."""
+        return reversed(self._by_arrival.values())
 
-    def newest(self, limit: int, where: Condition[C] | None = None) -> list[C]:
-        """At most `limit` calls, the newest first; only those of which `where` holds."""
-        return list(islice(_chosen(self._by_arrival, where), limit))
+    def answers(self) -> Iterator[C]:
+        """Those that count as last, the newest first."""
+        return reversed(self._answers.values())
+
+    def newest(self, limit: int) -> list[C]:
+        """At most `limit` calls, the newest first."""
+        return list(islice(self.calls(), limit))
 
     def oldest(self) -> C | None:
         """The one that arrived first."""
         return next(iter(self._by_arrival.values()), None)
-
-
-def _chosen(calls: dict[str, C], where: Condition[C] | None) -> Iterator[C]:
-    """The newest first, if `where` holds of them."""
-    newest_first = reversed(calls.values())
-    return newest_first if where is None else filter(where, newest_first)

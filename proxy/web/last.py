@@ -4,13 +4,13 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.errors import Ambiguous, UnknownCall
+from proxy.errors import Ambiguous, UnknownCall, UnreadBody
 from proxy.live_call import LiveCall
 from proxy.stores.contract import RecentCalls
 from proxy.web import scopes
 from proxy.web.context import CONTEXT, Context
 from proxy.web.query import number, truth
-from proxy.web.scopes import Scope
+from proxy.web.scopes import Held, Scope
 from proxy.web.submissions import describe_rated
 from proxy.web.words import age_in_words
 
@@ -22,6 +22,8 @@ _LOOKED_AT_BEFORE = 1000
 """Of the answers that began before that minute, how many are looked at: one may still stream."""
 _SHOWN = 20
 _IN_WORDS = 3
+_UNREAD = "its body is longer than the 64 KiB that are looked at, or no plain JSON."
+_SAY_IT = "or have the app say it in a header (Helicone-User-Id, Helicone-Session-Id)"
 
 
 def last_call(request: web.Request) -> LiveCall:
@@ -34,20 +36,37 @@ def last_call(request: web.Request) -> LiveCall:
     back = number(request, "back", 0)
     is_strict = truth(request, "strict", default=context.feedback.strict)
     scope = scopes.scope_of(request)
-    call = context.store.last(back, scope)
-    if scope is not None:
-        scope.refuse_unread()
+    call, newer = _meant(context.store, scope, back)
     if call is None:
-        raise UnknownCall(_why_none(request, back, scope))
+        raise UnknownCall(_why_none(request, scope, back, newer))
     if is_strict:
         _refuse_ambiguity(context, scope)
     return call
 
 
-def _why_none(request: web.Request, back: int, scope: Scope | None) -> str:
-    store = request.app[CONTEXT].store
-    remembered = len(store)
-    if back and store.last(0, scope) is not None:
+def _meant(store: RecentCalls[LiveCall], scope: Scope | None, back: int) -> tuple[LiveCall | None, int]:
+    """The newest answer that is meant, or the `back`-th before it; and how many that are meant are newer than it.
+
+    Raises UnreadBody.
+    """
+    newer = 0
+    for call in store.answers():
+        held = Held.YES if scope is None else scope.holds(call)
+        if held is Held.UNKNOWN:
+            raise UnreadBody(
+                f"Whether {scope} holds of the newer call {call.request_id} is not known: {_UNREAD} Rate "
+                f"that one, or the one that you mean, by its id; {_SAY_IT}."
+            )
+        if held is Held.YES:
+            if newer == back:
+                return call, newer
+            newer += 1
+    return None, newer
+
+
+def _why_none(request: web.Request, scope: Scope | None, back: int, newer: int) -> str:
+    remembered = len(request.app[CONTEXT].store)
+    if newer:
         which = "" if scope is None else f" with {scope}"
         return f"There are not {back} remembered answers{which} before the newest one. Try a smaller ?back=."
     if scope is not None and remembered:
@@ -73,8 +92,6 @@ def _refuse_ambiguity(context: Context, scope: Scope | None) -> None:
     """Raises Ambiguous when more than one conversation that could be meant is active."""
     now = context.clock()
     newest = _active(context.store, scope, since=now - ACTIVE_SECONDS)
-    if scope is not None:
-        scope.refuse_unread()
     if len(newest) < 2:
         return
     candidates = [call.snapshot(now) for call in newest[:_SHOWN]]
@@ -96,21 +113,29 @@ def _refuse_ambiguity(context: Context, scope: Scope | None) -> None:
 
 
 def _active(store: RecentCalls[LiveCall], scope: Scope | None, *, since: float) -> list[LiveCall]:
-    """The newest call of each conversation in which an answer came, or was still coming, since then."""
+    """The newest call of each conversation in which an answer came, or was still coming, since then.
+
+    Raises UnreadBody.
+    """
     found: dict[tuple[str | None, ...], LiveCall] = {}
     left = _LOOKED_AT_BEFORE
-
-    def is_enough(call: LiveCall) -> bool:
-        nonlocal left
+    for call in store.answers():
         if call.answered is None or call.answered < since:
             left -= 1
-            if call.ended is not None and call.ended < since:
-                return left < 0
-        if scope is None or scope(call):
+            if left < 0:
+                break
+            # One that was streaming as the sidecar was killed has ended, though nobody knows when.
+            if not call.is_streaming and (call.ended is None or call.ended < since):
+                continue
+        held = Held.YES if scope is None else scope.holds(call)
+        if held is Held.UNKNOWN:
+            raise UnreadBody(
+                "strict does not choose between conversations that were active in the last minute, and whether "
+                f"{scope} holds of the call {call.request_id}, which was, is not known: {_UNREAD} Ask with "
+                f"?strict=0; rate the one that you mean by its id; {_SAY_IT}."
+            )
+        if held is Held.YES:
             found.setdefault(_conversation(call), call)
-        return left < 0
-
-    store.last(0, is_enough)
     return list(found.values())
 
 

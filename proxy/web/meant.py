@@ -28,17 +28,19 @@ class Meant(NamedTuple):
     others: list[LiveCall]
 
 
-def by_name(context: Context, name: str) -> Meant:
+def by_name(context: Context, name: str, *, others: int = 0) -> Meant:
     """The call that goes by that name: a remembered one, else whatever Helicone has under it.
 
-    Raises UnknownCall for what is no request id and no name of a remembered call.
+    `others`: at most so many that go by it, too, are wanted. Raises UnknownCall for what is no request id
+    and no name of a remembered call.
     """
     store = context.store
     request_id = helicone.valid_request_id(name)
     if request_id is not None and (call := store.find(request_id)) is not None:
         return Meant(request_id, call, [])
     # Before its shape is judged: an alias may look like a request id.
-    if named := store.named(name) or store.named(name.lower() if request_id else ""):
+    limit = others + 1
+    if named := store.named(name, limit) or store.named(name.lower() if request_id else "", limit):
         return Meant(named[0].request_id, named[0], named[1:])
     if request_id is None:
         raise UnknownCall(f"No call goes by that id here. {_KINDS} {_how_far_back(context)}")
@@ -52,6 +54,6 @@ def _how_far_back(context: Context) -> str:
     return f"The oldest call that is remembered came {age_in_words(context.clock() - oldest.started)}."
 
 
-def by_path(request: web.Request) -> Meant:
-    """The call that the path names. Raises UnknownCall."""
-    return by_name(request.app[CONTEXT], request.match_info["id"])
+def by_path(request: web.Request, *, others: int = 0) -> Meant:
+    """The call that the path names, and at most so many others that go by that. Raises UnknownCall."""
+    return by_name(request.app[CONTEXT], request.match_info["id"], others=others)

@@ -32,14 +32,18 @@ async def list_calls(request: web.Request) -> web.Response:
     refuse_unknown_query(request, "limit", *scopes.NAMES)
     context = request.app[CONTEXT]
     scope = scopes.scope_of(request)
-    newest = context.store.newest(limited(request, _DEFAULT_LIMIT), scope)
+    limit, unread = limited(request, _DEFAULT_LIMIT), 0
+    if scope is None:
+        meant = context.store.newest(limit)
+    else:
+        meant, unread = scopes.meant_among(context.store.calls(), scope, limit)
     return answer(
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
             # Whether those are meant is not known, so they are not listed.
-            **({} if scope is None else {"unread": scope.unread_count}),
-            "calls": await describe_calls(context, newest),
+            **({} if scope is None else {"unread": unread}),
+            "calls": await describe_calls(context, meant),
         }
     )
 
@@ -67,7 +71,7 @@ async def show_call(request: web.Request) -> web.Response:
     """GET /feedback/<id>: one call, its rating and the ratings before; also of a call that was only rated here."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request)
-    return await _show(request, by_path(request))
+    return await _show(request, by_path(request, others=_MOST_OTHERS))
 
 
 async def _show(request: web.Request, meant: Meant) -> web.Response:
@@ -85,10 +89,7 @@ async def _show(request: web.Request, meant: Meant) -> web.Response:
         document: dict[str, Any] = {"id": request_id, "rating": rating}
     else:
         document = describe_call(call.snapshot(context.clock()), rating)
-    others = [
-        _describe_other(other.snapshot(context.clock()))
-        async for other in in_turns(meant.others[:_MOST_OTHERS])
-    ]
+    others = [_describe_other(other.snapshot(context.clock())) async for other in in_turns(meant.others)]
     return answer({**document, "known": call is not None, "others": others, "history": history})
 
 

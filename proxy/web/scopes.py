@@ -1,11 +1,12 @@
 """Which calls are meant: what a query asks of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import Enum, auto
 
 from aiohttp import web
 
-from proxy.attribution import LONGEST_VALUE, usable
-from proxy.errors import CallerError, UnreadBody
+from proxy.attribution import LONGEST_VALUE, masked
+from proxy.errors import CallerError
 from proxy.live_call import LiveCall
 
 _PROPERTY = "property."
@@ -14,16 +15,17 @@ NAMES = (*_PLAIN, f"{_PROPERTY}<Name>")
 """What a query may ask for, as `refuse_unknown_query` has it."""
 
 
+class Held(Enum):
+    """Whether something holds of a call."""
+
+    YES = auto()
+    NO = auto()
+    UNKNOWN = auto()
+    """Its body, which was not read, may say what is asked for."""
+
+
 class Scope:
-    """What is asked of a call, as a condition for a store.
-
-    It may be asked of thousands of calls in a row, so it compares what stands there and makes nothing. `unread`:
-    the first call that was passed over although its body, which was not read, may say what is asked for;
-    `unread_count`: how many.
-    """
-
-    unread: LiveCall | None = None
-    unread_count = 0
+    """What is asked of a call. Thousands may be asked in a row: it compares what is there and makes nothing."""
 
     def __init__(self, texts: Mapping[str, str], properties: Mapping[str, str]) -> None:
         self._user = texts.get("user")
@@ -41,22 +43,19 @@ class Scope:
     def __str__(self) -> str:
         return self._words
 
-    def __call__(self, call: LiveCall) -> bool:
+    def holds(self, call: LiveCall) -> Held:
         """Whether it holds of a call, as far as is known."""
         if self._path is not None and not self._is_below(call.path):
-            return False
+            return Held.NO
         if self._client is not None and not self._is_from(call):
-            return False
+            return Held.NO
         for name, value in self._properties:
             if call.properties.get(name) != value:
-                return False
+                return Held.NO
         if self._is_said_by(call):
-            return True
+            return Held.YES
         # What is known to be another one settles what is not known.
-        if call.body_unread and not self._is_another(call):
-            self.unread_count += 1
-            self.unread = self.unread or call
-        return False
+        return Held.UNKNOWN if call.body_unread and not self._is_another(call) else Held.NO
 
     def _is_said_by(self, call: LiveCall) -> bool:
         return (
@@ -80,15 +79,20 @@ class Scope:
         agent = call.user_agent
         return call.client == self._client or (agent is not None and agent.lower().startswith(self._agent))
 
-    def refuse_unread(self) -> None:
-        """Raises UnreadBody if a call was passed over of which nobody knows whether it is meant."""
-        call = self.unread
-        if call is not None:
-            raise UnreadBody(
-                f"Whether {self} holds of the newer call {call.request_id} is not known: its body is longer than "
-                "the 64 KiB that are looked at, or no plain JSON. Rate that one, or the one that you mean, by its "
-                "id; or have the app say it in a header (Helicone-User-Id, Helicone-Session-Id)."
-            )
+
+def meant_among(calls: Iterable[LiveCall], scope: Scope, limit: int) -> tuple[list[LiveCall], int]:
+    """The first of which it holds, at most `limit`; and of how many before the last of them that is not known."""
+    meant: list[LiveCall] = []
+    unread = 0
+    for call in calls:
+        if len(meant) == limit:
+            break
+        held = scope.holds(call)
+        if held is Held.YES:
+            meant.append(call)
+        elif held is Held.UNKNOWN:
+            unread += 1
+    return meant, unread
 
 
 def scope_of(request: web.Request) -> Scope | None:
@@ -108,9 +112,10 @@ def scope_of(request: web.Request) -> Scope | None:
 
 
 def _asked(name: str, value: str) -> str:
-    if usable(value) is None:
+    shown = masked(value)
+    if shown is None:
         raise CallerError(f"{name} has to be a text of 1 to {LONGEST_VALUE} printable characters.")
-    if usable(value) != value:
+    if shown != value:
         raise CallerError(
             f"{name} looks like a key (sk-, pk-); those are not kept, so no call is found by one."
         )

@@ -1,5 +1,7 @@
 """GET: the calls of one session, as an agent makes many for one answer."""
 
+from itertools import islice
+
 from aiohttp import web
 
 from proxy.errors import UnknownCall
@@ -39,5 +41,5 @@ async def _show(request: web.Request, call: LiveCall) -> web.Response:
     limit, session = limited(request, _DEFAULT_LIMIT), call.session
     if session is None:
         return answer({"session": None, "calls": await describe_calls(context, [call])})
-    calls = context.store.newest(limit, lambda each: each.session == session)
+    calls = list(islice((each for each in context.store.calls() if each.session == session), limit))
     return answer({"session": session, "calls": await describe_calls(context, calls)})

@@ -16,7 +16,7 @@ LAYERS = (
         "proxy",
         "proxy.model",
         "proxy.aliases",
-        "proxy.bodies",
+        "proxy.json_beginnings",
         "proxy.decoding",
         "proxy.errors",
         "proxy.relay.headers",
@@ -24,6 +24,7 @@ LAYERS = (
         "proxy.relay.reasons",
     ),
     (
+        "proxy.answer_bodies",
         "proxy.config",
         "proxy.config_kinds",
         "proxy.config_loading",
@@ -374,6 +375,8 @@ BLIND: Mapping[tuple[str, str | None], str] = {
         "__aenter__",
     ): "whatever keeps it from starting, the sockets are closed; it is raised again",
     ("proxy/calls.py", "_remember"): "whatever a store does, the call goes on",
+    ("proxy/calls.py", "looked"): "whatever a request's body holds, the call goes on",
+    ("proxy/calls.py", "passed"): "whatever a decoder does, the call goes on",
     ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
     (
         "proxy/web/answers.py",

@@ -1,5 +1,6 @@
 """What every store of recent calls does. A new store joins by a line in STORES."""
 
+import itertools
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ def remember(store: RecentCalls[Remembered], ids: str) -> list[Remembered]:
     return calls
 
 
+def last_of(store: RecentCalls[Remembered], back: int = 0) -> Remembered | None:
+    """The newest that counts as last, or one before it."""
+    return next(itertools.islice(store.answers(), back, None), None)
+
+
 def ids_of(calls: list[Remembered]) -> str:
     """The calls' letters."""
     return "".join(call.request_id for call in calls)
@@ -51,8 +57,8 @@ def test_an_empty_store_knows_nothing(make_store: MakeStore) -> None:
     assert len(store) == 0
     assert store.capacity == 3
     assert store.find("a") is None
-    assert store.last() is None
-    assert store.last(5) is None
+    assert last_of(store) is None
+    assert last_of(store, 5) is None
     assert store.newest(10) == []
 
 
@@ -86,7 +92,7 @@ def test_listing_calls_does_not_count_as_use(make_store: MakeStore) -> None:
     store = make_store(3)
     remember(store, "abc")
     store.newest(3)
-    store.last(2)
+    last_of(store, 2)
     remember(store, "d")
     assert store.find("a") is None
 
@@ -103,22 +109,22 @@ def test_asking_in_vain_changes_nothing(make_store: MakeStore) -> None:
 def test_last_is_the_newest_that_counts(make_store: MakeStore) -> None:
     store = make_store(10)
     a, _, c, _, _ = remember(store, "aBcDE")
-    assert store.last() is c
-    assert store.last(1) is a
-    assert store.last(2) is None
+    assert last_of(store) is c
+    assert last_of(store, 1) is a
+    assert last_of(store, 2) is None
 
 
 def test_last_does_not_care_for_use(make_store: MakeStore) -> None:
     store = make_store(10)
     _, _, c = remember(store, "abc")
     store.find("a")
-    assert store.last() is c
+    assert last_of(store) is c
 
 
 def test_a_forgotten_call_is_never_the_last(make_store: MakeStore) -> None:
     store = make_store(2)
     remember(store, "aBC")
-    assert store.last() is None
+    assert last_of(store) is None
     assert store.newest(10) != []
 
 
@@ -136,7 +142,7 @@ def test_a_call_that_was_saved_by_its_use_is_listed_where_it_came(make_store: Ma
     store.find("a")
     remember(store, "d")
     assert ids_of(store.newest(10)) == "dca"
-    last = store.last(2)
+    last = last_of(store, 2)
     assert last is not None
     assert last.request_id == "a"
 
@@ -146,8 +152,8 @@ def test_another_call_under_the_same_id_takes_the_place_of_the_first(make_store:
     first, b, second = remember(store, "aba")
     assert len(store) == 2
     assert store.find("a") is second
-    assert store.last() is second
-    assert store.last(1) is b
+    assert last_of(store) is second
+    assert last_of(store, 1) is b
     assert first not in store.newest(10)
     assert ids_of(store.newest(10)) == "ab"
 
@@ -169,7 +175,7 @@ def test_many_calls_under_one_id_push_no_other_out_of_the_list(make_store: MakeS
 def test_a_second_call_under_an_id_is_the_last_only_if_it_counts(make_store: MakeStore) -> None:
     store = make_store(3)
     remember(store, "abB")
-    last = store.last()
+    last = last_of(store)
     assert last is not None
     assert last.request_id == "a"
 
@@ -178,7 +184,7 @@ def test_a_store_for_one_call_knows_the_newest(make_store: MakeStore) -> None:
     store = make_store(1)
     *_, c = remember(store, "abc")
     assert len(store) == 1
-    assert store.last() is c
+    assert last_of(store) is c
     assert store.newest(5) == [c]
 
 
@@ -204,8 +210,8 @@ def test_a_call_is_found_by_each_of_its_aliases(make_store: MakeStore) -> None:
     store.add_alias(a, "three")
     store.add_alias(a, "three")
     assert a.aliases == ("one", "two", "three")
-    assert [store.named(alias) for alias in ("one", "two", "three")] == [[a], [a], [a]]
-    assert (store.named("ONE"), store.named("a"), store.find("one")) == ([], [], None)
+    assert [store.named(alias, 10) for alias in ("one", "two", "three")] == [[a], [a], [a]]
+    assert (store.named("ONE", 10), store.named("a", 10), store.find("one")) == ([], [], None)
 
 
 def test_an_alias_of_several_calls_gives_the_newest_first(make_store: MakeStore) -> None:
@@ -213,7 +219,7 @@ def test_an_alias_of_several_calls_gives_the_newest_first(make_store: MakeStore)
     a, b, c = remember(store, "abc")
     for call in (b, c, a):
         store.add_alias(call, "one")
-    assert store.named("one") == [c, b, a]
+    assert store.named("one", 10) == [c, b, a]
 
 
 def test_aliases_go_with_their_call(make_store: MakeStore) -> None:
@@ -222,16 +228,35 @@ def test_aliases_go_with_their_call(make_store: MakeStore) -> None:
     for call in (a, b):
         store.add_alias(call, "one")
     remember(store, "c")
-    assert store.named("one") == [b]
+    assert store.named("one", 10) == [b]
     remember(store, "bd")
-    assert store.named("one") == []
+    assert store.named("one", 10) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_no_more_calls_with_an_alias_are_given_than_are_asked_for(make_store: MakeStore, limit: int) -> None:
+    store = make_store(5)
+    a, b, c = remember(store, "abc")
+    for call in (a, b, c):
+        store.add_alias(call, "one")
+    assert store.named("one", limit) == [c, b, a][:limit]
+
+
+def test_an_alias_of_a_call_that_was_replaced_leads_to_the_one_under_its_id(make_store: MakeStore) -> None:
+    store = make_store(3)
+    first, _, second = remember(store, "aba")
+    assert store.add_alias(first, "one") is second
+    assert store.named("one", 10) == [second]
+    assert (first.aliases, second.aliases) == ((), ("one",))
+    remember(store, "cde")
+    assert store.named("one", 10) == []
 
 
 def test_a_forgotten_call_takes_no_alias_any_more(make_store: MakeStore) -> None:
     store = make_store(1)
     a, _ = remember(store, "ab")
-    store.add_alias(a, "one")
-    assert (store.named("one"), a.aliases) == ([], ())
+    assert store.add_alias(a, "one") is None
+    assert (store.named("one", 10), a.aliases) == ([], ())
 
 
 def test_asking_by_an_alias_counts_as_use_of_the_newest(make_store: MakeStore) -> None:
@@ -239,7 +264,7 @@ def test_asking_by_an_alias_counts_as_use_of_the_newest(make_store: MakeStore) -
     a, b, _ = remember(store, "abc")
     for call in (a, b):
         store.add_alias(call, "one")
-    store.named("one")
+    store.named("one", 10)
     remember(store, "d")
     assert ids_of(store.newest(3)) == "dcb"
     remember(store, "e")
@@ -305,8 +330,9 @@ class Model:
         return None
 
     def add_alias(self, call: Remembered, alias: str) -> None:
-        if call in self.by_use:
-            self.aliases.setdefault(id(call), set()).add(alias)
+        for known in self.by_use:
+            if known.request_id == call.request_id:
+                self.aliases.setdefault(id(known), set()).add(alias)
 
     def named(self, alias: str) -> list[Remembered]:
         calls = [call for call in self.newest() if alias in self.aliases.get(id(call), ())]
@@ -349,11 +375,10 @@ def test_whatever_happens_a_store_does_what_the_contract_says(
                 store.add_alias(came[letter], alias)
                 model.add_alias(came[letter], alias)
         elif step == "named":
-            assert store.named(alias) == model.named(alias)
+            assert store.named(alias, 10) == model.named(alias)
         else:
             assert store.find(letter.lower()) is model.find(letter.lower())
         assert len(store) == len(model.by_use) <= capacity
         newest = model.newest()
-        assert store.newest(10) == newest
-        counting = [call for call in newest if call.counts_as_last]
-        assert [store.last(back) for back in range(len(counting) + 1)] == [*counting, None]
+        assert store.newest(10) == list(store.calls()) == newest
+        assert list(store.answers()) == [call for call in newest if call.counts_as_last]

@@ -11,7 +11,7 @@ import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import RunningSidecar, StartSidecar
-from harness.upstreams import StartUpstream, answering
+from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head, wait_until
 from proxy.demo import GatewayFault, StandInSettings
 from proxy.web.application import RESERVED, ROUTES
@@ -264,6 +264,35 @@ def test_an_alias_of_several_calls_means_the_newest_and_the_others_are_shown(ben
     assert [(other["id"], other["model"]) for other in call["others"]] == [(ids[1], "m1"), (ids[0], "m0")]
     assert shown(bench, ids[2])["others"] == []
     assert document(bench.rate("/feedback/retried"))["rated"]["id"] == ids[2]
+
+
+def test_of_calls_under_one_id_each_bodys_id_leads_to_the_newest(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream
+) -> None:
+    """Helicone has both under it. The slower one's id is seen when the other stands there already."""
+    may_go_on = threading.Event()
+
+    def script(connection: UpstreamWire) -> None:
+        is_slow = connection.read_request().value(b"x-slow") is not None
+        body = b'{"x": 1, "id": "%b"}' % (b"slow" if is_slow else b"fast")
+        connection.send(with_body(body)[: -len(body)] + body[:5])
+        if is_slow:
+            may_go_on.wait(30)
+        connection.send(body[5:])
+
+    sidecar = start_sidecar(start_upstream(script).url)
+    own = b"Helicone-Request-Id: " + UNKNOWN.encode()
+    slow = sidecar.connect()
+    slow.send(request("POST", "/v1/responses", b"{}", JSON, own, b"X-Slow: 1"))
+    slow.read_until(b'{"x":')
+    asked(sidecar, own)
+    may_go_on.set()
+    slow.read_until(b"slow")
+    slow.close()
+    wait_until(lambda: asked(sidecar, method="GET", target="/feedback/slow").status == 200, "it is known")
+    for name in ("fast", "slow"):
+        call = document(asked(sidecar, method="GET", target=f"/feedback/{name}"))
+        assert (call["id"], call["aliases"]) == (UNKNOWN, ["fast", "slow"])
 
 
 def test_a_remembered_request_id_goes_before_an_alias_and_an_alias_before_an_unknown_id(bench: Bench) -> None:

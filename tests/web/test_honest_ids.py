@@ -1,12 +1,13 @@
 """Whatever became of a call: its rating arrives under the id that it has, or is refused with the reason."""
 
 import json
+from typing import Any
 
 import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.sidecars import StartSidecar
-from harness.upstreams import StartUpstream, answering
+from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import head
 from proxy.demo import GatewayFault
 
@@ -84,6 +85,56 @@ def test_a_gateway_with_ids_of_its_own_is_believed_and_the_apps_still_finds_the_
             call = document(other.ask(request("GET", f"/feedback/{name}")))
             other.close()
             assert (call["id"], call["aliases"]) == (THEIRS, aliases)
+
+
+RUST: dict[str, Any] = {
+    "routes.default.preset": "rust-ai-gateway",
+    "helicone.api_key": "sk-helicone-aaaaaaa-bbbbbbb-ccccccc-ddddddd",
+}
+
+
+@pytest.mark.parametrize("own", [OWN, OWN.upper()])
+def test_where_sent_ids_are_ignored_the_apps_own_finds_what_it_stands_for_by_now(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, own: str
+) -> None:
+    failed = head(b"HTTP/1.1 500 Oh", b"Content-Length: 0")
+    theirs, echoed = (
+        head(b"HTTP/1.1 200 OK", b"Helicone-Id: " + each.encode(), b"Content-Length: 0")
+        for each in (THEIRS, OWN)
+    )
+    sidecar = start_sidecar(start_upstream(answering(failed, theirs, echoed)).url, **RUST)
+    client = sidecar.connect()
+    line = b"Helicone-Request-Id: " + own.encode()
+
+    def known() -> tuple[str, bool]:
+        other = sidecar.connect()
+        call = document(other.ask(request("GET", f"/feedback/{OWN}")))
+        other.close()
+        return call["id"], "unratable" not in call
+
+    first = id_of(client.ask(request("POST", "/v1/responses", b"{}", JSON, line)))
+    assert first not in (OWN, THEIRS)
+    assert known() == (first, False)
+    for right in (THEIRS, OWN):
+        assert id_of(client.ask(request("POST", "/v1/responses", b"{}", JSON, line))) == right
+        assert known() == (right, True)
+
+
+@pytest.mark.parametrize("confirms", [True, False])
+def test_where_sent_ids_are_ignored_one_that_the_answer_confirms_is_known(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, confirms: bool
+) -> None:
+    def echo(connection: UpstreamWire) -> None:
+        asked = connection.read_request()
+        sent = asked.value(b"helicone-request-id")
+        assert sent is not None
+        lines = (b"Helicone-Id: " + sent,) if confirms else ()
+        connection.send(head(b"HTTP/1.1 200 OK", b"Content-Length: 0", *lines))
+
+    sidecar = start_sidecar(start_upstream(echo).url, **RUST)
+    name = id_of(sidecar.connect().ask(request("POST", "/v1/responses", b"{}", JSON)))
+    call = document(sidecar.connect().ask(request("GET", f"/feedback/{name}")))
+    assert ("unratable" not in call) is confirms
 
 
 def test_a_realtime_session_cannot_be_rated(bench: Bench) -> None:

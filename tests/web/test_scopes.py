@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from harness.benches import JSON, Bench, StartBench, chat_body, document, error_
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, answering
 from harness.wire import Message, chunked, head, wait_until
+from proxy.relay.contract import Ending
 
 ANN = b"Helicone-User-Id: ann"
 BOB = b"Helicone-User-Id: bob"
@@ -121,15 +123,51 @@ def test_what_looks_like_a_key_is_not_kept(bench: Bench) -> None:
         b"User-Agent: app/1 (sk-canary)",
     )
     call = shown(bench)
-    assert (call["user"], call["session"], call["user_agent"]) == ("Bearer ***", "***", "app/1 (***")
-    assert call["properties"] == {"token": "***"}
-    bench.chat(user="sk-canary", conversation="task-12")
+    assert (call["user"], call["session"], call["user_agent"]) == (None, None, "app/1 (***")
+    assert call["properties"] == {}
+    bench.chat(user="sk-canary", conversation="task-12", model="sk-canary")
     call = shown(bench)
-    assert (call["user"], call["session"]) == ("***", "task-12")
+    assert (call["user"], call["session"], call["model"]) == (None, "task-12", "***")
+    bench.chat(previous_response_id="sk-canary")
+    assert shown(bench)["session"] is None
     assert "canary" not in json.dumps(document(bench.get("/feedback")))
     assert "canary" not in str(vars(bench.sidecar.sidecar._recorder._attribution))
     status, _, sentence = error_of(bench.get("/feedback/last?user=sk-canary"))
     assert (status, "canary" in sentence) == (400, False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda key: ((b"Helicone-Session-Id: " + key,), {}),
+        lambda key: ((b"Helicone-User-Id: " + key,), {}),
+        lambda key: ((), {"user": key.decode()}),
+        lambda key: ((), {"conversation": {"id": key.decode()}}),
+        lambda key: ((), {"previous_response_id": key.decode()}),
+    ],
+)
+def test_two_who_look_like_keys_do_not_become_one(
+    bench: Bench, said: Callable[[bytes], tuple[tuple[bytes, ...], dict[str, Any]]]
+) -> None:
+    for key in (b"pk-41", b"pk-42"):
+        lines, fields = said(key)
+        made = id_of(bench.chat(*lines, b"User-Agent: " + key[-1:], **fields))
+    assert session_of(bench, made) == (None, [made])
+    for name in ("user", "session"):
+        assert error_of(bench.get(f"/feedback/last?{name}=***"))[:2] == (404, "unknown_call")
+    assert len(ambiguous(bench.get("/feedback/last?strict=1"))[1]) == 2
+
+
+def test_the_first_fifty_properties_count_and_of_more_nothing_is_kept(bench: Bench) -> None:
+    lines = [b"Helicone-Property-P%d: v" % number for number in range(50)]
+    more = (b"Helicone-Property-Token: sk-canary", b"Helicone-Property-Long: " + b"x" * 5000)
+    for _ in range(2):
+        bench.chat(*lines, *more)
+        assert sorted(shown(bench)["properties"]) == sorted(f"p{number}" for number in range(50))
+    sets = bench.sidecar.sidecar._recorder._attribution._sets
+    assert sets == {}
+    bench.chat(*lines)
+    assert len(sets) == 1
 
 
 # -- one conversation for calls that go on from one another
@@ -467,6 +505,7 @@ def test_strict_looks_at_the_last_minute_alone(bench: Bench) -> None:
         assert call.ended is not None
         call.answered -= answered
         call.ended = None if ended is None else call.ended - ended
+        call.ending = None if ended is None else call.ending
 
     age(0, 61, 61)
     age(1, 61, 61)
@@ -475,6 +514,18 @@ def test_strict_looks_at_the_last_minute_alone(bench: Bench) -> None:
     assert ambiguous(bench.get("/feedback/last?strict=1"))[1] == [ids[2], ids[0]]
     age(1, 0, None)
     assert ambiguous(bench.get("/feedback/last?strict=1"))[1] == [ids[2], ids[1], ids[0]]
+
+
+def test_strict_does_not_count_a_stream_that_a_crash_has_cut(bench: Bench) -> None:
+    """When it ended nobody knows; it has not been active since the process was killed."""
+    ids = [id_of(bench.chat(line)) for line in (ANN, BOB)]
+    call = bench.sidecar.sidecar._store.find(ids[0])
+    assert call is not None
+    assert call.answered is not None
+    call.ending, call.ended = Ending.CUT, None
+    assert ambiguous(bench.get("/feedback/last?strict=1"))[1] == ids[::-1]
+    call.answered -= 61
+    assert last_of(bench, "strict=1") == ids[1]
 
 
 def test_one_conversation_is_nothing_to_choose_from(bench: Bench) -> None:
@@ -493,9 +544,13 @@ def test_strict_can_be_the_rule(start_bench: StartBench) -> None:
 
 
 def test_strict_does_not_overlook_a_body_that_was_not_read(bench: Bench) -> None:
-    bench.chat(pad=LONG)
-    bench.chat(user="ann")
-    assert error_of(bench.rate("/feedback/last?user=ann&strict=1"))[1] == "body_unread"
+    unread = id_of(bench.chat(pad=LONG))
+    wanted = id_of(bench.chat(user="ann"))
+    status, code, sentence = error_of(bench.rate("/feedback/last?user=ann&strict=1"))
+    assert (status, code, "newer" in sentence) == (409, "body_unread", False)
+    for word in ("strict", "last minute", "user=ann", unread, "?strict=0"):
+        assert word in sentence
+    assert rated(bench.rate("/feedback/last?user=ann&strict=0"))["id"] == wanted
 
 
 # -- many at once

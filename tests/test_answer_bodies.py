@@ -1,4 +1,4 @@
-"""Tests of `proxy.bodies`: what a body says of itself, whole or cut off."""
+"""Tests of `proxy.answer_bodies` and `proxy.json_beginnings`: what a body says of itself, whole or cut off."""
 
 import json
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.bodies import Said, answer_says, event_says, id_that_comes_first, model_of, top_level
+from proxy.answer_bodies import Said, answer_says, event_says, id_that_comes_first
+from proxy.json_beginnings import MOST_TOKENS, top_level
 
 CHAT = (
     b'{"id": "chatcmpl-1", "model": "gpt-4o", '
@@ -57,7 +58,7 @@ def test_an_answer_says_its_own_id_and_model(body: bytes, said: Said) -> None:
     ],
 )
 def test_an_event_says_what_its_answer_is_called(data: bytes, said: Said) -> None:
-    assert event_says(data) == said
+    assert event_says(data, is_whole=False) == said
 
 
 @pytest.mark.parametrize(
@@ -135,12 +136,20 @@ def test_of_any_object_the_scanner_finds_what_a_parser_does_and_of_a_beginning_n
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\ id', max_size=60).map(str.encode))
 def test_nothing_that_a_body_holds_raises(body: bytes) -> None:
     top_level(body, (b"id",))
-    event_says(body)
-    model_of(body)
+    for is_whole in (True, False):
+        event_says(body, is_whole=is_whole)
     for streamed in (True, False):
         id_that_comes_first(body, streamed=streamed)
 
 
-def test_one_odd_field_loses_no_other() -> None:
-    assert model_of(b'{"model": "gpt-4o", "user": 42}') == "gpt-4o"
-    assert model_of(b'{"model": 42}') is None
+@pytest.mark.parametrize("filler", [b'"a": 1, ', b'"a": [], ', b'"a": {"b": "c"}, '])
+def test_what_stands_behind_a_thousand_tokens_is_not_found(filler: bytes) -> None:
+    """And nothing is read behind them, however much that would be."""
+    assert top_level(b"{" + filler * 100 + b'"id": "a"}', (b"id",)) == {b"id": b'"a"'}
+    assert top_level(b"{" + filler * MOST_TOKENS + b'"id": "a"}', (b"id",)) == {}
+    assert top_level(b'{"x": [' + filler * MOST_TOKENS + b'"x"], "id": "a"}', (b"id",)) == {}
+
+
+def test_of_an_event_that_is_whole_and_no_json_nothing_is_read() -> None:
+    assert event_says(b'{"id": "a", "x": y}', is_whole=True) == Said(None, None)
+    assert event_says(b'{"id": "a", "x": y}', is_whole=False) == Said("a", None)
