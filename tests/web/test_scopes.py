@@ -580,6 +580,9 @@ def test_a_hundred_calls_in_parallel_are_rated_by_whom_they_are_for(start_bench:
         made = list(pool.map(call, range(100)))
         assert len(set(made)) == 100
         assert list(pool.map(rate, range(100))) == made
-    wait_until(lambda: len(bench.events) >= 100, "a hundred ratings have arrived", seconds=60)
-    stored = {event.request_id: event.scores["number"] for event in bench.events if event.stored}
-    assert stored == {request_id: number for number, request_id in enumerate(made)}
+
+    def stored() -> dict[str, int]:
+        return {event.request_id: event.scores["number"] for event in bench.events if event.stored}
+
+    wait_until(lambda: len(stored()) >= 100, "a hundred ratings are stored", seconds=60)
+    assert stored() == {request_id: number for number, request_id in enumerate(made)}
