@@ -619,7 +619,7 @@ def test_a_client_that_leaves_while_the_upstream_is_silent_has_left(
     call.wait_for_end()
     sidecar.wait_for_log("left")
     time.sleep(2 * LIMIT)
-    assert "504" not in sidecar.log
+    assert " 504 " not in sidecar.log
 
 
 # -- tunnels
