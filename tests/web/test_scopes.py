@@ -131,7 +131,8 @@ def test_what_looks_like_a_key_is_not_kept(bench: Bench) -> None:
     bench.chat(previous_response_id="sk-canary")
     assert shown(bench)["session"] is None
     assert "canary" not in json.dumps(document(bench.get("/feedback")))
-    assert "canary" not in str(vars(bench.sidecar.sidecar._recorder._attribution))
+    attribution = bench.sidecar.sidecar._recorder._attribution
+    assert "canary" not in str([attribution._read, attribution._shared, attribution._sets])
     status, _, sentence = error_of(bench.get("/feedback/last?user=sk-canary"))
     assert (status, "canary" in sentence) == (400, False)
 
