@@ -44,7 +44,4 @@ class Naming:
 
     def plus(self, known: tuple[str, ...], text: str) -> tuple[str, ...]:
         """`known`, and that name, if it can be one."""
-        # As `usable` has it; this runs with every call.
-        if _USABLE.fullmatch(text) is None or text in self.reserved or text in known:
-            return known
-        return (*known, text)
+        return (*known, text) if text not in known and self.usable(text) else known

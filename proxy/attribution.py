@@ -3,10 +3,14 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 from proxy import helicone, request_bodies
 from proxy.relay.contract import Trace
 from proxy.route_rules import RouteRules
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 LONGEST_VALUE = 200
 _MOST_PROPERTIES = 50
@@ -75,9 +79,7 @@ class Attribution:
         kept = self.text(decoded(raw))
         # What has a key in it is not kept, not even to know it again.
         if kept is not None:
-            if len(self._read) >= _MOST_SHARED:
-                self._read.clear()
-            self._read[raw] = kept
+            _keep(self._read, raw, kept)
         return kept
 
     def text(self, text: str | None) -> str | None:
@@ -90,9 +92,7 @@ class Attribution:
         kept = usable(text)
         if kept is None:
             return None
-        if len(self._shared) >= _MOST_SHARED:
-            self._shared.clear()
-        self._shared[kept] = kept
+        _keep(self._shared, kept, kept)
         return kept
 
     def note_head(self, call: Attributed, said: Mapping[bytes, bytes], rules: RouteRules) -> None:
@@ -121,9 +121,7 @@ class Attribution:
             is_plain = is_plain and raw in self._read and len(name) <= LONGEST_VALUE
         # As above: what has a key in it is not kept, nor what nobody has looked at.
         if is_plain:
-            if len(self._sets) >= _MOST_SHARED:
-                self._sets.clear()
-            self._sets[rules.route, pairs] = properties
+            _keep(self._sets, (rules.route, pairs), properties)
         return properties
 
     def note_body(
@@ -167,6 +165,13 @@ class Attribution:
             previous = self.text(said.previous_response_id)
             if previous is not None:
                 call.session = _joined(previous, named)
+
+
+def _keep(known: dict[K, V], key: K, value: V) -> None:
+    """Have it known, within the bound."""
+    if len(known) >= _MOST_SHARED:
+        known.clear()
+    known[key] = value
 
 
 def _joined(previous: str, named: Callable[[str, int], Sequence[Attributed]]) -> str:

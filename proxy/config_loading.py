@@ -94,8 +94,8 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 def _unlikely_keys(settings: Settings) -> list[str]:
-    key = settings.helicone.api_key
-    why = None if key is None else why_unlikely(key.text)
+    key = settings.helicone.own_key
+    why = None if key is None else why_unlikely(key)
     return [] if why is None else [why]
 
 

@@ -176,8 +176,8 @@ def _about_preset(route: ResolvedRoute, settings: Settings) -> Iterator[str]:
             f"Calls on the route {route.name} need {preset.needs}: the app sends it, or "
             f"[routes.{route.name}] headers adds it."
         )
-    key = settings.helicone.api_key
-    if preset.for_europe and key is not None and not is_european(key.text):
+    key = settings.helicone.own_key
+    if preset.for_europe and key is not None and not is_european(key):
         yield (
             f"The route {route.name} is for Europe, and the Helicone key is not: its calls are most likely not "
             "logged there."

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -39,14 +40,14 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
         click.echo(f"Note: {said}")
     if connect:
         with sentences_instead_of_tracebacks():
-            all_is_fine = asyncio.run(_connect(settings))
+            all_is_fine = asyncio.run(_connect(settings, routes))
         if not all_is_fine:
             sys.exit(EXIT_FAILED)
 
 
-async def _connect(settings: Settings) -> bool:
+async def _connect(settings: Settings, routes: Sequence[ResolvedRoute]) -> bool:
     """Try all that calls and ratings go to, and tell what comes of it. Gives whether all is fine."""
-    findings = await explore(settings, resolve(settings), os.environ)
+    findings = await explore(settings, routes, os.environ)
     for finding in findings:
         click.echo(str(finding))
     return all(finding.is_fine for finding in findings)

@@ -55,7 +55,7 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
         "model": call.model,
         "status": call.status,
         "state": call.state,
-        "started_at": _moment(call.started_at),
+        "started_at": moment(call.started_at),
         "age_seconds": round(call.age_seconds, 1),
         "first_byte_ms": _milliseconds(call.time_to_first_byte_seconds),
         "duration_ms": _milliseconds(call.duration_seconds),
@@ -80,7 +80,7 @@ def describe_standing(standing: Standing) -> dict[str, Any]:
         **rating.as_document(),
         "state": standing.state,
         **({} if standing.reason is None else {"reason": standing.reason}),
-        "rated_at": _moment(standing.entry.rated_at),
+        "rated_at": moment(standing.entry.rated_at),
     }
 
 
@@ -93,14 +93,15 @@ def describe_progress(standing: Standing, now: float) -> dict[str, Any]:
         **describe_standing(standing),
         "attempts": progress.posts,
         "failures": progress.failures,
-        "next_attempt_at": _moment(due_at),
+        "next_attempt_at": moment(due_at),
         "next_attempt_in_seconds": None if due_at is None else round(max(0.0, due_at - now), 1),
-        "accepted_at": _moment(progress.accepted_at),
-        "verified_at": _moment(verified_at),
+        "accepted_at": moment(progress.accepted_at),
+        "verified_at": moment(verified_at),
     }
 
 
-def _moment(unix_time: float | None) -> str | None:
+def moment(unix_time: float | None) -> str | None:
+    """A Unix time as it is written here: ISO 8601, in UTC; None if it has not come."""
     if unix_time is None:
         return None
     return datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")

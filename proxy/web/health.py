@@ -1,14 +1,13 @@
 """GET: how the sidecar is."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 import proxy
 from proxy.errors import OutboxFailed
-from proxy.web.answers import answer
+from proxy.web.answers import answer, moment
 from proxy.web.context import CONTEXT
 
 
@@ -52,11 +51,5 @@ async def show_health(request: web.Request) -> web.Response:
 
 def _with_moments(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report with its times as all others are written here."""
-    paused = [{**each, "since": _moment(each["since"])} for each in report["paused_keys"]]
-    return {**report, "last_success_at": _moment(report["last_success_at"]), "paused_keys": paused}
-
-
-def _moment(unix_time: float | None) -> str | None:
-    if unix_time is None:
-        return None
-    return datetime.fromtimestamp(unix_time, UTC).isoformat(timespec="milliseconds")
+    paused = [{**each, "since": moment(each["since"])} for each in report["paused_keys"]]
+    return {**report, "last_success_at": moment(report["last_success_at"]), "paused_keys": paused}

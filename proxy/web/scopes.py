@@ -8,6 +8,7 @@ from aiohttp import web
 from proxy.attribution import LONGEST_VALUE, masked
 from proxy.errors import CallerError
 from proxy.live_call import LiveCall
+from proxy.relay import targets
 
 _PROPERTY = "property."
 _PLAIN = ("user", "session", "model", "path", "client")
@@ -33,7 +34,6 @@ class Scope:
         self._model = texts.get("model")
         path = texts.get("path")
         self._path = None if path is None else path.rstrip("/").encode()
-        self._below = None if self._path is None else self._path + b"/"
         self._client = texts.get("client")
         self._agent = texts.get("client", "").lower()
         self._properties = tuple(properties.items())
@@ -45,7 +45,7 @@ class Scope:
 
     def holds(self, call: LiveCall) -> Held:
         """Whether it holds of a call, as far as is known."""
-        if self._path is not None and not self._is_below(call.path):
+        if self._path is not None and not targets.is_below(call.path, self._path):
             return Held.NO
         if self._client is not None and not self._is_from(call):
             return Held.NO
@@ -71,9 +71,6 @@ class Scope:
             # The model that has answered may have another name than the one that was asked for.
             or (self._model is not None and call.model_asked and call.model not in (None, self._model))
         )
-
-    def _is_below(self, path: bytes) -> bool:
-        return path == self._path or (self._below is not None and path.startswith(self._below))
 
     def _is_from(self, call: LiveCall) -> bool:
         agent = call.user_agent

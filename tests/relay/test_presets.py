@@ -140,32 +140,35 @@ def test_a_call_reaches_helicones_host_as_the_contract_has_it(
     assert request.body == b"{}"
 
 
+def before_a_gateway_of_ones_own(
+    name: str, scope: contextlib.ExitStack, start: Start
+) -> tuple[ScriptedUpstream, RunningSidecar]:
+    """A preset's gateway on a port of its own, and a sidecar with a route to it."""
+    gateway = scope.enter_context(ScriptedUpstream(answering(OK)))
+    url = gateway.url + CONTRACT[name].path.decode()
+    return gateway, start(**{f"routes.{name}.preset": name, f"routes.{name}.url": url})
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_call_reaches_a_gateway_of_ones_own_as_the_contract_has_it(
     name: str, scope: contextlib.ExitStack, start: Start
 ) -> None:
-    expected = CONTRACT[name]
-    gateway = scope.enter_context(ScriptedUpstream(answering(OK)))
-    url = gateway.url + expected.path.decode()
-    sidecar = start(**{f"routes.{name}.preset": name, f"routes.{name}.url": url})
+    gateway, sidecar = before_a_gateway_of_ones_own(name, scope, start)
     answer = sidecar.connect().ask(chat(name))
     assert answer.body == b"ok"
     (request,) = gateway.requests
-    assert request.head == what_arrives(expected, gateway.authority, answer)
+    assert request.head == what_arrives(CONTRACT[name], gateway.authority, answer)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_what_takes_post_alone_is_asked_for_nothing_else(
     name: str, scope: contextlib.ExitStack, start: Start
 ) -> None:
-    expected = CONTRACT[name]
-    gateway = scope.enter_context(ScriptedUpstream(answering(OK)))
-    url = gateway.url + expected.path.decode()
-    sidecar = start(**{f"routes.{name}.preset": name, f"routes.{name}.url": url})
+    gateway, sidecar = before_a_gateway_of_ones_own(name, scope, start)
     for method in (b"GET", b"DELETE", b"HEAD"):
         client = sidecar.connect()
         client.send(head(method + f" /{name}/v1/models HTTP/1.1".encode(), b"Host: localhost"))
-        if not expected.post_only:
+        if not CONTRACT[name].post_only:
             gateway_answer = client.read_answer(to=b"GET" if method != b"HEAD" else b"HEAD")
             assert gateway_answer.status == 200
             client.close()
@@ -175,7 +178,7 @@ def test_what_takes_post_alone_is_asked_for_nothing_else(
         assert answer.value(b"feedback-error") == b"post_only"
         if method != b"HEAD":
             assert b"takes POST alone" in answer.body
-    assert (gateway.requests == []) is expected.post_only
+    assert (gateway.requests == []) is CONTRACT[name].post_only
 
 
 # -- realtime sessions
