@@ -8,9 +8,8 @@ listeners   the listening sockets (open_files: how many connections fit)
 volumes     whether a folder outlasts a restart
 relay/      the data plane: moves bytes, knows nothing of what they mean
 web/        the control plane: everything under /feedback, on aiohttp
-calls       remembers what the relay reports (bodies: what a body says of its model)
+calls/      remembers what the relay reports
 journal     calls that are over, in batches: to logs (one line each) and to metrics (numbers)
-            (saving, call_records: calls outlast a restart)
 ratings     what a person sent, as a rating (rating_fields: each field on its own)
 delivery/   a rating that was taken arrives (clock: its time)
 helicone    the vendor's gateway: header names, hosts, key and id rules
@@ -19,8 +18,8 @@ network     connections to the gateway and to the API, as the settings have them
 guard       who may speak to us
 keys        Helicone keys, in memory, by fingerprint
 stores/     where things are kept
-config      settings, declared once (config_kinds: what they may be; config_sources: where they come from;
-            config_loading: all together; config_problems: what is wrong with them, in words)
+config/     settings, declared once, and what is wrong with them in words
+routing     the routes as they hold (presets: every gateway of Helicone's; network, connecting, admission use them)
 outbound    proxies of the environment, trusted authorities
 remote      speaks to a running sidecar, for the commands
 model       the words of the domain, as data

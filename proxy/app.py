@@ -16,12 +16,16 @@ from aiohttp import web
 
 from proxy import helicone, open_files
 from proxy.admission import admission
-from proxy.aliases import Naming
 from proxy.api_client import HeliconeApi
-from proxy.attribution import Attribution
-from proxy.calls import CallRecorder, Hooks
+from proxy.calls.aliases import Naming
+from proxy.calls.attribution import Attribution
+from proxy.calls.live_call import LiveCall
+from proxy.calls.recorder import CallRecorder, Hooks
+from proxy.calls.route_rules import all_rules
+from proxy.calls.saving import SavingCalls
 from proxy.clock import Clock
-from proxy.config import Settings
+from proxy.config.outbox_place import place_of, why_unusable
+from proxy.config.settings import Settings
 from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
 from proxy.delivery.intake import Delivery
@@ -32,17 +36,13 @@ from proxy.guard import Guard
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
-from proxy.live_call import LiveCall
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of
-from proxy.outbox_place import place_of, why_unusable
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.writes import Gatherer
-from proxy.route_rules import all_rules
 from proxy.routing import resolve
-from proxy.saving import SavingCalls
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying

@@ -50,7 +50,7 @@ class LazyCommand(click.Command):
 
 def _version() -> str:
     """Which version this is, and whether what runs with every call is compiled (`make wheel`)."""
-    spec = importlib.util.find_spec("proxy.calls")
+    spec = importlib.util.find_spec("proxy.calls.recorder")
     compiled = spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
     return f"{__version__}, compiled" if compiled else __version__
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from proxy.api_client import HeliconeApi
-from proxy.config import Settings
+from proxy.config.settings import Settings
 from proxy.errors import HeliconeError
 from proxy.keys import Credential
 from proxy.network import Network

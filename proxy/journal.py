@@ -7,7 +7,7 @@ costs a fifth of doing it at the end of each.
 import asyncio
 from collections.abc import Callable, Sequence
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
 
 _BATCH = 100
 _LATEST_SECONDS = 0.1

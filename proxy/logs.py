@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, TextIO
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
 from proxy.relay.contract import Ending
 
 LogFormat = Literal["text", "json"]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
 from proxy.relay.contract import Ending
 from proxy.relay.front_door import FrontDoor
 from proxy.relay.pool import Pool

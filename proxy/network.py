@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from proxy import __version__
-from proxy.config import Settings
+from proxy.calls.route_rules import realtime_name
+from proxy.config.settings import Settings
 from proxy.errors import CannotStart
 from proxy.outbound import proxy_for, trusting
 from proxy.relay.destination import Upstream
@@ -18,7 +19,6 @@ from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
 from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
-from proxy.route_rules import realtime_name
 from proxy.routing import ResolvedRoute, everywhere
 
 _API_CONNECTIONS = 8

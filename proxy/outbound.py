@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from proxy.config_problems import proxy_url
+from proxy.config.problems import proxy_url
 from proxy.guard import canonical_host, is_always_allowed
 from proxy.helicone import is_gateway_host
 

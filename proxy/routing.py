@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from proxy import helicone
-from proxy.config import Helicone, Settings
-from proxy.config_routes import DEFAULT, Header, Route
+from proxy.config.routes import DEFAULT, Header, Route
+from proxy.config.settings import Helicone, Settings
 from proxy.outbound import host_of, is_trusted_with_key
 from proxy.presets import PRESETS, USUAL, Preset, Realtime
 

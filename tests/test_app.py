@@ -19,7 +19,7 @@ from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import Upstream, UpstreamWire
 from harness.wire import End, Truncated, chunked, head, wait_until
 from proxy.app import Sidecar
-from proxy.config import Settings
+from proxy.config.settings import Settings
 from proxy.demo import ApiFault
 from proxy.errors import CannotStart
 

@@ -130,8 +130,8 @@ FAILING: list[tuple[Rule, Tree, list[str]]] = [
     ),
     (
         concrete_stores_named,
-        {"calls.py": "from proxy.stores.memory import X", "stores/memory.py": ""},
-        ["proxy/calls.py:1"],
+        {"calls/recorder.py": "from proxy.stores.memory import X", "stores/memory.py": ""},
+        ["proxy/calls/recorder.py:1"],
     ),
     (
         relay_knows_too_much,
@@ -161,15 +161,15 @@ FAILING: list[tuple[Rule, Tree, list[str]]] = [
     (module_state, {"a.py": "def f():\n    global x\n    x = 1"}, ["proxy/a.py:2"]),
     (
         clocks_and_dice,
-        {"calls.py": "def f():\n    return time.time() + random.random()"},
-        ["proxy/calls.py:2", "proxy/calls.py:2"],
+        {"calls/recorder.py": "def f():\n    return time.time() + random.random()"},
+        ["proxy/calls/recorder.py:2", "proxy/calls/recorder.py:2"],
     ),
     (tasks_without_owner, {"web/a.py": "def f(loop):\n    loop.create_task(x())"}, ["proxy/web/a.py:2"]),
     (blind_excepts, {"a.py": "try:\n    f()\nexcept (OSError, Exception):\n    pass"}, ["proxy/a.py:3"]),
     (
         blind_excepts,
-        {"calls.py": "def f():\n    try:\n        g()\n    except:\n        pass"},
-        ["proxy/calls.py:4"],
+        {"calls/recorder.py": "def f():\n    try:\n        g()\n    except:\n        pass"},
+        ["proxy/calls/recorder.py:4"],
     ),
     (blind_excepts, {"a.py": "with contextlib.suppress(BaseException):\n    f()"}, ["proxy/a.py:1"]),
     (sizes, {"a.py": "x = 1\n" * 351}, ["proxy/a.py:1"]),
@@ -187,7 +187,7 @@ PASSING: list[tuple[Rule, Tree]] = [
     (imports_in_functions, {"event_loop.py": "def f():\n    import uvloop"}),
     (
         concrete_stores_named,
-        {"app.py": "import proxy.stores.memory", "calls.py": "import proxy.stores.contract"},
+        {"app.py": "import proxy.stores.memory", "calls/recorder.py": "import proxy.stores.contract"},
     ),
     (relay_knows_too_much, {"relay/a.py": "import httptools\nfrom . import b", "relay/b.py": ""}),
     (spelled_names, {"a.py": '"""It reads helicone-id."""\nx = 1  # helicone-id'}),
@@ -207,7 +207,10 @@ PASSING: list[tuple[Rule, Tree]] = [
     ),
     (module_state, {"a.py": "def f():\n    seen = {}"}),
     (module_state, {"a.py": "A = frozenset({1})\nB = A | {2}"}),
-    (clocks_and_dice, {"app.py": "now = time.time()", "calls.py": "def f(clock=time.time):\n    clock()"}),
+    (
+        clocks_and_dice,
+        {"app.py": "now = time.time()", "calls/recorder.py": "def f(clock=time.time):\n    clock()"},
+    ),
     (blind_excepts, {"a.py": "try:\n    f()\nexcept OSError:\n    pass"}),
 ]
 

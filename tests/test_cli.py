@@ -25,7 +25,8 @@ from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import wait_until
-from proxy import __version__, calls, commands
+from proxy import __version__, commands
+from proxy.calls import recorder
 from proxy.cli import COMMANDS, main
 from proxy.commands import outbox
 from proxy.commands.recent import table
@@ -783,7 +784,7 @@ def test_an_idle_sidecar_stops_at_once_and_in_silence(upstream_url: str, number:
 
 def test_the_version_is_printed() -> None:
     done = run_command("--version")
-    is_compiled = not calls.__file__.endswith(".py")
+    is_compiled = not recorder.__file__.endswith(".py")
     version = f"{__version__}, compiled" if is_compiled else __version__
     assert (done.returncode, done.stdout, done.stderr) == (0, f"helicone-proxy, version {version}\n", "")
 
@@ -834,7 +835,7 @@ SERVER = ("aiohttp.web", "uvloop", "proxy.app", "proxy.web", "proxy.relay.front_
 @pytest.mark.parametrize(
     ("arguments", "spared"),
     [
-        (["--help"], ("aiohttp", "pydantic", "rich", "proxy.config", "proxy.demo")),
+        (["--help"], ("aiohttp", "pydantic", "rich", "proxy.config.settings", "proxy.demo")),
         (["serve", "--help"], ("rich", "proxy.demo", "proxy.remote")),
         (["check", "--help"], ("rich", "proxy.demo", "proxy.remote", *SERVER)),
         (["rate", "--help"], ("rich", "proxy.demo", *SERVER)),

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxy.config import FLAGS, Settings, describe_settings
-from proxy.config_kinds import ANY_NAME, Secret
-from proxy.config_loading import advice, load_settings
-from proxy.config_routes import Header, Route
+from proxy.config.kinds import ANY_NAME, Secret
+from proxy.config.loading import advice, load_settings
+from proxy.config.routes import Header, Route
+from proxy.config.settings import FLAGS, Settings, describe_settings
 from proxy.errors import ConfigurationError
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
 from proxy.routing import resolve

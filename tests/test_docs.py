@@ -15,7 +15,7 @@ import pytest
 from harness.benches import Bench
 from harness.loops import DEADLINE_SECONDS
 from proxy.cli import LazyCommand, main
-from proxy.config import describe_settings
+from proxy.config.settings import describe_settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

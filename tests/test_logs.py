@@ -15,9 +15,9 @@ from harness.benches import JSON, Bench, StartBench, chat_body, document, id_of
 from harness.loops import LoopThread
 from harness.wire import wait_until
 from proxy import logs
+from proxy.calls.live_call import LiveCall
 from proxy.demo import GatewayFault
 from proxy.journal import Journal
-from proxy.live_call import LiveCall
 from proxy.logs import CallLog, LogFormat
 from proxy.relay.contract import Ending
 

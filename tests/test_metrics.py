@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
 from proxy.metrics import CallMetrics, Histogram
 from proxy.relay.contract import Ending
 

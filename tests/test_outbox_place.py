@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.programs import run_command
-from proxy.config import OutboxSettings
-from proxy.outbox_place import place_of, why_unusable
+from proxy.config.outbox_place import place_of, why_unusable
+from proxy.config.settings import OutboxSettings
 
 
 def test_it_lies_where_the_settings_say_and_is_named_after_the_port(tmp_path: Path) -> None:

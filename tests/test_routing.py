@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import Settings
-from proxy.config_loading import advice, load_settings
+from proxy.calls.route_rules import rules_of
+from proxy.config.loading import advice, load_settings
+from proxy.config.settings import Settings
 from proxy.errors import ConfigurationError
 from proxy.presets import PRESETS
-from proxy.route_rules import rules_of
 from proxy.routing import ResolvedRoute, resolve
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 import click
 
 from proxy.commands.options import config_option
-from proxy.config_loading import load_settings
-from proxy.config_sources import CLIENT_URL_NAME
+from proxy.config.loading import load_settings
+from proxy.config.sources import CLIENT_URL_NAME
 from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 

@@ -10,11 +10,11 @@ import click
 
 from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
-from proxy.config import Settings
-from proxy.config_loading import advice, load_settings
+from proxy.config.loading import advice, load_settings
+from proxy.config.outbox_place import why_unusable
+from proxy.config.settings import Settings
 from proxy.connecting import explore
 from proxy.errors import CannotStart
-from proxy.outbox_place import why_unusable
 from proxy.routing import ResolvedRoute, resolve
 
 

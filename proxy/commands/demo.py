@@ -8,9 +8,9 @@ import click
 from proxy import logs
 from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
-from proxy.config import Settings
-from proxy.config_loading import load_settings
-from proxy.config_problems import IN_MEMORY
+from proxy.config.loading import load_settings
+from proxy.config.problems import IN_MEMORY
+from proxy.config.settings import Settings
 from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings

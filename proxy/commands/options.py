@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from proxy.config import FLAGS
+from proxy.config.settings import FLAGS
 
 _CONFIG_HERE = Path("config.toml")
 

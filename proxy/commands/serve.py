@@ -13,8 +13,8 @@ from proxy import logs
 from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
-from proxy.config import Settings
-from proxy.config_loading import advice, load_settings
+from proxy.config.loading import advice, load_settings
+from proxy.config.settings import Settings
 from proxy.event_loop import run, stop_signals
 
 logger = logging.getLogger(__name__)

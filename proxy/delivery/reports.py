@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.config_problems import IN_MEMORY
+from proxy.config.problems import IN_MEMORY
 from proxy.delivery.courier import Courier
 from proxy.delivery.lanes import Lanes
 from proxy.errors import OutboxFailed

@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from proxy.route_problems import LOCAL_PATH
+from proxy.config.route_problems import LOCAL_PATH
 from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from proxy.config import Feedback
+from proxy.calls.live_call import LiveCall
+from proxy.config.settings import Feedback
 from proxy.delivery.intake import Delivery
 from proxy.guard import Guard
 from proxy.keys import Keyring
-from proxy.live_call import LiveCall
 from proxy.metrics import Metrics
 from proxy.routing import ResolvedRoute
 from proxy.stores.contract import RecentCalls

@@ -4,8 +4,8 @@ from typing import Any
 
 from aiohttp import web
 
+from proxy.calls.live_call import LiveCall
 from proxy.errors import Ambiguous, UnknownCall, UnreadBody
-from proxy.live_call import LiveCall
 from proxy.stores.contract import RecentCalls
 from proxy.web import scopes
 from proxy.web.context import CONTEXT, Context

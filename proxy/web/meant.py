@@ -5,8 +5,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from proxy import helicone
+from proxy.calls.live_call import LiveCall
 from proxy.errors import UnknownCall
-from proxy.live_call import LiveCall
 from proxy.web.context import CONTEXT, Context
 from proxy.web.words import age_in_words
 

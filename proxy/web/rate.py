@@ -5,9 +5,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from proxy import ratings
+from proxy.calls.live_call import LiveCall
 from proxy.delivery.intake import Standing
 from proxy.errors import HeliconeRejected
-from proxy.live_call import LiveCall
 from proxy.model import Rating, RatingState
 from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal

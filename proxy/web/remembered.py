@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from proxy import ratings
+from proxy.calls.live_call import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
-from proxy.live_call import LiveCall
 from proxy.model import Call, Entry
 from proxy.web import last, scopes
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing

@@ -5,9 +5,9 @@ from enum import Enum, auto
 
 from aiohttp import web
 
-from proxy.attribution import LONGEST_VALUE, masked
+from proxy.calls.attribution import LONGEST_VALUE, masked
+from proxy.calls.live_call import LiveCall
 from proxy.errors import CallerError
-from proxy.live_call import LiveCall
 from proxy.relay import targets
 
 _PROPERTY = "property."

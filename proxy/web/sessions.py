@@ -4,8 +4,8 @@ from itertools import islice
 
 from aiohttp import web
 
+from proxy.calls.live_call import LiveCall
 from proxy.errors import UnknownCall
-from proxy.live_call import LiveCall
 from proxy.web import last
 from proxy.web.answers import answer
 from proxy.web.context import CONTEXT

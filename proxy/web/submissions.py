@@ -5,9 +5,9 @@ from typing import Any
 from aiohttp import web
 
 from proxy import guard, ratings
+from proxy.calls.live_call import LiveCall
 from proxy.delivery.intake import Standing, Submission
 from proxy.errors import NotRatable, OutboxFailed
-from proxy.live_call import LiveCall
 from proxy.model import Call, Entry, Rating
 from proxy.relay import headers
 from proxy.web.context import Context

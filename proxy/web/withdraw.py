@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
 from proxy.web import last
 from proxy.web.answers import answer, describe_standing
 from proxy.web.context import CONTEXT

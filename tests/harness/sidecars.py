@@ -12,8 +12,8 @@ from harness.loops import DEADLINE_SECONDS, LoopThread
 from harness.wire import wait_until
 from proxy.app import Sidecar
 from proxy.clock import Clock
-from proxy.config import Settings
-from proxy.config_kinds import declared_settings, filled
+from proxy.config.kinds import declared_settings, filled
+from proxy.config.settings import Settings
 from proxy.relay.client import ClientConnection
 from proxy.relay.pool import Pool
 from proxy.relay.tunnel import Tunnel

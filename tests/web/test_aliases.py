@@ -10,12 +10,12 @@ from urllib.parse import quote
 import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
+from harness.codings import CODINGS
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head, wait_until
 from proxy.demo import GatewayFault, StandInSettings
 from proxy.web.application import RESERVED, ROUTES
-from test_decoding import CODINGS
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 LOOKS_LIKE_AN_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

@@ -18,16 +18,16 @@ from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head
 from proxy import helicone
-from proxy.aliases import Naming
-from proxy.attribution import Attribution
-from proxy.calls import CallRecorder, Hooks
+from proxy.calls.aliases import Naming
+from proxy.calls.attribution import Attribution
+from proxy.calls.live_call import LiveCall
+from proxy.calls.paths import makes_content, without_keys
+from proxy.calls.recorder import CallRecorder, Hooks
+from proxy.calls.request_ids import fresh_ids
+from proxy.calls.route_rules import rules_of
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
 from proxy.keys import Keyring
-from proxy.live_call import LiveCall
-from proxy.paths import makes_content, without_keys
 from proxy.relay.contract import Ending
-from proxy.request_ids import fresh_ids
-from proxy.route_rules import rules_of
 from proxy.routing import resolve
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"

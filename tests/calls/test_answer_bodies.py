@@ -1,4 +1,4 @@
-"""Tests of `proxy.answer_bodies` and `proxy.json_beginnings`: what a body says of itself, whole or cut off."""
+"""What a body says of itself, whole or cut off: `calls.answer_bodies` and `calls.json_beginnings`."""
 
 import json
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.answer_bodies import Said, answer_says, event_says, id_that_comes_first
-from proxy.json_beginnings import MOST_TOKENS, top_level
+from proxy.calls.answer_bodies import Said, answer_says, event_says, id_that_comes_first
+from proxy.calls.json_beginnings import MOST_TOKENS, top_level
 
 CHAT = (
     b'{"id": "chatcmpl-1", "model": "gpt-4o", '

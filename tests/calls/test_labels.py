@@ -1,9 +1,9 @@
-"""Tests of `proxy.labels`."""
+"""Tests of `proxy.calls.labels`."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.labels import Labels
+from proxy.calls.labels import Labels
 
 _NAMES = (b"helicone-user-id", b"x-chat-id")
 _PREFIX = b"helicone-property-"

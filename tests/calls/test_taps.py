@@ -1,4 +1,4 @@
-"""Tests of `proxy.taps`: a bounded look at what passes."""
+"""Tests of `proxy.calls.taps`: a bounded look at what passes."""
 
 import gzip
 import itertools
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.answer_bodies import Said
-from proxy.taps import MOST_BYTES, MOST_EVENTS, MOST_LINES, Tap
-from test_decoding import CODINGS
+from harness.codings import CODINGS
+from proxy.calls.answer_bodies import Said
+from proxy.calls.taps import MOST_BYTES, MOST_EVENTS, MOST_LINES, Tap
 
 EVENT = b'{"id": "a-1", "model": "m"}'
 

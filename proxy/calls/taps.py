@@ -2,7 +2,7 @@
 
 import re
 
-from proxy import answer_bodies, decoding
+from proxy.calls import answer_bodies, decoding
 
 MOST_BYTES = 32 * 1024
 """How much of a body is looked at, as it came and decoded: ids stand at the beginning."""

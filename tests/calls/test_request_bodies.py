@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.request_bodies import Said, said_at_the_beginning, said_in
+from proxy.calls.request_bodies import Said, said_at_the_beginning, said_in
 
 WHOLE = {
     "messages": [{"role": "user", "user": "inner", "content": 'a "user": {[ \\ " quote'}],

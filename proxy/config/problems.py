@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy import helicone
-from proxy.config_kinds import Secret
+from proxy.config.kinds import Secret
 from proxy.errors import ConfigurationError
 from proxy.guard import canonical_address, canonical_host, is_always_allowed, is_loopback, is_unspecified
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from proxy.config_kinds import (
+from proxy.config.kinds import (
     ANY_NAME,
     Secret,
     choice,
@@ -18,7 +18,7 @@ from proxy.config_kinds import (
     truth,
     whole,
 )
-from proxy.config_problems import (
+from proxy.config.problems import (
     IN_MEMORY,
     LOOPBACKS,
     allowed_host,
@@ -31,8 +31,8 @@ from proxy.config_problems import (
     listen_hosts,
     usable_key,
 )
-from proxy.config_routes import DEFAULT, URL, Route
-from proxy.config_sources import KEY_NAME, environment_name
+from proxy.config.routes import DEFAULT, URL, Route
+from proxy.config.sources import KEY_NAME, environment_name
 from proxy.helicone import API_URLS, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(

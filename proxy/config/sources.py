@@ -11,9 +11,9 @@ from json import dumps
 from pathlib import Path
 from typing import Final
 
-from proxy.config_kinds import ANY_NAME, Declared
-from proxy.config_problems import no_setting, read_toml, shown, suggestions
-from proxy.config_routes import DEFAULT
+from proxy.config.kinds import ANY_NAME, Declared
+from proxy.config.problems import no_setting, read_toml, shown, suggestions
+from proxy.config.routes import DEFAULT
 from proxy.errors import ConfigurationError
 
 ENV_PREFIX: Final = "HELICONE_PROXY_"

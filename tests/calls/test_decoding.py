@@ -1,38 +1,20 @@
-"""Tests of `proxy.decoding`: compressed bodies, read within a bound."""
+"""Tests of `proxy.calls.decoding`: compressed bodies, read within a bound."""
 
-import gzip
 import os
 import subprocess
 import sys
 import tracemalloc
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-import brotli
 import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.codings import CODINGS
 from harness.programs import environment
-from proxy.decoding import Undecodable, decoder_for, is_known
-
-
-def raw_deflate(data: bytes) -> bytes:
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compressor.compress(data) + compressor.flush()
-
-
-CODINGS: Mapping[str, tuple[bytes, Callable[[bytes], bytes]]] = {
-    "gzip": (b"gzip", gzip.compress),
-    "x-gzip": (b"x-gzip", gzip.compress),
-    "deflate": (b"deflate", zlib.compress),
-    "raw deflate": (b"deflate", raw_deflate),
-    "br": (b"br", brotli.compress),
-    "zstd": (b"zstd", zstd.compress),
-}
-"""How bodies are compressed, by the name of it."""
+from proxy.calls.decoding import Undecodable, decoder_for, is_known
 
 each_coding = pytest.mark.parametrize(("coding", "compress"), CODINGS.values(), ids=list(CODINGS))
 
@@ -99,7 +81,8 @@ def test_a_brotli_without_a_bound_is_not_used(
     (tmp_path / "brotli.py").write_text(brotli)
     (tmp_path / "brotlicffi.py").write_text(brotlicffi)
     code = (
-        "from proxy import decoding as d; print(d.is_known(b'br') and d.decoder_for(b'br').decode(b'x', 5))"
+        "from proxy.calls.decoding import decoder_for, is_known\n"
+        "print(is_known(b'br') and decoder_for(b'br').decode(b'x', 5))"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.json_beginnings import top_level
+from proxy.calls.json_beginnings import top_level
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _VALUE_BYTES = 2048

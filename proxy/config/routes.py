@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from json import loads
 from typing import Final
 
-from proxy.config_kinds import Kind, Secret, choice, setting, text, truth
-from proxy.config_problems import base_url, shown, suggestions
+from proxy.config.kinds import Kind, Secret, choice, setting, text, truth
+from proxy.config.problems import base_url, shown, suggestions
 from proxy.helicone import KEY_HEADERS, KEY_PLACES
 from proxy.presets import PRESETS
 from proxy.relay.headers import HOP_BY_HOP, WITHHELD_FROM_UPSTREAM

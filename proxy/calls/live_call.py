@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from proxy.attribution import Attributed
+from proxy.calls.attribution import Attributed
+from proxy.calls.taps import Tap
 from proxy.model import Call, CallState
 from proxy.relay.contract import Ending
-from proxy.taps import Tap
 
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
     {

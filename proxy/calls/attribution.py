@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from proxy import helicone, request_bodies
+from proxy import helicone
+from proxy.calls import request_bodies
+from proxy.calls.route_rules import RouteRules
 from proxy.relay.contract import Trace
-from proxy.route_rules import RouteRules
 
 K = TypeVar("K")
 V = TypeVar("V")

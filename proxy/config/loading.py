@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from proxy.config import FLAGS, Settings
-from proxy.config_kinds import declared_settings, filled
-from proxy.config_problems import IN_MEMORY
-from proxy.config_routes import with_environment
-from proxy.config_sources import Layer, checked, from_environment, from_file, from_flags
+from proxy.config.kinds import declared_settings, filled
+from proxy.config.problems import IN_MEMORY
+from proxy.config.route_problems import route_advice, route_problems, why_no_upstream
+from proxy.config.routes import with_environment
+from proxy.config.settings import FLAGS, Settings
+from proxy.config.sources import Layer, checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
 from proxy.helicone import why_unlikely
 from proxy.outbound import proxy_for
-from proxy.route_problems import route_advice, route_problems, why_no_upstream
 from proxy.routing import everywhere
 
 

@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from proxy import answer_bodies, decoding, helicone, request_bodies
-from proxy.aliases import CLIENT_REQUEST_ID, Naming
-from proxy.attribution import Attribution, decoded, masked
+from proxy import helicone
+from proxy.calls import answer_bodies, decoding, request_bodies
+from proxy.calls.aliases import CLIENT_REQUEST_ID, Naming
+from proxy.calls.attribution import Attribution, decoded, masked
+from proxy.calls.labels import Labels
+from proxy.calls.live_call import LiveCall
+from proxy.calls.paths import PathBook, shown_path
+from proxy.calls.request_ids import fresh_ids
+from proxy.calls.route_rules import UNREADABLE_KEY, RouteRules
+from proxy.calls.taps import Tap
 from proxy.keys import Keyring
-from proxy.labels import Labels
-from proxy.live_call import LiveCall
-from proxy.paths import PathBook, shown_path
 from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
 from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
-from proxy.request_ids import fresh_ids
-from proxy.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.stores.contract import RecentCalls
-from proxy.taps import Tap
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from proxy.call_records import UnreadableRecord, remembered, saved
+from proxy.calls.live_call import LiveCall
+from proxy.calls.records import UnreadableRecord, remembered, saved
 from proxy.clock import Clock
 from proxy.errors import OutboxFailed
-from proxy.live_call import LiveCall
 from proxy.stores.contract import RecentCalls, SavedCalls
 
 logger = logging.getLogger(__name__)

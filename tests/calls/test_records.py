@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from proxy.attribution import Attributed
-from proxy.call_records import UnreadableRecord, remembered, saved
-from proxy.live_call import LiveCall
+from proxy.calls.attribution import Attributed
+from proxy.calls.live_call import LiveCall
+from proxy.calls.records import UnreadableRecord, remembered, saved
+from proxy.calls.route_rules import NO_KEY
 from proxy.model import CallState
 from proxy.relay.contract import Ending, Trace
-from proxy.route_rules import NO_KEY
 from proxy.stores.contract import SavedCall
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from proxy.live_call import LiveCall
+from proxy.calls.live_call import LiveCall
+from proxy.calls.route_rules import NO_KEY
 from proxy.relay.contract import Ending
-from proxy.route_rules import NO_KEY
 from proxy.stores.contract import SavedCall
 
 

@@ -21,13 +21,13 @@ from harness.sidecars import RunningSidecar, settings_of
 from harness.standins import running_standin
 from harness.upstreams import Upstream
 from harness.wire import head, wait_until
-from proxy import saving
+from proxy.calls import saving
+from proxy.calls.live_call import LiveCall
+from proxy.calls.saving import SavingCalls
 from proxy.clock import Clock
 from proxy.demo import DEMO_KEY, StandInSettings
 from proxy.errors import OutboxFailed, OutboxFull
-from proxy.live_call import LiveCall
 from proxy.relay.contract import Ending
-from proxy.saving import SavingCalls
 from proxy.stores.contract import SavedCall
 from proxy.stores.memory import MemoryCalls
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.json_beginnings import top_level
+from proxy.calls.json_beginnings import top_level
 
 _LONGEST_MODEL = 200
 

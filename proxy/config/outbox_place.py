@@ -5,8 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
-from proxy.config import OutboxSettings
-from proxy.config_problems import IN_MEMORY
+from proxy.config.problems import IN_MEMORY
+from proxy.config.settings import OutboxSettings
 
 
 def place_of(settings: OutboxSettings, port: int) -> Path | None:
