@@ -15,7 +15,7 @@ delivery/   a rating that was taken arrives (clock: its time)
 helicone    the vendor's gateway: header names, hosts, key and id rules
 helicone_api  the vendor's API: what is said there, and what it means (api_client: says it)
 network     connections to the gateway and to the API, as the settings have them
-guard       who may speak to us
+guard/      who may speak to us
 keys        Helicone keys, in memory, by fingerprint
 stores/     where things are kept
 config/     settings, declared once, and what is wrong with them in words

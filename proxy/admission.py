@@ -1,34 +1,165 @@
 """Which requests are let through to a gateway, as the relay asks for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from proxy.guard import Guard
-from proxy.relay import refusals
-from proxy.relay.contract import Admit
+from proxy import helicone
+from proxy.guard import cors, tokens
+from proxy.guard.decisions import Entry, Guard
+from proxy.guard.origins import origin_of_url
+from proxy.relay import headers, refusals
 from proxy.relay.messages import RequestHead
-from proxy.relay.refusals import Refusal
+from proxy.relay.refusals import NoContent, Refusal
 from proxy.relay.routes import Ways
 from proxy.routing import ResolvedRoute
 
+_KEY_PLACES: Final = frozenset(tokens.KEY_PLACES)
 
-def admission(guard: Guard, ways: Ways, routes: Iterable[ResolvedRoute]) -> Admit:
-    """The guard's decision; where some of the routes take POST alone, then that one."""
-    post_only = frozenset(route.name for route in routes if route.post_only)
 
-    def guarded(head: RequestHead) -> Refusal | None:
-        denial = guard.check(head.method.decode("ascii"), head.fields)
-        return None if denial is None else Refusal(denial.status, denial.code, denial.message)
+@dataclass(frozen=True, slots=True)
+class ProviderKey:
+    """A provider's key of ours on one way up: its header line, with its end. `targets`: origins to which Helicone
+    may be told to take calls with it.
+    """
 
-    def taken(head: RequestHead) -> Refusal | None:
-        refusal = guarded(head)
+    line: bytes = field(repr=False)
+    targets: frozenset[bytes]
+
+
+class Admission:
+    """The guard's decision, and what a route allows: see `relay.contract.Admit`.
+
+    `provider_keys` are by the name of the way up. `page_headers`, in lower case: what pages of other origins may
+    send besides what SDKs do.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        ways: Ways,
+        routes: Iterable[ResolvedRoute],
+        provider_keys: Mapping[str, ProviderKey],
+        *,
+        page_headers: Iterable[bytes] = (),
+    ) -> None:
+        self._guard = guard
+        self._ways = ways
+        routes = tuple(routes)
+        self._post_only = frozenset(route.name for route in routes if route.post_only)
+        self._lacks_key = {
+            name: route.name for route in routes if route.lacks_provider_key for name in route.way_names
+        }
+        self._provider_keys = provider_keys
+        self._page_headers = tuple(page_headers)
+        self._is_route_asked = bool(self._post_only or provider_keys)
+
+    def __call__(self, head: RequestHead, by_socket: bool) -> Refusal | NoContent | None:  # noqa: FBT001
+        """Whether it may go on. Takes the token out of it, and puts the provider's key in."""
+        entry = self._guard.check(head.method.decode("ascii"), head.fields, by_socket=by_socket)
+        if isinstance(entry, Refusal):
+            reader = self._guard.reader(head.fields)
+            if reader:
+                head.answer_lines = _lines(cors.answer_fields(reader))
+            return entry
+        if entry.origin:
+            if entry.is_preflight:
+                fields = cors.preflight_fields(entry.origin, head.fields, self._page_headers)
+                return NoContent(_lines(fields))
+            head.answer_lines = _lines(cors.answer_fields(entry.origin))
+        if entry.token and (refusal := self._take_token(head, entry)) is not None:
+            return refusal
         # `OPTIONS *` asks about us, and goes no further.
-        if (
-            refusal is None
-            and head.method != b"POST"
-            and head.path != b"*"
-            and (way := ways.find(head)).name in post_only
-        ):
-            return refusals.post_only(head.method.decode("ascii"), str(way.upstream))
-        return refusal
+        return self._on_its_way(head) if self._is_route_asked and head.path != b"*" else None
 
-    return taken if post_only else guarded
+    def _take_token(self, head: RequestHead, entry: Entry) -> Refusal | None:
+        """Take the token out of a request: it is for nobody else. Says why that cannot be."""
+        for place in entry.token_places:
+            del head.fields[place]
+        head.kept = headers.without(head.kept, frozenset(entry.token_places))
+        head.caller = entry.client
+        if head.target.find(entry.token) >= 0:
+            return _TOKEN_IN_URL
+        for name, value in head.fields.items():
+            if value.find(entry.token) >= 0:
+                return _token_elsewhere(name)
+        if not _KEY_PLACES.isdisjoint(entry.token_places) and head.path != b"*":
+            way = self._ways.find(head)
+            if way.name in self._lacks_key:
+                return _no_provider_key(self._lacks_key[way.name])
+        return None
+
+    def _on_its_way(self, head: RequestHead) -> Refusal | None:
+        way = self._ways.find(head)
+        if way.name in self._post_only and head.method != b"POST":
+            return refusals.post_only(head.method.decode("ascii"), str(way.upstream))
+        key = self._provider_keys.get(way.name)
+        # A key that an app sends itself is left alone. This is the one place where that is decided.
+        if key is None or not _KEY_PLACES.isdisjoint(head.fields):
+            return None
+        if not helicone.TARGET_NAMES.isdisjoint(head.fields):
+            for name, url in helicone.targets_of(head.fields):
+                if origin_of_url(url) not in key.targets:
+                    return _target_not_allowed(name)
+        head.added_lines = key.line
+        return None
+
+
+def provider_keys(routes: Iterable[ResolvedRoute], allowed_targets: Iterable[str]) -> dict[str, ProviderKey]:
+    """The providers' keys of these routes, by the name of each way up."""
+    allowed = [target.encode() for target in allowed_targets]
+    found = {}
+    for route in routes:
+        if route.provider_key is None or route.provider_key_name is None:
+            continue
+        name = route.provider_key_name
+        scheme = b"Bearer " if name == helicone.AUTHORIZATION else b""
+        line = b"%b: %b%b\r\n" % (name.title(), scheme, route.provider_key.text.encode("ascii"))
+        # Where the route itself says that its calls are to go is as good as listed.
+        own = [
+            url
+            for each in route.headers
+            for _, url in helicone.targets_of({each.name.lower().encode(): each.value.text.encode()})
+        ]
+        targets = {origin for url in (*allowed, *own) if (origin := origin_of_url(url)) is not None}
+        found.update(dict.fromkeys(route.way_names, ProviderKey(line, frozenset(targets))))
+    return found
+
+
+def _lines(fields: Iterable[cors.Field]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % each for each in fields])
+
+
+_TOKEN_IN_URL: Final = Refusal(
+    400,
+    "token_in_url",
+    "The token stands in the URL, too, which would go to the gateway; nothing has been sent.",
+)
+
+
+def _token_elsewhere(name: bytes) -> Refusal:
+    return Refusal(
+        400,
+        "token_elsewhere",
+        f"The token stands in the header {name.decode('ascii')}, too, which would go to the gateway; nothing has "
+        "been sent.",
+    )
+
+
+def _no_provider_key(route: str) -> Refusal:
+    return Refusal(
+        503,
+        "no_provider_key",
+        "The token of this sidecar stands where the provider's key goes, and there is none to put in its place. "
+        f"Set provider_key in [routes.{route}], or send the provider's key there and the token as "
+        "Feedback-Proxy-Token.",
+    )
+
+
+def _target_not_allowed(name: bytes) -> Refusal:
+    return Refusal(
+        403,
+        "target_not_allowed",
+        f"{name.decode('ascii').title()} names a place to which the sidecar's provider key may not go; if it may, "
+        "list its origin in [guard] allowed_targets.",
+    )

@@ -15,7 +15,7 @@ from typing import Self, TextIO
 from aiohttp import web
 
 from proxy import helicone, open_files
-from proxy.admission import admission
+from proxy.admission import Admission, provider_keys
 from proxy.api_client import HeliconeApi
 from proxy.calls.aliases import Naming
 from proxy.calls.attribution import Attribution
@@ -32,7 +32,8 @@ from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
-from proxy.guard import Guard
+from proxy.guard.decisions import Guard
+from proxy.guard.tokens import Tokens
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
 from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
@@ -138,7 +139,7 @@ class Sidecar:
         for pool in self._pools.values():
             self._resources.push_async_callback(pool.close)
         ways = ways_of(self.routes, self._pools)
-        self._guard = Guard(bound_addresses=settings.server.host, allowed_hosts=settings.guard.allowed_hosts)
+        self._guard = self._make_guard()
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
@@ -151,7 +152,13 @@ class Sidecar:
         )
         self._door = FrontDoor(
             gatherer=self._gatherer,
-            admit=admission(self._guard, ways, self.routes),
+            admit=Admission(
+                self._guard,
+                ways,
+                self.routes,
+                provider_keys(self.routes, settings.guard.allowed_targets),
+                page_headers=settings.feedback.headers,
+            ),
             route=ways.find,
             observer=recorder,
             clock=time.perf_counter,
@@ -161,6 +168,16 @@ class Sidecar:
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
             patience=patience(settings),
             max_connections=self._max_connections(),
+        )
+
+    def _make_guard(self) -> Guard:
+        settings = self.settings.guard
+        named = settings.named_tokens
+        return Guard(
+            bound_addresses=self.settings.server.host,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.allowed_origins,
+            tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
         )
 
     async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
@@ -224,18 +241,8 @@ class Sidecar:
 
     def _max_connections(self) -> int:
         """As configured, or as many as this process may have open files for."""
-        wanted, upstream = self.settings.server.max_connections, self.settings.upstream
-        allowed = open_files.raise_limit()
-        idle = upstream.max_idle_connections * len(self._pools)
-        possible = open_files.connections(allowed, besides=idle)
-        if possible >= wanted:
-            return wanted
-        logger.warning(
-            "Only %d files may be open here, which is enough for %d connections at a time; [server] "
-            "max_connections says %d. Raise the limit (ulimit -n), or lower the setting.",
-            allowed, possible, wanted,
-        )  # fmt: skip
-        return possible
+        idle = self.settings.upstream.max_idle_connections * len(self._pools)
+        return open_files.possible_connections(self.settings.server.max_connections, besides=idle)
 
     async def _make_local(self, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
@@ -272,7 +279,7 @@ class Sidecar:
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
         self._local_server = server
-        return lambda on_lost: LocalProtocol(server, on_lost)
+        return lambda on_lost, by_socket: LocalProtocol(server, on_lost, by_socket=by_socket)
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()

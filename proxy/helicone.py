@@ -5,8 +5,9 @@ public source; each is named where it is used.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
@@ -50,6 +51,8 @@ AUTHORIZATION: Final[bytes] = b"authorization"
 """Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
 KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
 """Where a route may have it, as a configuration says it."""
+PROVIDER_KEY_PLACES = (AUTHORIZATION.decode(), "x-api-key", "api-key", "x-goog-api-key")
+"""Where a route may have the provider's key, likewise."""
 KEY_HEADERS = frozenset(
     {
         AUTH,
@@ -76,6 +79,32 @@ def auth_line(key: str, name: bytes = AUTH) -> bytes:
 def request_id_line(request_id: bytes) -> bytes:
     """The header line, with its end, that gives a call its id before it is answered."""
     return b"Helicone-Request-Id: %b\r\n" % request_id
+
+
+# --- where else a call may be sent (worker/src/routers/gatewayRouter.ts, openaiProxyRouter.ts; QStash) -------
+
+_TARGETS: Final = (
+    b"helicone-target-url",
+    b"helicone-openai-api-base",
+    b"upstash-callback",
+    b"upstash-failure-callback",
+)
+_FALLBACKS: Final = b"helicone-fallbacks"
+TARGET_NAMES: Final = frozenset({*_TARGETS, _FALLBACKS})
+"""Headers that have Helicone take a call, with the provider's key in it, to a place of the caller's choice."""
+
+
+def targets_of(fields: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Every place that a request names so: the header's name, and the URL; b"" where none can be read."""
+    for name in _TARGETS:
+        if name in fields:
+            yield name, fields[name]
+    if _FALLBACKS in fields:
+        try:
+            named = [each["target-url"] for each in json.loads(fields[_FALLBACKS])]
+            yield from ((_FALLBACKS, url.encode()) for url in named or ("",))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            yield _FALLBACKS, b""
 
 
 # --- keys (worker/src/lib/util/apiKeyRegex.ts) ------------------------------------------------------------

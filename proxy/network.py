@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from proxy import __version__
-from proxy.calls.route_rules import realtime_name
 from proxy.config.settings import Settings
 from proxy.errors import CannotStart
 from proxy.outbound import proxy_for, trusting
@@ -106,7 +105,7 @@ def ways_of(routes: Sequence[ResolvedRoute], pools: Mapping[str, Pool]) -> Ways:
     """The ways that the routes make; the default one comes first."""
     first, *others = (Way(route.name, route.path.encode(), pools[route.url]) for route in routes)
     sessions = {
-        route.name: Way(realtime_name(route), route.realtime_path.encode(), pools[route.realtime_url])
+        route.name: Way(route.realtime_name, route.realtime_path.encode(), pools[route.realtime_url])
         for route in routes
         if route.realtime_url is not None
     }

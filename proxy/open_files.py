@@ -1,10 +1,13 @@
 """How many files, and with them connections, this process may have open."""
 
 import contextlib
+import logging
 import sys
 
 if sys.platform != "win32":
     import resource
+
+logger = logging.getLogger(__name__)
 
 _UNLIMITED = 1 << 20
 _MACOS_MOST = 10_240
@@ -34,3 +37,17 @@ def _count(limit: int) -> int:
 def connections(open_files: int, *, besides: int) -> int:
     """How many connections so many open files allow, each with one to the gateway; `besides`: what lies idle."""
     return max(1, (open_files - _OWN - min(besides, open_files // 4)) // 2)
+
+
+def possible_connections(wanted: int, *, besides: int) -> int:
+    """As many connections as are wanted, or, with a warning, as this process may have open files for."""
+    allowed = raise_limit()
+    possible = connections(allowed, besides=besides)
+    if possible >= wanted:
+        return wanted
+    logger.warning(
+        "Only %d files may be open here, which is enough for %d connections at a time; [server] "
+        "max_connections says %d. Raise the limit (ulimit -n), or lower the setting.",
+        allowed, possible, wanted,
+    )  # fmt: skip
+    return possible

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from proxy.config.problems import proxy_url
-from proxy.guard import canonical_host, is_always_allowed
+from proxy.guard.hosts import canonical_host, is_always_allowed
 from proxy.helicone import is_gateway_host
 
 _PROXY_NAMES: Final = ("https_proxy", "HTTPS_PROXY")

@@ -36,6 +36,7 @@ class Preset:
     unread. `post_only`: it takes nothing else. `identity`: an encoded answer would come out broken. `api_is_here`:
     Helicone's API has the same origin. `needs`: a header without which it answers no call. `for_europe`: it is for
     European keys. `ignores_ids`: it gives calls ids of its own, whatever is sent along.
+    `provider_key_name`: the header for the provider's key; None where there is none, or where it is no key alone.
     """
 
     url: str
@@ -49,6 +50,7 @@ class Preset:
     needs: str | None = None
     for_europe: bool = False
     ignores_ids: bool = False
+    provider_key_name: bytes | None = helicone.AUTHORIZATION
 
 
 def _at(name: str) -> Preset:
@@ -71,11 +73,13 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             "https://ai-gateway.helicone.ai",
             "worker/src/routers/aiGatewayRouter.ts",
             key_name=helicone.AUTHORIZATION,
+            provider_key_name=None,
         ),
         "anthropic": Preset(
             "https://anthropic.helicone.ai",
             "worker/src/routers/anthropicProxyRouter.ts",
             passes_raw=True,
+            provider_key_name=b"x-api-key",
         ),
         "gateway": Preset(
             "https://gateway.helicone.ai",
@@ -94,7 +98,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "cerebras": _at("cerebras"),
         "nvidia": _at("nvidia"),
         "llama": _at("llama"),
-        "google": _at("google"),
+        "google": Preset("https://google.helicone.ai", provider_key_name=b"x-goog-api-key"),
         "nebius": _at("nebius"),
         "novita": _at("novita"),
         "hyperbolic": _at("hyperbolic"),
@@ -102,15 +106,17 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "vercel": _at("vercel"),
         "qstash": _at("qstash"),
         "firecrawl": _at("firecrawl"),
-        "bedrock": _at("bedrock"),
+        # Its requests are signed.
+        "bedrock": Preset("https://bedrock.helicone.ai", provider_key_name=None),
         "generate": _at("generate"),
         "llmmapper": _at("llmmapper"),
-        "worker-api": Preset("https://api.worker.helicone.ai"),
+        "worker-api": Preset("https://api.worker.helicone.ai", provider_key_name=None),
         "azure": Preset(
             helicone.DEFAULT_GATEWAY_URL,
             "worker/src/routers/openaiProxyRouter.ts",
             passes_raw=True,
             needs="Helicone-OpenAI-Api-Base",
+            provider_key_name=b"api-key",
         ),
         "eu": Preset(
             "https://oai.eu.hconeai.com",
@@ -130,6 +136,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "self-hosted-anthropic": Preset(
             "http://localhost:8585/v1/gateway/anthropic",
             _JAWN,
+            provider_key_name=b"x-api-key",
             post_only=True,
             identity=True,
             api_is_here=True,
@@ -139,6 +146,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             "Helicone/ai-gateway: ai-gateway/src/dispatcher/service.rs",
             key_name=helicone.AUTHORIZATION,
             ignores_ids=True,
+            provider_key_name=None,
         ),
     }
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from proxy import helicone
+from proxy.config.kinds import Secret
 from proxy.config.routes import DEFAULT, Header, Route
 from proxy.config.settings import Helicone, Settings
 from proxy.outbound import host_of, is_trusted_with_key
@@ -17,7 +18,8 @@ class ResolvedRoute:
     `realtime_url`: where WebSocket handshakes at exactly `realtime_path` go, if not the way of all calls.
     `api_url`: the API for the ratings of its calls; None for the usual one. `preset`: its name, where it is one.
     `key_name`: the header for Helicone's key, None if that is never to go. `may_have_key`,
-    `realtime_may_have_key`, `api_may_have_key`: whether our own may go to each of the URLs.
+    `realtime_may_have_key`, `api_may_have_key`: whether our own may go to each of the URLs. `provider_key` goes
+    onto calls that come without one, in the header `provider_key_name`; None where no such key has a place.
     """
 
     name: str
@@ -35,6 +37,23 @@ class ResolvedRoute:
     identity: bool = False
     passes_raw: bool = True
     ignores_ids: bool = False
+    provider_key: Secret | None = None
+    provider_key_name: bytes | None = helicone.AUTHORIZATION
+
+    @property
+    def realtime_name(self) -> str:
+        """The name of the way of its realtime sessions. No route has such a name."""
+        return f"{self.name} realtime"
+
+    @property
+    def way_names(self) -> tuple[str, ...]:
+        """The names of all its ways up."""
+        return (self.name,) if self.realtime_url is None else (self.name, self.realtime_name)
+
+    @property
+    def lacks_provider_key(self) -> bool:
+        """Whether an app has to send the provider's key itself."""
+        return self.provider_key is None and self.provider_key_name is not None
 
     @property
     def shown_path(self) -> str:
@@ -111,6 +130,8 @@ def _resolved(name: str, route: Route, vendor: Helicone) -> ResolvedRoute | None
         identity=preset.identity,
         passes_raw=preset.passes_raw,
         ignores_ids=preset.ignores_ids,
+        provider_key=route.provider_key,
+        provider_key_name=_provider_key_name(route, preset),
     )
 
 
@@ -119,6 +140,14 @@ def _key_name(route: Route, preset: Preset) -> bytes | None:
         return preset.key_name
     name = route.helicone_key.encode()
     return name if name in (helicone.AUTH, helicone.AUTHORIZATION) else None
+
+
+def _provider_key_name(route: Route, preset: Preset) -> bytes | None:
+    name = (
+        preset.provider_key_name if route.provider_key_header is None else route.provider_key_header.encode()
+    )
+    # Helicone's own key stands there then.
+    return None if name == _key_name(route, preset) else name
 
 
 def _who_may_have_key(route: Route, url: str, realtime_url: str | None) -> tuple[bool, bool]:

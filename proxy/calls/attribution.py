@@ -54,6 +54,8 @@ class Attributed(Trace):
     """Helicone's custom properties; their names are in lower case, as Helicone has them."""
     client = ""
     """The address that it came from."""
+    caller = ""
+    """The name of the token that it came with."""
     user_agent: str | None = None
     body_unread = False
     """Whether its body, or the end of it, was not read: what is not known of the call may stand there."""

@@ -109,6 +109,7 @@ class CallRecorder:
             self._client = client
         # Each connection has a text of its own that says the same.
         call.client = self._client
+        call.caller = head.caller
         agent = fields.get(b"user-agent")
         if agent is not None:
             call.user_agent = self._attribution.value(agent) or masked(decoded(agent))

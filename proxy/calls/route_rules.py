@@ -56,18 +56,13 @@ class RouteRules:
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def realtime_name(route: ResolvedRoute) -> str:
-    """The name of the way of its realtime sessions. No route has such a name."""
-    return f"{route.name} realtime"
-
-
 def all_rules(routes: Iterable[ResolvedRoute], key: str | None) -> dict[str, RouteRules]:
     """What holds on every way up, by its name. `key`: Helicone's, if one is configured."""
     rules = {}
     for route in routes:
         rules[route.name] = rules_of(route, key)
         if route.realtime_url is not None:
-            rules[realtime_name(route)] = rules_of(route, key, realtime=True)
+            rules[route.realtime_name] = rules_of(route, key, realtime=True)
     return rules
 
 

@@ -14,7 +14,14 @@ from typing import Any
 from proxy import helicone
 from proxy.config.kinds import Secret
 from proxy.errors import ConfigurationError
-from proxy.guard import canonical_address, canonical_host, is_always_allowed, is_loopback, is_unspecified
+from proxy.guard.hosts import (
+    canonical_address,
+    canonical_host,
+    is_always_allowed,
+    is_loopback,
+    is_unspecified,
+)
+from proxy.guard.origins import canonical_origin, origin_of_url
 
 # --- rules of single values: each raises a ValueError that completes "server.host: …" -----------------------
 
@@ -114,6 +121,26 @@ def usable_key(text: str) -> Secret:
     return Secret(key)
 
 
+def usable_token(text: str) -> Secret:
+    """Accept a token that can stand in a header in a key's place, and that nobody guesses."""
+    token = text.strip()
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", token):
+        raise ValueError(
+            "must be 16 to 200 of A-Z, a-z, 0-9 and ._~+/=-, as `openssl rand -hex 24` makes one"
+        )
+    return Secret(token)
+
+
+def secret_file(text: str) -> str:
+    """Accept the path of a file that holds a secret."""
+    return str(Path(text).expanduser())
+
+
+def socket_path(text: str) -> str:
+    """Accept an absolute path at which a Unix socket can be made."""
+    return folder(text)
+
+
 def header_name(text: str) -> str:
     """Accept the name of a header (RFC 9110 §5.1) whose value may be remembered, or nothing."""
     if not re.fullmatch(r"(?![sp]k-)[A-Za-z0-9!#$%&'*+.^_`|~-]{0,100}", text):
@@ -161,6 +188,26 @@ def allowed_host(text: str) -> str:
     if is_always_allowed(host):
         raise ValueError("has no effect: localhost, its subdomains and loopback addresses are always allowed")
     return host
+
+
+def allowed_origin(text: str) -> str:
+    """Accept one exact origin of pages; give it in its one spelling."""
+    if "*" in text:
+        raise ValueError("must be one exact origin: no wildcard exists")
+    origin = canonical_origin(text.encode("utf-8", "replace"))
+    if origin is None:
+        raise ValueError(
+            "must be an origin without a path, such as https://app.example.com or http://localhost:3000"
+        )
+    return origin.decode("ascii")
+
+
+def allowed_target(text: str) -> str:
+    """Accept the origin of a provider's API; give it in its one spelling."""
+    origin = origin_of_url(text.encode("utf-8", "replace"))
+    if origin is None or not text.lower().startswith("https://"):
+        raise ValueError("must be an origin such as https://api.openai.com")
+    return origin.decode("ascii")
 
 
 def each_once(hosts: list[str]) -> list[str]:

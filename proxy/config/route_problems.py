@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from proxy.config.problems import shown
 from proxy.config.routes import DEFAULT, no_preset
 from proxy.config.settings import Server, Settings
-from proxy.guard import canonical_address, is_always_allowed
+from proxy.guard.hosts import canonical_address, is_always_allowed
 from proxy.helicone import AUTHORIZATION, hands_authorization_on, is_european, is_gateway_host
 from proxy.outbound import host_of, is_trusted_with_key, named_proxy
 from proxy.presets import PRESETS

@@ -7,8 +7,8 @@ from json import loads
 from typing import Final
 
 from proxy.config.kinds import Kind, Secret, choice, setting, text, truth
-from proxy.config.problems import base_url, shown, suggestions
-from proxy.helicone import KEY_HEADERS, KEY_PLACES
+from proxy.config.problems import base_url, secret_file, shown, suggestions, usable_key
+from proxy.helicone import KEY_HEADERS, KEY_PLACES, PROVIDER_KEY_PLACES
 from proxy.presets import PRESETS
 from proxy.relay.headers import HOP_BY_HOP, WITHHELD_FROM_UPSTREAM
 
@@ -167,6 +167,20 @@ class Route:
         choice(*KEY_PLACES),
         None,
         "The header in which the Helicone key goes there, or none; unset means the preset's.",
+    )
+    provider_key: Secret | None = setting(
+        text(usable_key, "secret text"),
+        None,
+        "The provider's key, for calls that come without one of their own: apps send a token of [guard] in its "
+        "place, and never hold the key.",
+    )
+    provider_key_file: str | None = setting(
+        text(secret_file, "path"), None, "A file that holds the provider's key, in place of provider_key."
+    )
+    provider_key_header: str | None = setting(
+        choice(*PROVIDER_KEY_PLACES),
+        None,
+        "The header in which the provider's key goes there; unset means the preset's, or authorization.",
     )
     headers: tuple[Header, ...] | None = setting(
         Kind("table", _headers, loads),

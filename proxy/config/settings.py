@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from proxy.config.guarding import GuardSettings
 from proxy.config.kinds import (
     ANY_NAME,
     Secret,
@@ -21,14 +22,14 @@ from proxy.config.kinds import (
 from proxy.config.problems import (
     IN_MEMORY,
     LOOPBACKS,
-    allowed_host,
     ca_bundle,
     database_path,
-    each_once,
     folder,
     header_name,
     listen_host,
     listen_hosts,
+    secret_file,
+    socket_path,
     usable_key,
 )
 from proxy.config.routes import DEFAULT, URL, Route
@@ -58,9 +59,14 @@ class Server:
     host: tuple[str, ...] = setting(
         texts(listen_host, listen_hosts),
         LOOPBACKS,
-        'Addresses to listen on: loopback addresses, or "localhost" for both of them.',
+        'Addresses to listen on; "localhost" means both loopback addresses. Any other needs a token in [guard].',
     )
     port: int = setting(whole(least=0, most=65_535), 8747, "Port to listen on; 0 picks a free one.")
+    unix_socket: str | None = setting(
+        text(socket_path, "path"),
+        None,
+        "A Unix socket to listen on besides, for this user's programs alone.",
+    )
     grace_seconds: float = setting(
         seconds(or_zero=True), 10, "How long running calls may go on when the sidecar is told to stop."
     )
@@ -86,6 +92,9 @@ class Helicone:
         None,
         f"Your Helicone key, better given as {KEY_NAME}: it goes onto calls that carry none, "
         "and ratings of those calls leave under it.",
+    )
+    api_key_file: str | None = setting(
+        text(secret_file, "path"), None, "A file that holds your Helicone key, in place of api_key."
     )
     api_url: str | None = setting(
         URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."
@@ -205,6 +214,12 @@ class Feedback:
         "last minute; ?strict= says otherwise.",
     )
 
+    @property
+    def headers(self) -> tuple[bytes, ...]:
+        """The headers that these settings name, in lower case."""
+        named = (self.message_id_header, self.scope_header or "")
+        return tuple(name.lower().encode() for name in named if name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxSettings:
@@ -242,18 +257,6 @@ class DeliverySettings:
         20,
         "How long after a rating has left Helicone is asked whether it is stored; later looks wait "
         "longer and longer.",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuardSettings:
-    """Who may speak to the sidecar."""
-
-    allowed_hosts: tuple[str, ...] = setting(
-        texts(allowed_host, each_once),
-        (),
-        "Names besides localhost under which the sidecar may be called, "
-        'such as "host.docker.internal"; exact, without port.',
     )
 
 

@@ -13,7 +13,7 @@ from proxy.relay.door import Door
 from proxy.relay.exchange import Exchange
 from proxy.relay.messages import Request, RequestHead
 from proxy.relay.patience import AT_WORK, Standing, Wait, unsent_bytes
-from proxy.relay.refusals import Refusal
+from proxy.relay.refusals import NoContent, Refusal
 from proxy.relay.request_parser import LocalRequest, RequestParser, Unreadable, no_head
 from proxy.relay.tunnel import Tunnel
 from proxy.relay.writes import Sender
@@ -31,8 +31,10 @@ class ClientConnection(asyncio.Protocol):
     """How many answers it has got."""
     _one_too_many = False
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, *, by_socket: bool = False) -> None:
         self._door = door
+        self._by_socket = by_socket
+        """Whether it came through a Unix socket."""
         self._parser = RequestParser(door.is_local)
         self._requests = self._parser.requests
         self._exchange: Exchange | None = None
@@ -129,15 +131,17 @@ class ClientConnection(asyncio.Protocol):
             self._close()
         elif request.refusal is not None:
             self._refuse(request.refusal)
-        elif (refusal := self._door.admit(head)) is not None:
-            self._refuse(refusal)
+        elif (answer := self._door.admit(head, self._by_socket)) is not None:
+            if isinstance(answer, Refusal):
+                self._refuse(answer)
+            else:
+                self._end_here(answer)
         elif self._one_too_many and self._door.is_full():
             self._refuse(refusals.too_many_connections(self._door.max_connections))
         elif b"via" in head.fields and self._door.is_loop(head):
             self._refuse(refusals.loop())
         elif head.method == b"OPTIONS" and _ends_here(head):
-            self.sender.write(refusals.options_for_server())
-            self.done(keep=False)
+            self._end_here(refusals.options_for_server())
         else:
             if head.method == b"OPTIONS":
                 head.kept = headers.one_hop_less(head.kept, head.fields)
@@ -187,7 +191,11 @@ class ClientConnection(asyncio.Protocol):
             # No upstream can be made to wait here for a client that asks on and on and reads nothing.
             and not self.writing_paused
         )
-        self.sender.write(refusals.render(refusal, close=not keep, bodyless=request.head.method == b"HEAD"))
+        head = request.head
+        bodyless = head.method == b"HEAD"
+        self.sender.write(
+            refusals.render(refusal, close=not keep, bodyless=bodyless, lines=head.answer_lines)
+        )
         self.done(keep=keep)
 
     def cut(self, *, delimited_by_close: bool) -> None:
@@ -299,8 +307,13 @@ class ClientConnection(asyncio.Protocol):
         head = self._requests[0].head
         self._door.observer.refused(head, refusal)
         bodyless = head.method == b"HEAD"
-        self.sender.write(refusals.render(refusal, close=True, bodyless=bodyless))
+        self.sender.write(refusals.render(refusal, close=True, bodyless=bodyless, lines=head.answer_lines))
         self._close()
+
+    def _end_here(self, answer: NoContent) -> None:
+        """The request asks us and nobody else."""
+        self.sender.write(refusals.render_no_content(answer))
+        self.done(keep=False)
 
     def _close(self) -> None:
         """Close lingering: our last word, our end, and then a deaf ear until the client has ended too."""
@@ -313,7 +326,9 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._door.leave(self)
         self.sender.flush()
-        self._door.hand_over(self._transport, raw, writing_paused=self.writing_paused)
+        self._door.hand_over(
+            self._transport, raw, by_socket=self._by_socket, writing_paused=self.writing_paused
+        )
 
     def _read_on(self) -> None:
         """Nothing is a reason any more not to read."""

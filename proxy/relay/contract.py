@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.relay.messages import AnswerHead, RequestHead
-from proxy.relay.refusals import Refusal
+from proxy.relay.refusals import NoContent, Refusal
 
 if TYPE_CHECKING:
     from proxy.relay.routes import Way
@@ -81,8 +81,9 @@ class Observer(Protocol):
         """A request was not let through."""
 
 
-Admit = Callable[[RequestHead], Refusal | None]
-"""Who may speak to us: None, or why not."""
+Admit = Callable[[RequestHead, bool], Refusal | NoContent | None]
+"""Who may speak to us: None, or why not; or an answer that is no refusal. Asked once per request, with whether it
+came through a Unix socket; may take out of the head what is for nobody else."""
 
 Route = Callable[[RequestHead], "Way"]
 """Where a call goes."""

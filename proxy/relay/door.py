@@ -52,7 +52,9 @@ class Door(Protocol):
     def is_loop(self, head: RequestHead) -> bool:
         """Whether `head`, which has a Via, has been here before."""
 
-    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
+    def hand_over(
+        self, transport: asyncio.Transport, raw: bytes, *, by_socket: bool, writing_paused: bool
+    ) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:

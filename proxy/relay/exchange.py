@@ -163,7 +163,7 @@ class Exchange:
         self._answering = True
         trace.status = answer.status
         trace.answered = self._door.clock()
-        added = self._door.observer.answered(trace, head, answer)
+        added = self._door.observer.answered(trace, head, answer) + head.answer_lines
         # No call goes up again from here on, and there may be a key in it.
         trace.upstream_lines = b""
         self._down = down = framing.towards_client(answer.framing, http10=head.http10)
@@ -193,7 +193,7 @@ class Exchange:
         trace = self._trace
         trace.status = head.status
         trace.answered = self._door.clock()
-        added = self._door.observer.answered(trace, self._head, head)
+        added = self._door.observer.answered(trace, self._head, head) + self._head.answer_lines
         self._client.sender.write(rendering.answer_head(head, self._way, added + rendering.UPGRADE))
         self._upstream = None
         self._door.gatherer.open_calls -= 1

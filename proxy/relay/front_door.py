@@ -15,8 +15,9 @@ from proxy.relay.writes import Gatherer
 _SPARE_CONNECTIONS = 64
 """Above the limit: enough to be told so, and for people to look at what is going on."""
 
-MakeLocal = Callable[[Callable[[], None]], asyncio.Protocol]
-"""Makes a protocol for a connection that is handed over, which calls the argument when that is lost."""
+MakeLocal = Callable[[Callable[[], None], bool], asyncio.Protocol]
+"""Makes a protocol for a connection that is handed over, which calls the argument when that is lost; the other
+says whether it came through a Unix socket."""
 
 
 class FrontDoor:
@@ -61,6 +62,10 @@ class FrontDoor:
         """The protocol for a new connection."""
         return ClientConnection(self)
 
+    def by_socket(self) -> ClientConnection:
+        """The protocol for a new connection through a Unix socket."""
+        return ClientConnection(self, by_socket=True)
+
     def enter(self, connection: Connection) -> None:
         """`connection` is open."""
         self._connections.add(connection)
@@ -92,10 +97,12 @@ class FrontDoor:
         # A pseudonym is a host name, whose case says nothing (RFC 9110 §7.6.3).
         return self.via is not None and self.via in head.fields[b"via"].lower()
 
-    def hand_over(self, transport: asyncio.Transport, raw: bytes, *, writing_paused: bool) -> None:
+    def hand_over(
+        self, transport: asyncio.Transport, raw: bytes, *, by_socket: bool, writing_paused: bool
+    ) -> None:
         """From here on the connection is the local application's; `raw` is what it had sent."""
         self._handed_over += 1
-        protocol = self._make_local(self._local_ended)
+        protocol = self._make_local(self._local_ended, by_socket)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if writing_paused:

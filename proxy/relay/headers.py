@@ -24,8 +24,9 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110 §7.6.1: they speak of one connection, not of the call."""
 
-WITHHELD_FROM_UPSTREAM = frozenset({b"cookie", b"origin", b"referer"})
-"""Cookies ignore ports: a browser sends those of every app on localhost. The upstream has no use for the rest."""
+WITHHELD_FROM_UPSTREAM = frozenset({b"cookie", b"feedback-proxy-token", b"origin", b"referer"})
+"""Cookies ignore ports: a browser sends those of every app on localhost. A token is for us alone, and the upstream
+has no use for the rest."""
 
 WITHHELD_FROM_CLIENT = frozenset(
     {

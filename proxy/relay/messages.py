@@ -29,6 +29,12 @@ class RequestHead:
     upgrade = False
     """Whether it asks for another protocol, which one or other."""
     websocket = False
+    caller = ""
+    """The name under which whoever admits it knows who asks, where there is one."""
+    added_lines = b""
+    """Header lines, each with its line's end, that whoever admits it has go up with it."""
+    answer_lines = b""
+    """Header lines, each with its line's end, that every answer to it gets, whoever gives it."""
 
     def __init__(  # a head has these parts
         self, method: bytes, target: bytes, path: bytes, kept: list[bytes], fields: Fields, framing: Framing
@@ -44,6 +50,7 @@ class RequestHead:
         """Keep no more of the fields than what has been made of them."""
         self.kept = []
         self.fields = {}
+        self.added_lines = b""
 
 
 class Request:

@@ -21,6 +21,13 @@ class Refusal:
     header_lines: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class NoContent:
+    """204 (RFC 9110 §15.3.5): a request that ends here, and is answered by header lines alone."""
+
+    header_lines: bytes
+
+
 def malformed(why: str) -> Refusal:
     """400: two readers could understand this request differently, or none at all."""
     return Refusal(400, "malformed_request", f"{_MALFORMED}{why}.")
@@ -165,19 +172,20 @@ def bad_answer(authority: str, why: str) -> Refusal:
     )
 
 
-def options_for_server() -> bytes:
-    """The answer to `OPTIONS *` and to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §9.3.7): it ends here.
+def options_for_server() -> NoContent:
+    """The answer to `OPTIONS *` and to `OPTIONS` with `Max-Forwards: 0` (RFC 9110 §9.3.7)."""
+    return NoContent(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
 
-    So does the connection: nothing would hold back a client that sends thousands of these and reads none.
+
+def render_no_content(answer: NoContent) -> bytes:
+    """The answer as bytes. The connection ends, too: nothing would hold back a client that sends thousands of
+    such requests and reads no answer.
     """
-    return (
-        b"HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
-        b"Connection: close\r\n\r\n"
-    )
+    return b"HTTP/1.1 204 No Content\r\n%bConnection: close\r\n\r\n" % answer.header_lines
 
 
-def render(refusal: Refusal, *, close: bool, bodyless: bool = False) -> bytes:
-    """The refusal as an HTTP/1.1 answer. `bodyless`: the answer to HEAD."""
+def render(refusal: Refusal, *, close: bool, bodyless: bool = False, lines: bytes = b"") -> bytes:
+    """The refusal as an HTTP/1.1 answer. `bodyless`: the answer to HEAD. `lines`: header lines to add."""
     error = {"message": refusal.message, "type": "sidecar_error", "code": refusal.code}
     body = json.dumps({"error": error}, ensure_ascii=False).encode() + b"\n"
     return b"".join(
@@ -187,6 +195,7 @@ def render(refusal: Refusal, *, close: bool, bodyless: bool = False) -> bytes:
             b"Content-Length: %d\r\n" % len(body),
             b"Feedback-Error: %b\r\n" % refusal.code.encode(),
             refusal.header_lines,
+            lines,
             b"Connection: close\r\n" if close else b"",
             b"\r\n",
             b"" if bodyless else body,

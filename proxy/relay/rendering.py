@@ -13,7 +13,7 @@ CLOSE = b"Connection: close\r\n"
 
 def request_head(head: RequestHead, way: Way, trace: Trace, via: bytes | None) -> bytes:
     """A request's head as it goes up, with the lines of `trace` added and its names withheld."""
-    kept, added = head.kept, trace.upstream_lines
+    kept, added = head.kept, head.added_lines + trace.upstream_lines
     if trace.withheld:
         kept = headers.without(kept, trace.withheld)
     lines = headers.towards_upstream(kept, head.fields, way.upstream.authority)

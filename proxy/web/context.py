@@ -8,7 +8,7 @@ from aiohttp import web
 from proxy.calls.live_call import LiveCall
 from proxy.config.settings import Feedback
 from proxy.delivery.intake import Delivery
-from proxy.guard import Guard
+from proxy.guard.decisions import Guard
 from proxy.keys import Keyring
 from proxy.metrics import Metrics
 from proxy.routing import ResolvedRoute

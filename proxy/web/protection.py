@@ -6,8 +6,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.relay import headers, targets
+from proxy.relay.refusals import Refusal
 from proxy.web.answers import refusal
 from proxy.web.context import CONTEXT
+from proxy.web.protocol import LocalProtocol
 
 LONGEST_BODY_BYTES = 64 * 1024
 LONGEST_BATCH_BYTES = 4 * 1024 * 1024
@@ -21,9 +23,9 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     authority = _authority(request)
     if authority is not None:
         fields[b"host"] = authority
-    denial = request.app[CONTEXT].guard.check(request.method, fields)
-    if denial is not None:
-        return refusal(denial.status, denial.code, denial.message)
+    entry = request.app[CONTEXT].guard.check(request.method, fields, by_socket=_by_socket(request))
+    if isinstance(entry, Refusal):
+        return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
     expected = fields.get(b"expect")
     if expected is not None:
         if expected.lower() != b"100-continue":
@@ -42,6 +44,17 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
                 408, "request_body_timeout", f"The request's body was not complete within {seconds:g} s."
             )
     return await handler(request)
+
+
+def _by_socket(request: web.Request) -> bool:
+    """Whether it came through a Unix socket."""
+    protocol = request.protocol
+    return isinstance(protocol, LocalProtocol) and protocol.by_socket
+
+
+def _as_headers(lines: bytes) -> dict[str, str]:
+    """Header lines, each with its line's end, by name."""
+    return dict(line.split(": ", 1) for line in lines.decode("ascii").splitlines())
 
 
 def reached_by(request: web.Request) -> str:

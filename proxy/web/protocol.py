@@ -21,7 +21,7 @@ class LocalProtocol(web.RequestHandler):
     aiohttp's own errors quote what they refuse, in the answer and in the log; a key or a cookie may be in it.
     """
 
-    def __init__(self, server: web.Server, on_lost: Callable[[], None]) -> None:
+    def __init__(self, server: web.Server, on_lost: Callable[[], None], *, by_socket: bool) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -35,6 +35,8 @@ class LocalProtocol(web.RequestHandler):
         self._refused = False
         self._gone = asyncio.Event()
         self._on_lost = on_lost
+        self.by_socket = by_socket
+        """Whether it came through a Unix socket."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._gone.set()

@@ -4,10 +4,11 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy import guard, ratings
+from proxy import ratings
 from proxy.calls.live_call import LiveCall
 from proxy.delivery.intake import Standing, Submission
 from proxy.errors import NotRatable, OutboxFailed
+from proxy.guard.decisions import is_browser
 from proxy.model import Call, Entry, Rating
 from proxy.relay import headers
 from proxy.web.context import Context
@@ -19,8 +20,8 @@ REPLAYED = "Idempotent-Replayed"
 
 async def sent_body(request: web.Request) -> bytes:
     """A request's body. Raises JsonRequired when a browser labels it as anything else."""
-    is_browser = guard.is_browser(headers.index(list(request.raw_headers)))
-    ratings.require_json(request.headers.get("Content-Type", ""), browser=is_browser)
+    by_browser = is_browser(headers.index(list(request.raw_headers)))
+    ratings.require_json(request.headers.get("Content-Type", ""), browser=by_browser)
     return await request.read()
 
 

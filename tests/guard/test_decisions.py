@@ -1,21 +1,16 @@
 """Who may speak to the sidecar: tables of what clients really send, and a search for what slips through."""
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.guard import (
-    Denial,
-    Guard,
-    canonical_address,
-    canonical_host,
-    is_always_allowed,
-    is_browser,
-    is_unspecified,
-)
+from proxy.guard.decisions import Guard, is_browser
+from proxy.guard.hosts import canonical_address, canonical_host, is_always_allowed, is_unspecified
+from proxy.relay.refusals import Refusal
 
 PAGE = b"http://localhost:8747"
 HOST = b"localhost:8747"
@@ -122,13 +117,19 @@ MALFORMED_HOSTS = [
 ]
 
 
-def decide(host: bytes = HOST, method: str = "POST", **fields: bytes) -> Denial | None:
+def decide(host: bytes = HOST, method: str = "POST", **fields: bytes) -> Refusal | None:
     """What a fresh guard says; `fields` are written with underscores."""
     named = {name.replace("_", "-").encode(): value for name, value in fields.items()}
-    return Guard(bound_addresses=["127.0.0.1", "::1"]).check(method, {b"host": host, **named})
+    return asked(Guard(bound_addresses=["127.0.0.1", "::1"]), method, {b"host": host, **named})
 
 
-def code(denial: Denial | None) -> str | None:
+def asked(guard: Guard, method: str, fields: Mapping[bytes, bytes]) -> Refusal | None:
+    """Why the guard refuses a request; None if it does not."""
+    found = guard.check(method, fields)
+    return found if isinstance(found, Refusal) else None
+
+
+def code(denial: Refusal | None) -> str | None:
     return None if denial is None else denial.code
 
 
@@ -155,7 +156,7 @@ def test_what_is_no_strict_host_is_a_bad_request(host: bytes) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {b"host": b""}, {b"origin": PAGE}])
 def test_a_request_without_a_host_is_a_bad_request(fields: dict[bytes, bytes]) -> None:
-    denial = Guard().check("GET", fields)
+    denial = asked(Guard(), "GET", fields)
 
     assert denial is not None
     assert (denial.status, denial.code) == (400, "host_missing")
@@ -182,7 +183,7 @@ def test_the_refusal_of_the_unspecified_address_promises_no_setting() -> None:
 def test_listed_names_pass_in_any_case_and_with_any_port(host: bytes) -> None:
     guard = Guard(allowed_hosts=["Sidecar.Internal", "my_app", "[FD00:0::5]", "10.0.0.7"])
 
-    assert guard.check("POST", {b"host": host}) is None
+    assert asked(guard, "POST", {b"host": host}) is None
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_listed_names_pass_in_any_case_and_with_any_port(host: bytes) -> None:
 def test_a_listed_name_stands_for_itself_alone(host: bytes) -> None:
     guard = Guard(allowed_hosts=["sidecar.internal", "fd00::5"])
 
-    assert code(guard.check("POST", {b"host": host})) == "host_not_allowed"
+    assert code(asked(guard, "POST", {b"host": host})) == "host_not_allowed"
 
 
 @pytest.mark.parametrize("entry", ["", "*", "*.internal", "http://a", "a b", "127.1", "ä", "\udc80"])
@@ -203,16 +204,16 @@ def test_a_malformed_listed_name_cannot_be_overlooked(entry: str) -> None:
 def test_the_addresses_listened_on_pass() -> None:
     guard = Guard(bound_addresses=["192.168.1.5", "fe80::1%eth0", "/run/sidecar.sock"])
 
-    assert guard.check("POST", {b"host": b"192.168.1.5:8747"}) is None
-    assert guard.check("POST", {b"host": b"[fe80::1]:8747"}) is None
-    assert code(guard.check("POST", {b"host": b"192.168.1.6:8747"})) == "host_not_allowed"
+    assert asked(guard, "POST", {b"host": b"192.168.1.5:8747"}) is None
+    assert asked(guard, "POST", {b"host": b"[fe80::1]:8747"}) is None
+    assert code(asked(guard, "POST", {b"host": b"192.168.1.6:8747"})) == "host_not_allowed"
 
 
 @pytest.mark.parametrize("host", [b"0.0.0.0:8747", b"[::]:8747"])
 def test_the_unspecified_address_never_passes(host: bytes) -> None:
     guard = Guard(bound_addresses=["0.0.0.0", "::"], allowed_hosts=["0.0.0.0", "::"])
 
-    assert code(guard.check("GET", {b"host": host})) == "host_not_allowed"
+    assert code(asked(guard, "GET", {b"host": host})) == "host_not_allowed"
 
 
 # What Chromium really sends (guard-and-delivery.md 1.1), row by row, and what must become of it.
@@ -394,21 +395,22 @@ def test_a_browser_is_known_by_origin_or_site_and_not_by_mode_alone() -> None:
 def test_a_remembered_host_does_not_excuse_a_foreign_origin_or_another_host() -> None:
     guard = Guard()
 
-    assert guard.check("POST", {b"host": HOST}) is None
-    assert guard.check("POST", {b"host": HOST}) is None
+    assert asked(guard, "POST", {b"host": HOST}) is None
+    assert asked(guard, "POST", {b"host": HOST}) is None
     assert (
-        code(guard.check("POST", {b"host": HOST, b"origin": b"http://attacker.test"})) == "origin_not_allowed"
+        code(asked(guard, "POST", {b"host": HOST, b"origin": b"http://attacker.test"}))
+        == "origin_not_allowed"
     )
-    assert code(guard.check("POST", {b"host": b"attacker.test:8747"})) == "host_not_allowed"
-    assert code(guard.check("POST", {b"host": b"attacker.test:8747"})) == "host_not_allowed"
+    assert code(asked(guard, "POST", {b"host": b"attacker.test:8747"})) == "host_not_allowed"
+    assert code(asked(guard, "POST", {b"host": b"attacker.test:8747"})) == "host_not_allowed"
 
 
 def test_what_is_remembered_stays_bounded() -> None:
     guard = Guard()
 
     for number in range(5000):
-        assert guard.check("GET", {b"host": b"a%d.localhost" % number}) is None
-        assert guard.check("GET", {b"host": b"a%d.attacker.test" % number}) is not None
+        assert asked(guard, "GET", {b"host": b"a%d.localhost" % number}) is None
+        assert asked(guard, "GET", {b"host": b"a%d.attacker.test" % number}) is not None
         assert len(guard._known_values) <= 1024
 
 
@@ -460,7 +462,7 @@ def names_this_machine(value: bytes) -> bool:
 
 @given(SPELLINGS, st.sampled_from(["GET", "POST"]))
 def test_no_spelling_of_another_host_passes(value: bytes, method: str) -> None:
-    if Guard().check(method, {b"host": value}) is None:
+    if asked(Guard(), method, {b"host": value}) is None:
         assert names_this_machine(value)
 
 
@@ -474,7 +476,7 @@ def test_no_browser_passes_under_an_origin_that_is_not_the_hosts(
         b"sec-fetch-site": site,
         b"sec-fetch-mode": mode,
     }
-    if Guard().check("POST", fields) is None:
+    if asked(Guard(), "POST", fields) is None:
         assert names_this_machine(host)
         assert names_this_machine(authority)
         assert canonical_host(authority) == canonical_host(host)
@@ -486,7 +488,7 @@ def test_an_address_passes_or_fails_in_every_spelling_alike(address: IPv6Address
     guard = Guard(allowed_hosts=[str(address)])
 
     for spelling in (address.compressed, address.exploded, address.exploded.upper()):
-        denial = guard.check("GET", {b"host": f"[{spelling}]:8747".encode()})
+        denial = asked(guard, "GET", {b"host": f"[{spelling}]:8747".encode()})
         assert (denial is None) is (not is_unspecified(canonical_address(spelling) or ""))
 
 

@@ -1,0 +1,215 @@
+"""Decides which requests may go on.
+
+A web page can send requests to localhost, and DNS rebinding gives it an origin of its own here: the name it
+came from then stands in `Host`, and nowhere else. So `Host` is checked first, on every route; `Origin` and
+`Sec-Fetch-*` tell pages of other origins apart from people, scripts and our own page; then comes the token.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.guard.hosts import (
+    canonical_address,
+    canonical_host,
+    is_always_allowed,
+    is_unspecified,
+    listed_host,
+)
+from proxy.guard.origins import canonical_origin, is_own_origin
+from proxy.guard.tokens import Tokens
+from proxy.relay.refusals import Refusal
+
+_REMEMBERED_HOSTS: Final = 1024
+"""Ports and `*.localhost` make allowed values endless, and a page may choose them."""
+
+_SHOWN_CHARACTERS: Final = 80
+"""How much of a refused name goes into a sentence."""
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES: Final = frozenset({b"same-origin", b"none"})
+_UNASKED_MODES: Final = frozenset({b"navigate", b"no-cors"})
+"""Modes of requests that a browser sends without asking us first."""
+
+_HOST_MISSING: Final = Refusal(400, "host_missing", "The request names no Host, which HTTP/1.1 demands.")
+_HOST_MALFORMED: Final = Refusal(
+    400, "host_malformed", "The Host must be one name, IPv4 address or [IPv6 address], with an optional port."
+)
+_FOREIGN_SITE: Final = Refusal(
+    403,
+    "cross_site",
+    "A browser sent this for a page of another site or port without saying which; a page whose origin is listed "
+    "in [guard] allowed_origins may use fetch().",
+)
+_UNASKED: Final = Refusal(
+    403,
+    "browser_navigation",
+    "A browser may only read this way; send changes with fetch(), from the sidecar's own page or from one whose "
+    "origin is listed in [guard] allowed_origins.",
+)
+_CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="helicone-feedback-proxy"\r\n'
+_HOW: Final = (
+    "Send the token of this sidecar ([guard] token, or one of [guard.tokens]) as the API key, or as "
+    "Feedback-Proxy-Token."
+)
+_TOKEN_MISSING: Final = Refusal(401, "token_missing", f"The request has no token. {_HOW}", _CHALLENGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a request that may go on.
+
+    `client`: the name of the token that it came with; "" where it has none. `token` and `token_places`: itself,
+    and the headers, in lower case, in which it stands: both are for nobody else. `origin`: that of a page that is
+    not ours and may read the answer; b"" for none. `is_preflight`: the browser asks on that page's behalf
+    what it may send; nothing else is wanted.
+    """
+
+    client: str = ""
+    token: bytes = b""
+    token_places: tuple[bytes, ...] = ()
+    origin: bytes = b""
+    is_preflight: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Entry of {self.client or 'anyone'}>"
+
+
+ANYONE: Final = Entry()
+
+
+class Guard:
+    """Decides whether a request may go on.
+
+    `bound_addresses` are IP literals (anything else is passed over); `allowed_hosts` are names or IP literals;
+    `allowed_origins` are origins. Without `tokens` nobody needs one. Raises ValueError for an allowed host or
+    origin that is malformed.
+    """
+
+    def __init__(
+        self,
+        *,
+        bound_addresses: Iterable[str] = (),
+        allowed_hosts: Iterable[str] = (),
+        allowed_origins: Iterable[str] = (),
+        tokens: Tokens | None = None,
+    ) -> None:
+        bound = (canonical_address(address) for address in bound_addresses)
+        listed = {host for host in bound if host is not None}.union(map(listed_host, allowed_hosts))
+        self._listed = frozenset(host for host in listed if not is_unspecified(host))
+        self._known_values: set[bytes] = set()
+        self._origins = frozenset(map(_listed_origin, allowed_origins))
+        self.tokens = tokens
+
+    def check(
+        self, method: str, fields: Mapping[bytes, bytes], *, by_socket: bool = False, session: str = ""
+    ) -> Entry | Refusal:
+        """Say what is known of the request if it may go on, else why it may not.
+
+        `fields` maps lower-case header names to values; repeated lines are joined by `, `, so a second `Host`
+        or `Origin` is malformed. For an absolute-form target its authority stands under `host` (RFC 9112
+        §3.2.2). `by_socket`: it came through a Unix socket, which no page reaches under any name. `session` is
+        that of a browser, where one counts.
+        """
+        host = fields.get(b"host")
+        if host is None:
+            return _HOST_MISSING
+        if host not in self._known_values and (refusal := self._learn(host, by_socket=by_socket)) is not None:
+            return refusal
+        origin = b""
+        if b"origin" in fields or b"sec-fetch-site" in fields:
+            found = self._check_browser(method, host, fields)
+            if isinstance(found, Refusal):
+                return found
+            origin = found
+            if origin and method == "OPTIONS" and b"access-control-request-method" in fields:
+                return Entry(origin=origin, is_preflight=True)
+        if self.tokens is not None:
+            return _checked_token(self.tokens, fields, origin, session)
+        return Entry(origin=origin) if origin else ANYONE
+
+    def reader(self, fields: Mapping[bytes, bytes]) -> bytes:
+        """The origin of the page, not ours, that may read what this request is answered; b"" for none."""
+        origin = fields.get(b"origin")
+        if origin is None or not self._origins:
+            return b""
+        return origin if canonical_origin(origin) in self._origins else b""
+
+    def _learn(self, value: bytes, *, by_socket: bool) -> Refusal | None:
+        if not value:
+            return _HOST_MISSING
+        host = canonical_host(value)
+        if host is None:
+            return _HOST_MALFORMED
+        if by_socket:
+            return None
+        if host not in self._listed and not is_always_allowed(host):
+            return _host_not_allowed(host)
+        # Refused values are not kept: they would push out the few that every call carries.
+        if len(self._known_values) >= _REMEMBERED_HOSTS:
+            self._known_values.clear()
+        self._known_values.add(value)
+        return None
+
+    def _check_browser(self, method: str, host: bytes, fields: Mapping[bytes, bytes]) -> bytes | Refusal:
+        """The page's origin where it is another one that is allowed, b"" where it is our own, or why not."""
+        origin = fields.get(b"origin")
+        reader = b""
+        if origin is not None and not is_own_origin(origin, host):
+            reader = self.reader(fields)
+            if not reader:
+                return _foreign_origin(origin)
+        # `same-site` is another port of localhost: any other program's page.
+        if not reader and fields.get(b"sec-fetch-site", b"none") not in _OWN_SITES:
+            return _FOREIGN_SITE
+        if method not in _SAFE_METHODS and fields.get(b"sec-fetch-mode") in _UNASKED_MODES:
+            return _UNASKED
+        return reader
+
+
+def is_browser(fields: Mapping[bytes, bytes]) -> bool:
+    """True when a web browser sent this; `Sec-Fetch-Mode` alone is no sign: Node's fetch always sends it."""
+    return b"origin" in fields or b"sec-fetch-site" in fields
+
+
+def _listed_origin(entry: str) -> bytes:
+    origin = canonical_origin(entry.encode("utf-8", "replace"))
+    if origin is None:
+        raise ValueError("an allowed origin must be a scheme, a host and perhaps a port")
+    return origin
+
+
+def _host_not_allowed(host: str) -> Refusal:
+    if is_unspecified(host):
+        message = f"{host} is no address to call, and no setting allows it; use localhost."
+    else:
+        message = (
+            f"The Host {_shown(host)} is not served here; if it is yours, list it in [guard] allowed_hosts."
+        )
+    return Refusal(403, "host_not_allowed", message)
+
+
+def _foreign_origin(origin: bytes) -> Refusal:
+    canonical = canonical_origin(origin)
+    if canonical is None:
+        message = "A page without an origin of its own may not call this sidecar, and no setting allows it."
+    else:
+        message = (
+            f"Pages of {_shown(canonical.decode('ascii'))} may not call this sidecar; if that is your app, list "
+            "it in [guard] allowed_origins."
+        )
+    return Refusal(403, "origin_not_allowed", message)
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
+
+
+def _checked_token(
+    tokens: Tokens, fields: Mapping[bytes, bytes], origin: bytes, session: str
+) -> Entry | Refusal:
+    presented = tokens.find(fields)
+    if presented is not None:
+        return Entry(presented.name, presented.token, presented.places, origin)
+    name = tokens.name_of_session(session) if session else None
+    return _TOKEN_MISSING if name is None else Entry(name, origin=origin)
