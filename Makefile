@@ -51,7 +51,7 @@ floors: $(VENV)/.dev system node-app  ## all tests on the oldest versions that p
 	@.venv-floors/bin/pytest $(ALL_TESTS) $(ARGS)
 
 # Programs that tests run and that are no Python packages. Without root those tests are skipped, and say so.
-SYSTEM := curl openssl nginx wrk node npm
+SYSTEM := curl openssl nginx wrk node npm chromium
 system:
 	@missing=; for program in $(SYSTEM); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -59,13 +59,13 @@ system:
 			$$(echo $$missing | sed -E 's/nginx/nginx-light/; s/\bnode\b/nodejs/') >/dev/null; \
 	elif [ -n "$$missing" ]; then echo "Not installed, so some tests are skipped:$$missing"; fi
 
-# The app that the tests run with Node. Its one package is of a fixed version, which Debian 12's Node 18 runs.
+# The SDKs that the tests run with Node and in a browser. Their versions are fixed; Debian 12's Node 18 runs openai's.
 NODE_APP := tests/sdks/node
 node-app: system
 	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) -s --no-print-directory $(NODE_APP)/node_modules/.installed; fi
 
 $(NODE_APP)/node_modules/.installed: $(NODE_APP)/package.json
-	@echo "Installing npm's openai into $(NODE_APP) ..."
+	@echo "Installing the SDKs of npm into $(NODE_APP) ..."
 	@npm install --silent --no-fund --no-audit --no-package-lock --prefix $(NODE_APP)
 	@touch $@
 

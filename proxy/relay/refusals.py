@@ -10,6 +10,10 @@ from http import HTTPStatus
 
 _MALFORMED = "The request was not understood and has not been sent on: "
 
+# A browser that shows an answer of ours asks for /favicon.ico next, as a page of our own origin: that would go to
+# the gateway, and any site can make a browser show a refusal.
+_LOADS_NOTHING = b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -193,6 +197,7 @@ def render(refusal: Refusal, *, close: bool, bodyless: bool = False, lines: byte
             b"HTTP/1.1 %d %b\r\n" % (refusal.status, HTTPStatus(refusal.status).phrase.encode()),
             b"Content-Type: application/json; charset=utf-8\r\n",
             b"Content-Length: %d\r\n" % len(body),
+            _LOADS_NOTHING,
             b"Feedback-Error: %b\r\n" % refusal.code.encode(),
             refusal.header_lines,
             lines,

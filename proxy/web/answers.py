@@ -17,7 +17,15 @@ from proxy.model import Call, RatingState
 
 logger = logging.getLogger(__name__)
 
-_HEADERS = MappingProxyType({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+HEADERS = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        # A browser that shows an answer asks for /favicon.ico next, and that would go to the gateway.
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+)
+"""What every answer of ours says."""
 
 
 def answer(document: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> web.Response:
@@ -25,7 +33,7 @@ def answer(document: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> web.R
     # json's encoder is Python's own where it indents: a thousand ratings would stop every relayed call for 25 ms.
     body = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
     return web.Response(
-        body=body, status=status, content_type="application/json", charset="utf-8", headers=_HEADERS
+        body=body, status=status, content_type="application/json", charset="utf-8", headers=HEADERS
     )
 
 

@@ -13,6 +13,7 @@ from proxy.delivery.errands import Tally
 from proxy.errors import OutboxFailed
 from proxy.metrics import Histogram, Kind, Metrics
 from proxy.model import RatingState
+from proxy.web.answers import HEADERS
 from proxy.web.context import CONTEXT
 
 _PREFIX = "helicone_proxy"
@@ -28,7 +29,7 @@ async def show_metrics(request: web.Request) -> web.Response:
         ratings = {}
     return web.Response(
         body=generate_latest(_Snapshot(context.metrics, ratings, context.delivery.tally)),
-        headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
+        headers={**HEADERS, "Content-Type": CONTENT_TYPE_LATEST},
     )
 
 
