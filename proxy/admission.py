@@ -57,16 +57,12 @@ class Admission:
     def __call__(self, head: RequestHead, by_socket: bool) -> Refusal | NoContent | None:  # noqa: FBT001
         """Whether it may go on. Takes the token out of it, and puts the provider's key in."""
         entry = self._guard.check(head.method.decode("ascii"), head.fields, by_socket=by_socket)
+        if isinstance(entry, Entry) and entry.is_preflight:
+            return NoContent(_lines(cors.preflight_fields(entry.origin, head.fields, self._page_headers)))
+        if self._guard.admits_pages:
+            head.answer_lines = _lines(cors.answer_fields(self._guard.reader(head.fields)))
         if isinstance(entry, Refusal):
-            reader = self._guard.reader(head.fields)
-            if reader:
-                head.answer_lines = _lines(cors.answer_fields(reader))
             return entry
-        if entry.origin:
-            if entry.is_preflight:
-                fields = cors.preflight_fields(entry.origin, head.fields, self._page_headers)
-                return NoContent(_lines(fields))
-            head.answer_lines = _lines(cors.answer_fields(entry.origin))
         if entry.token and (refusal := self._take_token(head, entry)) is not None:
             return refusal
         # `OPTIONS *` asks about us, and goes no further.

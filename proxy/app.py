@@ -40,6 +40,7 @@ from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of
+from proxy.refused import RefusalBook
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, bracketed, system_resolve
 from proxy.relay.writes import Gatherer
@@ -140,6 +141,7 @@ class Sidecar:
             self._resources.push_async_callback(pool.close)
         ways = ways_of(self.routes, self._pools)
         self._guard = self._make_guard()
+        self._refused = RefusalBook(time.monotonic)
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
@@ -149,6 +151,7 @@ class Sidecar:
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             wall_clock=time.time,
             on_end=self._journal.add,
+            on_refused=self._refused.note,
         )
         self._door = FrontDoor(
             gatherer=self._gatherer,
@@ -251,12 +254,13 @@ class Sidecar:
             delivery=self._delivery,
             keys=keys,
             guard=self._guard,
+            refused=self._refused,
             clock=time.perf_counter,
             wall_clock=self._clock.now,
             feedback=self.settings.feedback,
             metrics=Metrics(
                 calls=self._call_metrics,
-                refusals=self._recorder.refusals,
+                refusals=self._refused.counts,
                 # The door is built last, since it hands connections over to what is built here.
                 readings=readings([*self._pools.values()], self._store, self._gatherer, lambda: self._door),
                 catch_up=self._journal.flush,
@@ -279,7 +283,9 @@ class Sidecar:
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
         self._local_server = server
-        return lambda on_lost, by_socket: LocalProtocol(server, on_lost, by_socket=by_socket)
+        return lambda on_lost, by_socket: LocalProtocol(
+            server, on_lost, by_socket=by_socket, on_refused=self._refused.note
+        )
 
     async def _open(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()

@@ -41,6 +41,7 @@ def hands_authorization_on(host: str) -> bool:
 
 # --- headers (worker/src/lib/models/HeliconeHeaders.ts) ---------------------------------------------------
 
+PREFIX: Final[bytes] = b"helicone-"
 AUTH: Final[bytes] = b"helicone-auth"
 REQUEST_ID = b"helicone-request-id"
 ANSWER_ID = b"helicone-id"
@@ -53,6 +54,15 @@ KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
 """Where a route may have it, as a configuration says it."""
 PROVIDER_KEY_PLACES = (AUTHORIZATION.decode(), "x-api-key", "api-key", "x-goog-api-key")
 """Where a route may have the provider's key, likewise."""
+ANSWER_NAMES: Final = (
+    ANSWER_ID,
+    b"helicone-cache",
+    b"helicone-ratelimit-limit",
+    b"helicone-ratelimit-policy",
+    b"helicone-ratelimit-remaining",
+    b"helicone-ratelimit-reset",
+)
+"""What it says of a call in the headers of its answer that an app may want to read."""
 KEY_HEADERS = frozenset(
     {
         AUTH,

@@ -1,7 +1,6 @@
 """Remembers calls: turns what the relay reports into calls that can be found and rated."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from proxy.calls.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.calls.attribution import Attribution, decoded, masked
 from proxy.calls.labels import Labels
 from proxy.calls.live_call import LiveCall
-from proxy.calls.paths import PathBook, shown_path
+from proxy.calls.paths import PathBook
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.calls.taps import Tap
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 LOOK_BYTES = 64 * 1024
 """How much of a request's body is looked at for what it says of itself."""
 
-_SAY_AGAIN_SECONDS = 60.0
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -44,7 +42,8 @@ class Hooks:
 class CallRecorder:
     """What the relay reports to (`relay.contract.Observer`).
 
-    `rules` are those of each way up, by its name. `on_end` is called with every call that is over.
+    `rules` are those of each way up, by its name. `on_end` is called with every call that is over, `on_refused`
+    with method, path and reason of every request that was not let through.
     """
 
     def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
@@ -58,6 +57,7 @@ class CallRecorder:
         attribution: Attribution,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
+        on_refused: Callable[[bytes, bytes, Refusal], None],
     ) -> None:
         self._store = store
         self._keys = keys
@@ -71,11 +71,8 @@ class CallRecorder:
         self._client = ""
         self._wall_clock = wall_clock
         self._on_end = on_end
+        self._on_refused = on_refused
         self._ids = fresh_ids()
-        # By code, of which there are a handful.
-        self._refusals_said: dict[str, float] = {}
-        self.refusals: Counter[str] = Counter()
-        """How many requests were not let through, by code."""
 
     def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
         """A call is about to be sent up: settle its id, its key, and what is looked at."""
@@ -257,15 +254,8 @@ class CallRecorder:
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
-        """A request was not let through: say so, once a minute for each reason, or a page could fill the log."""
-        self.refusals[refusal.code] += 1
-        now = self._wall_clock()
-        if now - self._refusals_said.get(refusal.code, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
-            self._refusals_said[refusal.code] = now
-            path = shown_path(head.path).decode("ascii", "replace")
-            # Without a path it is the head that stands for one which could not be read: it has no method either.
-            what = f"{head.method.decode('ascii')} {path}" if path else "a request"
-            logger.warning("Refused %s: %s", what, refusal.message)
+        """A request was not let through."""
+        self._on_refused(head.method, head.path, refusal)
 
     def _remember(self, call: LiveCall, alias: str | None = None) -> None:
         """Have a call remembered; or that it goes by an alias, too."""

@@ -12,14 +12,15 @@ from proxy import helicone
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAX_AGE_SECONDS: Final = b"600"
 _ALLOWED_NAMES: Final = re.compile(
-    rb"accept(-language|-encoding)?|authorization|api-key|x-api-key|x-goog-api-key|content-type|content-language"
-    rb"|idempotency-key|openai-[a-z-]+|anthropic-[a-z-]+|helicone-[a-z0-9_-]+|x-stainless-[a-z-]+"
-    rb"|x-client-request-id|feedback-proxy-token"
+    rb"accept(-language|-encoding)?|authorization|api-key|x-api-key|x-goog-api-(key|client)"
+    rb"|content-(type|language|encoding)|idempotency-key|user-agent|x-client-request-id|feedback-proxy-token"
+    rb"|(openai|anthropic|x-stainless)-[a-z0-9-]+|" + re.escape(helicone.PREFIX) + rb"[a-z0-9_-]+"
 )
-"""What the browser SDKs of OpenAI and Anthropic send, and what we and Helicone understand."""
+"""What the SDKs of OpenAI, Anthropic and Google send from a browser, and what we and Helicone understand.
+`User-Agent`: SDKs set it, and Firefox and Safari ask for it then."""
 _EXPOSED: Final = b", ".join(
     (
-        helicone.ANSWER_ID,
+        *helicone.ANSWER_NAMES,
         b"feedback-id",
         b"feedback-url",
         b"feedback-error",
@@ -27,6 +28,7 @@ _EXPOSED: Final = b", ".join(
         b"x-request-id",
         b"request-id",
         b"openai-organization",
+        b"openai-poll-after-ms",
         b"openai-processing-ms",
         b"openai-version",
         b"retry-after",
@@ -38,24 +40,38 @@ _EXPOSED: Final = b", ".join(
         b"x-ratelimit-remaining-tokens",
         b"x-ratelimit-reset-requests",
         b"x-ratelimit-reset-tokens",
+        b"anthropic-organization-id",
         b"anthropic-ratelimit-requests-limit",
         b"anthropic-ratelimit-requests-remaining",
         b"anthropic-ratelimit-requests-reset",
         b"anthropic-ratelimit-tokens-limit",
         b"anthropic-ratelimit-tokens-remaining",
         b"anthropic-ratelimit-tokens-reset",
+        b"anthropic-ratelimit-input-tokens-limit",
+        b"anthropic-ratelimit-input-tokens-remaining",
+        b"anthropic-ratelimit-input-tokens-reset",
+        b"anthropic-ratelimit-output-tokens-limit",
+        b"anthropic-ratelimit-output-tokens-remaining",
+        b"anthropic-ratelimit-output-tokens-reset",
     )
 )
 
 Field = tuple[bytes, bytes]
 
+_VARY: Final[Field] = (b"Vary", b"Origin")
+
 
 def answer_fields(origin: bytes) -> list[Field]:
-    """The header fields by which a page of `origin` may read an answer."""
+    """The header fields by which a page of `origin` may read an answer; b"": nobody's page.
+
+    `Vary` is there for nobody as well: a cache must not give a page what it kept of an answer to somebody else.
+    """
+    if not origin:
+        return [_VARY]
     return [
         (b"Access-Control-Allow-Origin", origin),
         (b"Access-Control-Expose-Headers", _EXPOSED),
-        (b"Vary", b"Origin"),
+        _VARY,
     ]
 
 

@@ -28,8 +28,9 @@ _SHOWN_CHARACTERS: Final = 80
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})
-_UNASKED_MODES: Final = frozenset({b"navigate", b"no-cors"})
-"""Modes of requests that a browser sends without asking us first."""
+_ASKED_MODES: Final = frozenset({b"cors", b"same-origin"})
+"""Modes of a script's requests, which a browser sends to another origin only after it has asked us. `navigate`,
+`no-cors` and what is yet to be invented need not ask."""
 
 _HOST_MISSING: Final = Refusal(400, "host_missing", "The request names no Host, which HTTP/1.1 demands.")
 _HOST_MALFORMED: Final = Refusal(
@@ -99,6 +100,8 @@ class Guard:
         self._listed = frozenset(host for host in listed if not is_unspecified(host))
         self._known_values: set[bytes] = set()
         self._origins = frozenset(map(_listed_origin, allowed_origins))
+        self.admits_pages = bool(self._origins)
+        """Whether pages of other origins may be let in, so that answers depend on who asks."""
         self.tokens = tokens
 
     def check(
@@ -162,7 +165,7 @@ class Guard:
         # `same-site` is another port of localhost: any other program's page.
         if not reader and fields.get(b"sec-fetch-site", b"none") not in _OWN_SITES:
             return _FOREIGN_SITE
-        if method not in _SAFE_METHODS and fields.get(b"sec-fetch-mode") in _UNASKED_MODES:
+        if method not in _SAFE_METHODS and fields.get(b"sec-fetch-mode", b"cors") not in _ASKED_MODES:
             return _UNASKED
         return reader
 

@@ -312,7 +312,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _end_here(self, answer: NoContent) -> None:
         """The request asks us and nobody else."""
-        self.sender.write(refusals.render_no_content(answer))
+        self.sender.write(refusals.render_no_content(answer, self._requests[0].head.answer_lines))
         self.done(keep=False)
 
     def _close(self) -> None:

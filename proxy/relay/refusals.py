@@ -181,11 +181,11 @@ def options_for_server() -> NoContent:
     return NoContent(b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
 
 
-def render_no_content(answer: NoContent) -> bytes:
-    """The answer as bytes. The connection ends, too: nothing would hold back a client that sends thousands of
-    such requests and reads no answer.
+def render_no_content(answer: NoContent, lines: bytes = b"") -> bytes:
+    """The answer as bytes, with these header lines besides. The connection ends, too: nothing would hold back a
+    client that sends thousands of such requests and reads no answer.
     """
-    return b"HTTP/1.1 204 No Content\r\n%bConnection: close\r\n\r\n" % answer.header_lines
+    return b"HTTP/1.1 204 No Content\r\n%b%bConnection: close\r\n\r\n" % (answer.header_lines, lines)
 
 
 def render(refusal: Refusal, *, close: bool, bodyless: bool = False, lines: bytes = b"") -> bytes:

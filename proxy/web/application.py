@@ -14,6 +14,7 @@ from proxy.web.protection import (
     expect_later,
     guarded,
     one_answer_per_connection,
+    readable_by_allowed_pages,
 )
 
 PREFIX = LOCAL_PATH
@@ -86,5 +87,5 @@ def make_application(context: Context) -> web.Application:
             application.router.add_route(method, pattern, handler, expect_handler=expect_later)
     # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
     application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
-    application.on_response_prepare.append(one_answer_per_connection)
+    application.on_response_prepare.extend((one_answer_per_connection, readable_by_allowed_pages))
     return application

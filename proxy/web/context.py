@@ -11,6 +11,7 @@ from proxy.delivery.intake import Delivery
 from proxy.guard.decisions import Guard
 from proxy.keys import Keyring
 from proxy.metrics import Metrics
+from proxy.refused import RefusalBook
 from proxy.routing import ResolvedRoute
 from proxy.stores.contract import RecentCalls
 
@@ -23,6 +24,7 @@ class Context:
     delivery: Delivery
     keys: Keyring
     guard: Guard
+    refused: RefusalBook
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     feedback: Feedback

@@ -1,10 +1,13 @@
 """The guard before every local route, and the rule that a connection serves one local answer."""
 
 import asyncio
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from proxy.errors import JsonRequired, ReadOnly
+from proxy.guard import cors
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
 from proxy.web.answers import refusal
@@ -19,13 +22,17 @@ BATCH_PATH = "/feedback/batch"
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody gets in who does not belong: the same decision as on relayed calls."""
+    context = request.app[CONTEXT]
     fields = headers.index(list(request.raw_headers))
     authority = _authority(request)
     if authority is not None:
         fields[b"host"] = authority
-    entry = request.app[CONTEXT].guard.check(request.method, fields, by_socket=_by_socket(request))
+    entry = context.guard.check(request.method, fields, by_socket=_by_socket(request))
     if isinstance(entry, Refusal):
+        _note(request, entry)
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
+    if entry.is_preflight:
+        return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
     expected = fields.get(b"expect")
     if expected is not None:
         if expected.lower() != b"100-continue":
@@ -35,7 +42,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path == BATCH_PATH:
         request = request.clone(client_max_size=LONGEST_BATCH_BYTES)
     if request.can_read_body:
-        seconds = request.app[CONTEXT].body_timeout_seconds
+        seconds = context.body_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 await request.read()
@@ -43,7 +50,35 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             return refusal(
                 408, "request_body_timeout", f"The request's body was not complete within {seconds:g} s."
             )
-    return await handler(request)
+    try:
+        return await handler(request)
+    except (JsonRequired, ReadOnly) as error:
+        # What a foreign page's form or image would ask for: the guard's business too, though found out later.
+        _note(request, Refusal(error.status, error.code, error.message))
+        raise
+
+
+def _note(request: web.Request, why: Refusal) -> None:
+    """A request is not let through."""
+    path = targets.parse(request.raw_path.encode("latin-1")).path
+    request.app[CONTEXT].refused.note(request.method.encode("latin-1"), path, why)
+
+
+def _preflight(fields: list[cors.Field]) -> web.Response:
+    """204: a browser asks on behalf of an allowed origin's page what that may send; nothing else is wanted."""
+    return web.Response(
+        status=HTTPStatus.NO_CONTENT,
+        headers={name.decode("ascii"): value.decode("ascii") for name, value in fields},
+    )
+
+
+async def readable_by_allowed_pages(request: web.Request, response: web.StreamResponse) -> None:
+    """Let pages of allowed origins read every answer, errors included; the guard has decided what they may ask."""
+    guard = request.app[CONTEXT].guard
+    if guard.admits_pages and "Access-Control-Allow-Origin" not in response.headers:
+        reader = guard.reader(headers.index(list(request.raw_headers)))
+        for name, value in cors.answer_fields(reader):
+            response.headers.add(name.decode("ascii"), value.decode("ascii"))
 
 
 def _by_socket(request: web.Request) -> bool:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from proxy.relay.closing import LINGER_SECONDS
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS
+from proxy.relay.refusals import Refusal
 from proxy.web.answers import refusal
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,14 @@ class LocalProtocol(web.RequestHandler):
     aiohttp's own errors quote what they refuse, in the answer and in the log; a key or a cookie may be in it.
     """
 
-    def __init__(self, server: web.Server, on_lost: Callable[[], None], *, by_socket: bool) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        on_lost: Callable[[], None],
+        *,
+        by_socket: bool,
+        on_refused: Callable[[bytes, bytes, Refusal], None],
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -35,6 +43,7 @@ class LocalProtocol(web.RequestHandler):
         self._refused = False
         self._gone = asyncio.Event()
         self._on_lost = on_lost
+        self._on_refused = on_refused
         self.by_socket = by_socket
         """Whether it came through a Unix socket."""
 
@@ -56,7 +65,9 @@ class LocalProtocol(web.RequestHandler):
             raise ConnectionError("an answer has begun already")
         self._refused = True
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return refusal(status, "malformed_request", "The request was not understood.")
+            said = Refusal(status, "malformed_request", "The request was not understood.")
+            self._on_refused(b"", b"", said)
+            return refusal(said.status, said.code, said.message)
         logger.error("A local request failed in aiohttp (%s).", type(exc).__name__)
         return refusal(status, "internal_error", "The sidecar has a bug; its log has the details.")
 

@@ -758,6 +758,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         attribution=Attribution(b""),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
+        on_refused=lambda *_: None,
     )
     call = LiveCall(b"POST", b"/v1/responses", 10.0)
     call.key_fingerprint = keys.own_fingerprint

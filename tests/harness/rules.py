@@ -55,6 +55,7 @@ LAYERS = (
         "proxy.metrics",
         "proxy.rating_fields",
         "proxy.ratings",
+        "proxy.refused",
     ),
     ("proxy.admission", "proxy.network", "proxy.web.*"),
     ("proxy.app", "proxy.connecting"),
