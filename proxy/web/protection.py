@@ -5,8 +5,11 @@ import asyncio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from proxy.guard.decisions import TOKEN_MISSING
+from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
+from proxy.web import signing_in
 from proxy.web.answers import refusal
 from proxy.web.context import CONTEXT
 from proxy.web.protocol import LocalProtocol
@@ -23,9 +26,16 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     authority = _authority(request)
     if authority is not None:
         fields[b"host"] = authority
-    entry = request.app[CONTEXT].guard.check(request.method, fields, by_socket=_by_socket(request))
+    guard = request.app[CONTEXT].guard
+    said = None if guard.tokens is None else signing_in.token_in_query(request)
+    session = _session(request, fields, guard.tokens, said)
+    entry = guard.check(request.method, fields, by_socket=_by_socket(request), session=session)
+    if said is not None and not session and not isinstance(entry, Refusal):
+        entry = TOKEN_MISSING
     if isinstance(entry, Refusal):
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
+    if guard.tokens is not None and said is not None:
+        return signing_in.signed_in(request, fields, guard.tokens, said)
     expected = fields.get(b"expect")
     if expected is not None:
         if expected.lower() != b"100-continue":
@@ -44,6 +54,13 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
                 408, "request_body_timeout", f"The request's body was not complete within {seconds:g} s."
             )
     return await handler(request)
+
+
+def _session(request: web.Request, fields: headers.Fields, known: Tokens | None, said: bytes | None) -> str:
+    """The browser's session: of the token that its address says, else of its cookie; "" if there is none."""
+    if known is None:
+        return ""
+    return signing_in.session_of(request, fields) if said is None else known.session_of(said) or ""
 
 
 def _by_socket(request: web.Request) -> bool:
