@@ -1,13 +1,15 @@
 """Which requests are let through to a gateway, as the relay asks for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from proxy import helicone
 from proxy.guard import cors, tokens
 from proxy.guard.decisions import Entry, Guard
 from proxy.guard.origins import origin_of_url
+from proxy.guard.tokens import Tokens
 from proxy.relay import headers, refusals
 from proxy.relay.messages import RequestHead
 from proxy.relay.refusals import NoContent, Refusal
@@ -15,6 +17,9 @@ from proxy.relay.routes import Ways
 from proxy.routing import ResolvedRoute
 
 _KEY_PLACES: Final = frozenset(tokens.KEY_PLACES)
+_SUBPROTOCOLS: Final = b"sec-websocket-protocol"
+_KEY_AS_SUBPROTOCOL: Final = b"openai-insecure-api-key."
+"""How OpenAI's realtime SDK says a key in a browser, where a handshake can have no header of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +66,31 @@ class Admission:
             return NoContent(_lines(cors.preflight_fields(entry.origin, head.fields, self._page_headers)))
         if self._guard.admits_pages:
             head.answer_lines = _lines(cors.answer_fields(self._guard.reader(head.fields)))
+        known = self._guard.tokens
         if isinstance(entry, Refusal):
+            if known is not None and known.are_in(head.path):
+                _forget_target(head)
             return entry
-        if entry.token and (refusal := self._take_token(head, entry)) is not None:
+        if known is not None and (refusal := self._take_token(head, entry, known)) is not None:
             return refusal
         # `OPTIONS *` asks about us, and goes no further.
         return self._on_its_way(head) if self._is_route_asked and head.path != b"*" else None
 
-    def _take_token(self, head: RequestHead, entry: Entry) -> Refusal | None:
+    def _take_token(self, head: RequestHead, entry: Entry, known: Tokens) -> Refusal | None:
         """Take the token out of a request: it is for nobody else. Says why that cannot be."""
-        for place in entry.token_places:
+        places = entry.token_places
+        for place in places:
             del head.fields[place]
-        head.kept = headers.without(head.kept, frozenset(entry.token_places))
+        head.kept = headers.without(head.kept, frozenset(places))
         head.caller = entry.client
-        if head.target.find(entry.token) >= 0:
+        head.unsaid = known.all
+        if known.are_in(head.target):
+            _forget_target(head)
             return _TOKEN_IN_URL
-        for name, value in head.fields.items():
-            if value.find(entry.token) >= 0:
-                return _token_elsewhere(name)
-        if not _KEY_PLACES.isdisjoint(entry.token_places) and head.path != b"*":
+        # Nobody else's token goes up either. What is looked at is what goes up, names included.
+        if known.are_in(b"\n".join(head.kept)):
+            return _token_elsewhere(next(_holders(head, known), b""))
+        if not _KEY_PLACES.isdisjoint(places) and head.path != b"*":
             way = self._ways.find(head)
             if way.name in self._lacks_key:
                 return _no_provider_key(self._lacks_key[way.name])
@@ -91,12 +102,11 @@ class Admission:
             return refusals.post_only(head.method.decode("ascii"), str(way.upstream))
         key = self._provider_keys.get(way.name)
         # A key that an app sends itself is left alone. This is the one place where that is decided.
-        if key is None or not _KEY_PLACES.isdisjoint(head.fields):
+        if key is None or not _KEY_PLACES.isdisjoint(head.fields) or _says_key_as_subprotocol(head):
             return None
-        if not helicone.TARGET_NAMES.isdisjoint(head.fields):
-            for name, url in helicone.targets_of(head.fields):
-                if origin_of_url(url) not in key.targets:
-                    return _target_not_allowed(name)
+        for name, url in _targets_of(head):
+            if origin_of_url(url) not in key.targets:
+                return _target_not_allowed(name)
         head.added_lines = key.line
         return None
 
@@ -108,37 +118,72 @@ def provider_keys(routes: Iterable[ResolvedRoute], allowed_targets: Iterable[str
     for route in routes:
         if route.provider_key is None or route.provider_key_name is None:
             continue
-        name = route.provider_key_name
-        scheme = b"Bearer " if name == helicone.AUTHORIZATION else b""
-        line = b"%b: %b%b\r\n" % (name.title(), scheme, route.provider_key.text.encode("ascii"))
         # Where the route itself says that its calls are to go is as good as listed.
         own = [
             url
             for each in route.headers
             for _, url in helicone.targets_of({each.name.lower().encode(): each.value.text.encode()})
         ]
-        targets = {origin for url in (*allowed, *own) if (origin := origin_of_url(url)) is not None}
-        found.update(dict.fromkeys(route.way_names, ProviderKey(line, frozenset(targets))))
+        targets = frozenset(origin for url in (*allowed, *own) if (origin := origin_of_url(url)) is not None)
+        key = route.provider_key.text.encode("ascii")
+        found[route.name] = ProviderKey(_key_line(route.provider_key_name, key), targets)
+        if route.realtime_url is not None:
+            host = urlsplit(route.realtime_url).hostname or ""
+            # Helicone's API server takes the key of a realtime session from nowhere else, whoever the provider is.
+            name = helicone.AUTHORIZATION if helicone.is_gateway_host(host) else route.provider_key_name
+            found[route.realtime_name] = ProviderKey(_key_line(name, key), targets)
     return found
+
+
+def _key_line(name: bytes, key: bytes) -> bytes:
+    scheme = b"Bearer " if name == helicone.AUTHORIZATION else b""
+    return b"%b: %b%b\r\n" % (name.title(), scheme, key)
 
 
 def _lines(fields: Iterable[cors.Field]) -> bytes:
     return b"".join([b"%b: %b\r\n" % each for each in fields])
 
 
+def _targets_of(head: RequestHead) -> Iterator[tuple[bytes, bytes]]:
+    """Where a request has Helicone take it: by which name, and the URL; b"" where none can be read."""
+    if not helicone.TARGET_NAMES.isdisjoint(head.fields):
+        yield from helicone.targets_of(head.fields)
+    if head.websocket:
+        yield from helicone.targets_in_query(head.target.partition(b"?")[2])
+
+
+def _says_key_as_subprotocol(head: RequestHead) -> bool:
+    return head.websocket and head.fields.get(_SUBPROTOCOLS, b"").find(_KEY_AS_SUBPROTOCOL) >= 0
+
+
+def _holders(head: RequestHead, known: Tokens) -> Iterator[bytes]:
+    """The names of the lines that hold a token in their values."""
+    for line in head.kept:
+        name, _, value = line.partition(b":")
+        if known.are_in(value) and not known.are_in(name):
+            yield name
+
+
+def _forget_target(head: RequestHead) -> None:
+    """Have nobody say what was asked for: a token stands in it."""
+    head.target = head.path = b""
+
+
 _TOKEN_IN_URL: Final = Refusal(
     400,
     "token_in_url",
-    "The token stands in the URL, too, which would go to the gateway; nothing has been sent.",
+    "A token of this sidecar stands in the URL, which would go to the gateway; nothing has been sent. Send it as "
+    "the API key, or as Feedback-Proxy-Token.",
 )
 
 
 def _token_elsewhere(name: bytes) -> Refusal:
+    where = f"the header {name.decode('ascii')}" if name else "the name of a header"
     return Refusal(
         400,
         "token_elsewhere",
-        f"The token stands in the header {name.decode('ascii')}, too, which would go to the gateway; nothing has "
-        "been sent.",
+        f"A token of this sidecar stands in {where}, which would go to the gateway; nothing has been sent. Send "
+        "it as the API key, or as Feedback-Proxy-Token, and nowhere else.",
     )
 
 

@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
 
@@ -91,7 +92,8 @@ def request_id_line(request_id: bytes) -> bytes:
     return b"Helicone-Request-Id: %b\r\n" % request_id
 
 
-# --- where else a call may be sent (worker/src/routers/gatewayRouter.ts, openaiProxyRouter.ts; QStash) -------
+# --- where else a call may be sent (worker/src/routers/gatewayRouter.ts, lib/models/HeliconeHeaders.ts and
+# HeliconeProxyRequest.ts; valhalla/jawn/src/lib/proxy/WebSocketProxyForwarder.ts; QStash's own callbacks) ----
 
 _TARGETS: Final = (
     b"helicone-target-url",
@@ -101,7 +103,11 @@ _TARGETS: Final = (
 )
 _FALLBACKS: Final = b"helicone-fallbacks"
 TARGET_NAMES: Final = frozenset({*_TARGETS, _FALLBACKS})
-"""Headers that have Helicone take a call, with the provider's key in it, to a place of the caller's choice."""
+"""Headers that have Helicone take a call, with the provider's key in it, to a place of the caller's choice.
+
+Other headers name hosts, too (Helicone-Posthog-Host, Helicone-Lytix-Host): what goes there has no key in it.
+"""
+_AZURE_RESOURCE: Final = b"resource"
 
 
 def targets_of(fields: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -111,10 +117,30 @@ def targets_of(fields: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield name, fields[name]
     if _FALLBACKS in fields:
         try:
-            named = [each["target-url"] for each in json.loads(fields[_FALLBACKS])]
-            yield from ((_FALLBACKS, url.encode()) for url in named or ("",))
+            named = [url for each in json.loads(fields[_FALLBACKS]) for url in _targets_of_fallback(each)]
+        # Whatever is not as Helicone has it may be read otherwise there.
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            yield _FALLBACKS, b""
+            named = []
+        yield from ((_FALLBACKS, url) for url in named or (b"",))
+
+
+def _targets_of_fallback(fallback: dict[str, Any]) -> Iterator[bytes]:
+    """Where one fallback leads: its own URL, and what the headers say that it puts over the call's."""
+    yield fallback["target-url"].encode()
+    for name, value in fallback.get("headers", {}).items():
+        if name.strip().lower().encode() in TARGET_NAMES:
+            yield value.encode()
+
+
+def targets_in_query(query: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every place that a realtime session's query names: the parameter, and the URL.
+
+    `resource` becomes part of Azure's host name there, unread, and may bring a whole host of its own.
+    """
+    for part in query.split(b"&"):
+        name, _, value = [unquote_to_bytes(each) for each in part.replace(b"+", b" ").partition(b"=")]
+        if name == _AZURE_RESOURCE:
+            yield name, b"https://%b.openai.azure.com" % value
 
 
 # --- keys (worker/src/lib/util/apiKeyRegex.ts) ------------------------------------------------------------

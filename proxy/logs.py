@@ -72,6 +72,7 @@ def _json_line(call: LiveCall) -> str:
         "bytes_up": call.bytes_up,
         "bytes_down": call.bytes_down,
         "request_id": call.request_id,
+        "client": call.caller or None,
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
 

@@ -49,6 +49,8 @@ class CallMetrics:
     def __init__(self) -> None:
         self.kinds: Counter[Kind] = Counter()
         self.endings: Counter[Ending] = Counter()
+        self.clients: Counter[str] = Counter()
+        """By the names of tokens: as many as the settings have."""
         self.first_byte = Histogram(_ANSWER_SECONDS)
         """From the request's head to the answer's."""
         self.duration = Histogram(_ANSWER_SECONDS)
@@ -61,6 +63,9 @@ class CallMetrics:
         """These are over."""
         self.kinds.update([(call.route, call.status, call.streamed) for call in calls])
         self.endings.update([call.ending for call in calls if call.ending is not None])
+        named = [call.caller for call in calls if call.caller]
+        if named:
+            self.clients.update(named)
         self.duration.observe([call.ended - call.started for call in calls if call.ended is not None])
         self.first_byte.observe([call.answered - call.started for call in calls if call.answered is not None])
         self.added.observe(

@@ -180,6 +180,8 @@ class Call:
     properties: Mapping[str, str]
     """Their names are in lower case."""
     client: str
+    """The name of the token that it came with; its address where that has none."""
+    address: str
     """The address that it came from."""
     user_agent: str | None
 

@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,15 +28,28 @@ def _is_address(url: str) -> bool:
     return parts.scheme in ("http", "https") and alone and url.isprintable() and " " not in url
 
 
-class RemoteSidecar:
-    """A sidecar at `url`. Configured HTTP proxies are never asked: it is on this machine."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
 
-    def __init__(self, url: str) -> None:
+
+class RemoteSidecar:
+    """A sidecar at `url`, which may want a `token`.
+
+    Configured HTTP proxies are never asked: it is on this machine. Redirects are not followed: the token would go
+    along.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
         # As people type it for curl.
         self._url = (f"http://{url}" if _HOST_AND_PORT.fullmatch(url) else url).rstrip("/")
         if not _is_address(self._url):
             raise RemoteError(f"{url!r} is no address of a sidecar; one looks like http://localhost:8747.")
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._headers = {"Content-Type": "application/json"}
+        self._has_token = token is not None
+        if token is not None:
+            self._headers["Feedback-Proxy-Token"] = token
 
     def __repr__(self) -> str:
         return f"<RemoteSidecar {self._url}>"
@@ -59,7 +73,7 @@ class RemoteSidecar:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  # the scheme has been looked at
-            self._url + path, data=body, headers={"Content-Type": "application/json"}, method=method
+            self._url + path, data=body, headers=self._headers, method=method
         )
         try:
             return self._answer(request)
@@ -76,6 +90,9 @@ class RemoteSidecar:
             with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 return self._document(answer.read())
         except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                error.close()
+                raise RemoteError(self._token_wanted()) from None
             with error:
                 said = self._document(error.read()).get("error")
             message = said.get("message") if isinstance(said, dict) else None
@@ -89,6 +106,13 @@ class RemoteSidecar:
         if not isinstance(document, dict):
             raise RemoteError(self._not_ours())
         return document
+
+    def _token_wanted(self) -> str:
+        wants = "does not know the token that was sent" if self._has_token else "wants a token"
+        return (
+            f"The sidecar at {self._url} {wants}. Say it as HELICONE_PROXY_GUARD__TOKEN in the environment, or "
+            "name the configuration that has it with --config."
+        )
 
     def _not_ours(self) -> str:
         return f"What answers at {self._url} is no helicone-feedback-proxy."

@@ -83,6 +83,7 @@ def test_a_line_for_programs_has_every_field() -> None:
         "bytes_up": 11,
         "bytes_down": 22,
         "request_id": "id-0",
+        "client": None,
     }
 
 

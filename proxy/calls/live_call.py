@@ -75,7 +75,8 @@ class LiveCall(Attributed):
             user=self.user,
             session=self.session,
             properties=self.properties,
-            client=self.client,
+            client=self.caller or self.client,
+            address=self.client,
             user_agent=self.user_agent,
         )
 

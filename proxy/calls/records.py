@@ -41,6 +41,8 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     session: str | None = None
     properties: dict[str, str] = msgspec.field(default_factory=dict)
     client: str = ""
+    """The address that it came from."""
+    caller: str = ""
     user_agent: str | None = None
     body_unread: bool = False
     model_asked: bool = True
@@ -79,6 +81,7 @@ def saved(call: LiveCall) -> SavedCall:
         session=call.session,
         properties=dict(call.properties),
         client=call.client,
+        caller=call.caller,
         user_agent=call.user_agent,
         body_unread=call.body_unread,
         model_asked=call.model_asked,
@@ -124,7 +127,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     # The store counts on each being there once.
     call.aliases = tuple(dict.fromkeys(document.aliases))
     call.user, call.session, call.properties = document.user, document.session, document.properties
-    call.client, call.user_agent = document.client, document.user_agent
+    call.client, call.caller, call.user_agent = document.client, document.caller, document.user_agent
     call.body_unread, call.model_asked = document.body_unread, document.model_asked
     return call
 

@@ -1,5 +1,6 @@
 """What the commands share that ask a running sidecar: where it is, and how its answer is printed for scripts."""
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +13,9 @@ import click
 
 from proxy.commands.options import config_option
 from proxy.config.loading import load_settings
+from proxy.config.settings import Settings
 from proxy.config.sources import CLIENT_URL_NAME
+from proxy.errors import ConfigurationError
 from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 
@@ -27,7 +30,8 @@ _SCOPES: Mapping[str, str] = MappingProxyType(
         "session": "Mean calls of that session.",
         "model": "Mean calls to that model.",
         "path": "Mean calls to that path, or to one below it.",
-        "client": "Mean calls from that address, or from an app whose User-Agent begins so.",
+        "client": "Mean calls with the token of that name, from that address, or from an app whose "
+        "User-Agent begins so.",
     }
 )
 
@@ -57,13 +61,26 @@ def asking_options(command: F) -> F:
 
 
 def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> RemoteSidecar:
-    """The sidecar that `--url` names, or the environment, else the one of the configured port."""
+    """The sidecar that `--url` names, or the environment, else the one of the configured port; with its token."""
     url = click.get_current_context().meta.get(_URL) or environ.get(CLIENT_URL_NAME)
     if url:
-        return RemoteSidecar(url)
-    server = load_settings(config_file, environ, {}).server
+        return RemoteSidecar(url, _token_for_another(config_file, environ))
+    settings = load_settings(config_file, environ, {})
+    server = settings.server
     host = "localhost" if "127.0.0.1" in server.host else server.host[0]
-    return RemoteSidecar(f"http://{bracketed(host)}:{server.port}")
+    return RemoteSidecar(f"http://{bracketed(host)}:{server.port}", _token_of(settings))
+
+
+def _token_for_another(config_file: Path | None, environ: Mapping[str, str]) -> str | None:
+    """The token for a sidecar elsewhere. Where our settings cannot be used, that is no obstacle to asking it."""
+    for file in (config_file, None):
+        with contextlib.suppress(ConfigurationError):
+            return _token_of(load_settings(file, environ, {}))
+    return None
+
+
+def _token_of(settings: Settings) -> str | None:
+    return next(iter(settings.guard.named_tokens.values()), None)
 
 
 def back_option(command: F) -> F:

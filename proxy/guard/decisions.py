@@ -51,23 +51,24 @@ _UNASKED: Final = Refusal(
 _CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="helicone-feedback-proxy"\r\n'
 _HOW: Final = (
     "Send the token of this sidecar ([guard] token, or one of [guard.tokens]) as the API key, or as "
-    "Feedback-Proxy-Token."
+    "Feedback-Proxy-Token; in a browser, open /feedback?token= once, with the token behind it."
 )
-_TOKEN_MISSING: Final = Refusal(401, "token_missing", f"The request has no token. {_HOW}", _CHALLENGE)
+TOKEN_MISSING: Final = Refusal(
+    401, "token_missing", f"The request has no token that is known here. {_HOW}", _CHALLENGE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is known of a request that may go on.
 
-    `client`: the name of the token that it came with; "" where it has none. `token` and `token_places`: itself,
-    and the headers, in lower case, in which it stands: both are for nobody else. `origin`: that of a page that is
+    `client`: the name of the token that it came with; "" where it has none. `token_places`: the headers, in lower
+    case, in which that stands, or another one of ours: they are for nobody else. `origin`: that of a page that is
     not ours and may read the answer; b"" for none. `is_preflight`: the browser asks on that page's behalf
     what it may send; nothing else is wanted.
     """
 
     client: str = ""
-    token: bytes = b""
     token_places: tuple[bytes, ...] = ()
     origin: bytes = b""
     is_preflight: bool = False
@@ -213,6 +214,6 @@ def _checked_token(
 ) -> Entry | Refusal:
     presented = tokens.find(fields)
     if presented is not None:
-        return Entry(presented.name, presented.token, presented.places, origin)
+        return Entry(presented.name, presented.places, origin)
     name = tokens.name_of_session(session) if session else None
-    return _TOKEN_MISSING if name is None else Entry(name, origin=origin)
+    return TOKEN_MISSING if name is None else Entry(name, origin=origin)

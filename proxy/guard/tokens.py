@@ -2,77 +2,98 @@
 
 import hashlib
 import hmac
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 TOKEN_HEADER: Final = b"feedback-proxy-token"
 KEY_PLACES: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where SDKs put what they take for the provider's key."""
 _PLACES: Final = (TOKEN_HEADER, *KEY_PLACES)
-_BEARER: Final = re.compile(rb"Bearer[ \t]+", re.IGNORECASE)
+_BEARER: Final = b"bearer"
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token that was said: its name, itself, and the headers in which it, or another one of ours, stands."""
+    """Whose token was said, and in which headers it, or another one of ours, stands."""
 
     name: str
-    token: bytes
     places: tuple[bytes, ...]
 
 
 class Tokens:
     """The tokens that open the door, by the names of those who have them; "" is nobody's name.
 
-    `secret` is random and of this process. A said token is looked up by its digest under it, which nobody outside
-    can steer, so the time that takes says nothing about the tokens.
+    `secret` is random and of this process. What is said is looked up by its digest under it: nobody outside knows
+    two texts whose digests begin alike, so how long a lookup takes says nothing about the tokens, nor how many of
+    them there are. Comparing with each in constant time would tell the number, and cost more with each.
     """
 
     def __init__(self, named: Mapping[str, str], secret: bytes) -> None:
         self._secret = secret
-        self._tokens = {name: token.encode("ascii") for name, token in named.items()}
-        self._names = {self._digest(token): name for name, token in self._tokens.items()}
-        self._sessions = {name: self._digest(b"session of " + name.encode()).hex() for name in named}
+        self._named = {
+            self._digest(token): (name, token)
+            for name, token in [(name, text.encode("ascii")) for name, text in named.items()]
+        }
+        self._sessions = {self._digest(self._session(name).encode()): name for name in named}
+        self.all = tuple([token for _, token in self._named.values()])
+        """All of them, for those who see to it that none gets out."""
+        self.names = frozenset(name for name in named if name)
+        """Everybody who has a token of their own."""
 
     def __repr__(self) -> str:
-        return f"<Tokens of {len(self._tokens)}>"
+        return f"<Tokens of {len(self._named)}>"
 
     def find(self, fields: Mapping[bytes, bytes]) -> Presented | None:
-        """The token that a request says, and every place where one of ours stands; None if it says none."""
-        said = list(self._said(fields))
-        if not said:
-            return None
-        _, name = said[0]
-        return Presented(name, self._tokens[name], tuple([place for place, _ in said]))
-
-    def _said(self, fields: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, str]]:
+        """Who says a token, and every place where one of ours stands; None if a request says none."""
+        who = ""
+        places: list[bytes] = []
         for place in _PLACES:
             value = fields.get(place)
             if value is not None:
-                bearer = _BEARER.match(value)
-                name = self.name_of(value if bearer is None else value[bearer.end() :])
+                name = self.name_of(_bare(value))
                 if name is not None:
-                    yield place, name
+                    if not places:
+                        who = name
+                    places.append(place)
+        return Presented(who, tuple(places)) if places else None
 
     def name_of(self, token: bytes) -> str | None:
         """Whose token that is; None for one that is none."""
-        name = self._names.get(self._digest(token))
-        return name if name is not None and hmac.compare_digest(self._tokens[name], token) else None
+        found = self._named.get(self._digest(token))
+        return found[0] if found is not None and hmac.compare_digest(found[1], token) else None
 
-    def session(self, name: str) -> str:
-        """What a browser keeps in a cookie: good for our own pages only, and as long as this process runs."""
-        return self._sessions[name]
+    def are_in(self, text: bytes) -> bool:
+        """Whether one of them, whoever's, stands anywhere in `text`, as it is or percent-encoded."""
+        texts = (text, unquote_to_bytes(text)) if text.find(b"%") >= 0 else (text,)
+        for token in self.all:
+            for each in texts:
+                if each.find(token) >= 0:
+                    return True
+        return False
+
+    def session_of(self, token: bytes) -> str | None:
+        """What a browser that says this token keeps in a cookie while this process runs; None for none of ours.
+
+        It is good for our own pages, and opens no way to a gateway.
+        """
+        name = self.name_of(token)
+        return None if name is None else self._session(name)
 
     def name_of_session(self, session: str) -> str | None:
         """Whose session that is; None for one that is none."""
-        known = [
-            name
-            for name, each in self._sessions.items()
-            if hmac.compare_digest(each.encode(), session.encode("utf-8", "replace"))
-        ]
-        return known[0] if known else None
+        return self._sessions.get(self._digest(session.encode("utf-8", "replace")))
+
+    def _session(self, name: str) -> str:
+        # No token's digest begins so: tokens have no spaces.
+        return self._digest(b"session of " + name.encode()).hex()
 
     def _digest(self, text: bytes) -> bytes:
-        return hmac.digest(self._secret, text, hashlib.sha256)
+        return hashlib.blake2b(text, key=self._secret, digest_size=32).digest()
+
+
+def _bare(value: bytes) -> bytes:
+    """A header's value without the word `Bearer`, which may be written in any case (RFC 9110 §11.1)."""
+    scheme, space, rest = value.partition(b" ")
+    return rest.lstrip(b" \t") if space and scheme.lower() == _BEARER else value

@@ -43,7 +43,10 @@ WITHHELD_FROM_CLIENT = frozenset(
 )
 """They would act on every app on localhost, not on the gateway's site; and those that we say of each answer."""
 
-_STOP_IN_TRAILERS = HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | {b"content-length", b"host"}
+_CREDENTIALS = frozenset({b"api-key", b"authorization", b"x-api-key", b"x-goog-api-key"})
+_STOP_IN_TRAILERS = (
+    HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | _CREDENTIALS | {b"content-length", b"host"}
+)
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
 _USUAL_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
@@ -171,13 +174,16 @@ def _host_position(lines: list[bytes]) -> int | None:
     return None
 
 
-def trailers(lines: Sequence[tuple[bytes, bytes]]) -> Lines:
-    """The trailer fields that may pass: none that frames, routes or speaks of the connection (RFC 9110 §6.5.1)."""
+def trailers(lines: Sequence[tuple[bytes, bytes]], unsaid: Sequence[bytes] = ()) -> Lines:
+    """The trailer fields that may pass: none that frames, routes, says who asks or speaks of the connection (RFC
+    9110 §6.5.1), and none that holds anything of `unsaid`.
+    """
     return [
         (name, value)
         for name, value in lines
         if (lower := name.lower()) not in _STOP_IN_TRAILERS
         and not lower.startswith((b"access-control-", b"sec-fetch-"))
+        and not any(name.find(each) >= 0 or value.find(each) >= 0 for each in unsaid)
     ]
 
 

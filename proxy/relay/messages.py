@@ -33,6 +33,8 @@ class RequestHead:
     """The name under which whoever admits it knows who asks, where there is one."""
     added_lines = b""
     """Header lines, each with its line's end, that whoever admits it has go up with it."""
+    unsaid: tuple[bytes, ...] = ()
+    """What no trailer field behind its body may hold on its way up."""
     answer_lines = b""
     """Header lines, each with its line's end, that every answer to it gets, whoever gives it."""
 

@@ -73,6 +73,7 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
         "session": call.session,
         "properties": dict(call.properties),
         "client": call.client,
+        "address": call.address,
         "user_agent": call.user_agent,
         "rating": rating,
         **({} if call.unratable is None else {"unratable": call.unratable}),

@@ -141,16 +141,18 @@ def _active(store: RecentCalls[LiveCall], scope: Scope | None, *, since: float) 
 
 def _conversation(call: LiveCall) -> tuple[str | None, ...]:
     """What tells the conversation of a call from others, as well as it is known."""
+    # Whoever has a token of their own shares no conversation with others, whatever the app says.
     if call.session is not None:
-        return "session", call.session
+        return call.caller, "session", call.session
     if call.user is not None:
-        return "user", call.user
-    return "client", call.client, call.user_agent
+        return call.caller, "user", call.user
+    return call.caller, "client", call.client, call.user_agent
 
 
 def _conversation_in_words(call: LiveCall) -> str:
+    of_whom = f" of {call.caller}" if call.caller else ""
     if call.session is not None:
-        return f"session {call.session}"
+        return f"session {call.session}{of_whom}"
     if call.user is not None:
-        return f"user {call.user}"
-    return f"client {call.user_agent or call.client}"
+        return f"user {call.user}{of_whom}"
+    return f"client {call.user_agent or call.client}{of_whom}"

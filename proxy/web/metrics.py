@@ -54,6 +54,12 @@ class _Snapshot(Collector):
             {(ending.value,): number for ending, number in metrics.calls.endings.items()},
         )
         yield _counter(
+            "client_calls",
+            "Calls that are over, by the name of the token that they came with.",
+            ("client",),
+            {(client,): number for client, number in metrics.calls.clients.items()},
+        )
+        yield _counter(
             "refusals",
             "Requests that were not let through.",
             ("code",),

@@ -8,8 +8,11 @@ from aiohttp.typedefs import Handler
 
 from proxy.errors import JsonRequired, ReadOnly
 from proxy.guard import cors
+from proxy.guard.decisions import TOKEN_MISSING
+from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
+from proxy.web import signing_in
 from proxy.web.answers import refusal
 from proxy.web.context import CONTEXT
 from proxy.web.protocol import LocalProtocol
@@ -22,17 +25,13 @@ BATCH_PATH = "/feedback/batch"
 @web.middleware
 async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody gets in who does not belong: the same decision as on relayed calls."""
-    context = request.app[CONTEXT]
     fields = headers.index(list(request.raw_headers))
     authority = _authority(request)
     if authority is not None:
         fields[b"host"] = authority
-    entry = context.guard.check(request.method, fields, by_socket=_by_socket(request))
-    if isinstance(entry, Refusal):
-        _note(request, entry)
-        return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
-    if entry.is_preflight:
-        return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
+    ended = _answered_at_the_door(request, fields)
+    if ended is not None:
+        return ended
     expected = fields.get(b"expect")
     if expected is not None:
         if expected.lower() != b"100-continue":
@@ -42,7 +41,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path == BATCH_PATH:
         request = request.clone(client_max_size=LONGEST_BATCH_BYTES)
     if request.can_read_body:
-        seconds = context.body_timeout_seconds
+        seconds = request.app[CONTEXT].body_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 await request.read()
@@ -56,6 +55,25 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         # What a foreign page's form or image would ask for: the guard's business too, though found out later.
         _note(request, Refusal(error.status, error.code, error.message))
         raise
+
+
+def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.Response | None:
+    """What ends here: a refusal, a preflight, a browser's signing in. None for a request that may go on."""
+    context = request.app[CONTEXT]
+    guard = context.guard
+    said = None if guard.tokens is None else signing_in.token_in_query(request)
+    session = _session(request, fields, guard.tokens, said)
+    entry = guard.check(request.method, fields, by_socket=_by_socket(request), session=session)
+    if said is not None and not session and not isinstance(entry, Refusal):
+        entry = TOKEN_MISSING
+    if isinstance(entry, Refusal):
+        _note(request, entry)
+        return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
+    if entry.is_preflight:
+        return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
+    if guard.tokens is not None and said is not None:
+        return signing_in.signed_in(request, fields, guard.tokens, said)
+    return None
 
 
 def _note(request: web.Request, why: Refusal) -> None:
@@ -79,6 +97,13 @@ async def readable_by_allowed_pages(request: web.Request, response: web.StreamRe
         reader = guard.reader(headers.index(list(request.raw_headers)))
         for name, value in cors.answer_fields(reader):
             response.headers.add(name.decode("ascii"), value.decode("ascii"))
+
+
+def _session(request: web.Request, fields: headers.Fields, known: Tokens | None, said: bytes | None) -> str:
+    """The browser's session: of the token that its address says, else of its cookie; "" if there is none."""
+    if known is None:
+        return ""
+    return signing_in.session_of(request, fields) if said is None else known.session_of(said) or ""
 
 
 def _by_socket(request: web.Request) -> bool:

@@ -1,6 +1,6 @@
 """Which calls are meant: what a query asks of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from enum import Enum, auto
 
 from aiohttp import web
@@ -9,6 +9,7 @@ from proxy.calls.attribution import LONGEST_VALUE, masked
 from proxy.calls.live_call import LiveCall
 from proxy.errors import CallerError
 from proxy.relay import targets
+from proxy.web.context import CONTEXT
 
 _PROPERTY = "property."
 _PLAIN = ("user", "session", "model", "path", "client")
@@ -28,7 +29,12 @@ class Held(Enum):
 class Scope:
     """What is asked of a call. Thousands may be asked in a row: it compares what is there and makes nothing."""
 
-    def __init__(self, texts: Mapping[str, str], properties: Mapping[str, str]) -> None:
+    def __init__(
+        self, texts: Mapping[str, str], properties: Mapping[str, str], names: Container[str] = ()
+    ) -> None:
+        """`names` are those of tokens: one that is asked for means who has that token, and nobody else, since a
+        `User-Agent` may say anything.
+        """
         self._user = texts.get("user")
         self._session = texts.get("session")
         self._model = texts.get("model")
@@ -36,6 +42,7 @@ class Scope:
         self._path = None if path is None else path.rstrip("/").encode()
         self._client = texts.get("client")
         self._agent = texts.get("client", "").lower()
+        self._is_name = self._client in names
         self._properties = tuple(properties.items())
         said = [*texts.items(), *((_PROPERTY + name, value) for name, value in properties.items())]
         self._words = " and ".join(f"{name}={value}" for name, value in said)
@@ -73,6 +80,8 @@ class Scope:
         )
 
     def _is_from(self, call: LiveCall) -> bool:
+        if self._is_name or call.caller == self._client:
+            return call.caller == self._client
         agent = call.user_agent
         return call.client == self._client or (agent is not None and agent.lower().startswith(self._agent))
 
@@ -105,7 +114,8 @@ def scope_of(request: web.Request) -> Scope | None:
         return None
     if not texts.get("path", "/").startswith("/"):
         raise CallerError("path has to begin with a slash, as in ?path=/v1/chat/completions.")
-    return Scope(texts, properties)
+    known = request.app[CONTEXT].guard.tokens
+    return Scope(texts, properties, () if known is None else known.names)
 
 
 def _asked(name: str, value: str) -> str:

@@ -35,7 +35,8 @@ def whole_call() -> LiveCall:
     call.route = "other"
     call.aliases = ("chatcmpl-1", "req_1")
     call.user, call.session, call.properties = "ann", "chat-1", {"app": "shop"}
-    call.client, call.user_agent, call.body_unread = "127.0.0.1", "curl/8", True
+    call.client, call.caller = "127.0.0.1", "ann"
+    call.user_agent, call.body_unread = "curl/8", True
     call.model_asked = False
     call.place, call.arrived, call.used = 3, 4, 7
     return call

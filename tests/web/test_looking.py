@@ -31,6 +31,7 @@ FIELDS = {
     "session",
     "properties",
     "client",
+    "address",
     "user_agent",
     "rating",
 }

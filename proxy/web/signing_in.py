@@ -1,0 +1,84 @@
+"""A browser says its token once, in the address bar, and from then on its session, in a cookie.
+
+Nobody can type a header into a browser. The cookie is not the token: it opens local routes alone, and nothing once
+this process has ended. Cookies ignore ports, so its name has the one by which the browser came.
+"""
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from proxy.guard.decisions import is_browser
+from proxy.guard.hosts import parse_authority
+from proxy.guard.tokens import Tokens
+from proxy.relay.headers import Fields
+from proxy.web.answers import answer
+
+_NAME: Final = "token"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def token_in_query(request: web.Request) -> bytes | None:
+    """The token that the address says; None if it says none, or not with GET, the method of an address bar."""
+    if request.method != "GET":
+        return None
+    said = [_value(part) for part in _query(request).split("&") if _is_token(part)]
+    if not said:
+        return None
+    # Said in two ways it is none.
+    return said[0].encode("utf-8", "replace") if len(set(said)) == 1 else b""
+
+
+def session_of(request: web.Request, fields: Fields) -> str:
+    """The session that a browser's cookie says, where it counts; "" if there is none.
+
+    It does not count for a change that shows no sign of a browser. Those that send no such sign may be too old for
+    `SameSite`, too, and would send the cookie along with another page's form; the guard could not tell.
+    """
+    if request.method not in _SAFE_METHODS and not is_browser(fields):
+        return ""
+    return request.cookies.get(_cookie_name(fields), "")
+
+
+def signed_in(request: web.Request, fields: Fields, tokens: Tokens, token: bytes) -> web.Response:
+    """The answer to one who has said `token` in the address: the same address without it, and a cookie."""
+    left = "&".join([part for part in _query(request).split("&") if not _is_token(part)])
+    # The path as it came: the guard has seen to it that it is one of ours, so no other site is meant by it.
+    location = _target(request).partition("?")[0] + (f"?{left}" if left else "")
+    response = answer({"message": "Signed in; go on without the token."}, status=HTTPStatus.SEE_OTHER)
+    response.headers["Location"] = location
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.set_cookie(
+        _cookie_name(fields),
+        tokens.session_of(token) or "",
+        path="/feedback",
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+def _cookie_name(fields: Fields) -> str:
+    authority = parse_authority(fields.get(b"host", b""))
+    return f"helicone-proxy-{80 if authority is None else authority[1]}"
+
+
+def _target(request: web.Request) -> str:
+    """Path and query as they came, of an absolute target, too."""
+    raw = request.raw_path
+    return raw if raw.startswith("/") else "/" + raw.partition("://")[2].partition("/")[2]
+
+
+def _query(request: web.Request) -> str:
+    return _target(request).partition("?")[2]
+
+
+def _is_token(part: str) -> bool:
+    return unquote(part.partition("=")[0]) == _NAME
+
+
+def _value(part: str) -> str:
+    # A plus is a plus: a token may have one, and none has a space.
+    return unquote(part.partition("=")[2])
