@@ -50,12 +50,13 @@ class _SocketHandler(urllib.request.HTTPHandler):
         self._connect = functools.partial(_SocketConnection, path)
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(self._connect, req)  # type: ignore[arg-type]  # called with host and timeout
+        return self.do_open(self._connect, req)
 
 
 class RemoteSidecar:
-    """A sidecar at `url`, or behind the Unix socket of `unix:/path`. Configured HTTP proxies are never asked: it is on
-    this machine.
+    """A sidecar at `url`, or behind the Unix socket of `unix:/path`.
+
+    Configured HTTP proxies are never asked: it is on this machine.
     """
 
     def __init__(self, url: str) -> None:
@@ -102,8 +103,8 @@ class RemoteSidecar:
             raise RemoteError(self._not_ours()) from None
         except OSError:
             raise RemoteError(
-                f"No sidecar answers at {self._place}. Start one with helicone-proxy serve, or say where it is with "
-                "--url or HELICONE_PROXY_URL."
+                f"No sidecar answers at {self._place}. Start one with helicone-proxy serve, or say where it is "
+                "with --url or HELICONE_PROXY_URL."
             ) from None
 
     def _answer(self, request: urllib.request.Request) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def _about_listening(settings: Settings, names: Mapping[str, str], lost: set[str
     is_everywhere = any(map(is_unspecified, server.host))
     if is_everywhere and not guard.dangerously_bind_all_interfaces and _ALL not in lost:
         yield (
-            f"{place}: names all addresses of this machine (0.0.0.0 or ::), in every network that it is in; if that "
-            f"is meant, as in a container, set {_ALL} = true"
+            f"{place}: names all addresses of this machine (0.0.0.0 or ::), in every network that it is in; if "
+            f"that is meant, as in a container, set {_ALL} = true"
         )
     if guard.dangerously_bind_all_interfaces and not is_everywhere:
         yield f"{names[_ALL]}: has no effect: server.host names neither 0.0.0.0 nor ::"
@@ -60,18 +60,18 @@ def _about_tokens(settings: Settings, names: Mapping[str, str]) -> Iterator[str]
     for name, route in settings.routes.items():
         if route.provider_key is not None:
             keys[route.provider_key.text] = f"routes.{name}.provider_key"
-    if guard.token is not None and guard.token in [each.token for each in guard.tokens]:
+    if guard.token is not None and guard.token in [each.token for each in guard.tokens or ()]:
         yield f"{names['guard.token']}: is one of guard.tokens, too; give each a token of its own"
     if guard.token is not None and guard.token.text in keys:
         yield (
-            f"{names['guard.token']}: is the key in {keys[guard.token.text]}, which no app should hold; make a new "
-            "one"
+            f"{names['guard.token']}: is the key in {keys[guard.token.text]}, which no app should hold; make a "
+            "new one"
         )
-    for each in guard.tokens:
+    for each in guard.tokens or ():
         if each.token.text in keys:
             yield (
-                f"{names['guard.tokens']}: that of {each.name} is the key in {keys[each.token.text]}, which no app "
-                "should hold; make a new one"
+                f"{names['guard.tokens']}: that of {each.name} is the key in {keys[each.token.text]}, which no "
+                "app should hold; make a new one"
             )
 
 
@@ -116,15 +116,16 @@ def guard_advice(settings: Settings) -> Iterator[str]:
     if routes and settings.server.host and not settings.guard.named_tokens:
         listed = ", ".join(route.name for route in routes)
         yield (
-            f"Any program on this machine can spend the provider's key of the route {listed}: set guard.token, and "
-            "have apps send that as their API key."
+            f"Any program on this machine can spend the provider's key of the route {listed}: set guard.token, "
+            "and have apps send that as their API key."
         )
     for route in routes:
         for url in route.urls:
             host = host_of(url)
             if urlsplit(url).scheme == "http" and not is_always_allowed(host):
                 yield (
-                    f"The provider's key of the route {route.name} goes to {host} in clear text: use https:// there."
+                    f"The provider's key of the route {route.name} goes to {host} in clear text: use https:// "
+                    "there."
                 )
     for origin in settings.guard.allowed_origins:
         host = host_of(origin)

@@ -78,9 +78,9 @@ class GuardSettings:
         None,
         "A file that holds the token, such as a Docker secret, in place of token.",
     )
-    tokens: tuple[NamedToken, ...] = setting(
+    tokens: tuple[NamedToken, ...] | None = setting(
         Kind("table", _tokens, loads),
-        (),
+        None,
         "Tokens of their own for several, by name; any of them will do, and the name is remembered with the calls "
         "(client).",
     )
@@ -100,4 +100,4 @@ class GuardSettings:
     def named_tokens(self) -> dict[str, str]:
         """Every token by its name; "" is that of the one that has none."""
         nameless = {} if self.token is None else {"": self.token.text}
-        return nameless | {each.name: each.token.text for each in self.tokens}
+        return nameless | {each.name: each.token.text for each in self.tokens or ()}

@@ -1,4 +1,4 @@
-"""Who else on this machine may read files that hold a secret, or write where ratings lie. Looks, and changes nothing."""
+"""Who else on this machine may read what holds a secret, or write where ratings lie. Only looks."""
 
 import os
 import stat
