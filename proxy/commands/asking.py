@@ -62,10 +62,10 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
     url = click.get_current_context().meta.get(_URL) or environ.get(CLIENT_URL_NAME)
     if url:
         return RemoteSidecar(url)
-    return RemoteSidecar(_address_of(load_settings(config_file, environ, {}).server))
+    return RemoteSidecar(address_of(load_settings(config_file, environ, {}).server))
 
 
-def _address_of(server: Server) -> str:
+def address_of(server: Server) -> str:
     """Where commands on this machine find a sidecar with these settings, as `--url` takes it."""
     if not server.host:
         return f"unix:{server.unix_socket}"
