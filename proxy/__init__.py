@@ -4,7 +4,7 @@ cli         which commands there are
 commands/   each of them: parse, call, print, exit code
 app         composition root: builds everything, owns what runs in the background
 event_loop  which loop, and the signals that end it
-listeners   the listening sockets (open_files: how many connections fit)
+listeners   the listening sockets (unix_sockets: of this user alone; open_files: how many connections fit)
 volumes     whether a folder outlasts a restart
 relay/      the data plane: moves bytes, knows nothing of what they mean
 web/        the control plane: everything under /feedback, on aiohttp

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import random
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -36,13 +35,13 @@ from proxy.guard.decisions import Guard
 from proxy.guard.tokens import Tokens
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
-from proxy.listeners import ACCEPTS_IN_A_ROW, BACKLOG, listen
+from proxy.listeners import Listeners
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of
 from proxy.refused import RefusalBook
 from proxy.relay.front_door import FrontDoor, MakeLocal
-from proxy.relay.names import NameCache, bracketed, system_resolve
+from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
 from proxy.stores.contract import Outbox, RecentCalls
@@ -85,30 +84,38 @@ class Sidecar:
         self._clock = clock or Clock(time.time, _steady_time)
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
-        self._servers: list[asyncio.Server] = []
 
     def __repr__(self) -> str:
         return f"<Sidecar for {', '.join(route.url for route in self.routes)}>"
 
     async def __aenter__(self) -> Self:
-        sockets = listen(self.settings.server.host, self.settings.server.port)
-        self.port: int = sockets[0].getsockname()[1]
+        self.listening = Listeners.bind(self.settings.server)
         try:
             await self._build()
-            await self._open(sockets)
+            await self.listening.serve(self._door, self._door.by_socket)
         except BaseException:
-            for server in self._servers:
-                server.close()
-            for sock in sockets:
-                sock.close()
+            self.listening.close()
             await self._resources.aclose()
             raise
+        if self.listening.missing:
+            missing = ", ".join(self.listening.missing)
+            logger.warning("Listening without %s, which this machine does not have.", missing)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stop()
+
+    @property
+    def port(self) -> int:
+        """The port of every address."""
+        return self.listening.port
+
+    @property
+    def url(self) -> str:
+        """Where an app finds the sidecar."""
+        return self.listening.url
 
     # -- building
 
@@ -287,26 +294,6 @@ class Sidecar:
             server, on_lost, by_socket=by_socket, on_refused=self._refused.note
         )
 
-    async def _open(self, sockets: list[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
-        self.listening_on = [sock.getsockname()[0] for sock in sockets]
-        for sock in sockets:
-            self._servers.append(await loop.create_server(self._door, sock=sock, backlog=ACCEPTS_IN_A_ROW))
-            sock.listen(BACKLOG)
-        missing = set(self.settings.server.host) - set(self.listening_on)
-        if missing:
-            logger.warning(
-                "Listening without %s, which this machine does not have.", ", ".join(sorted(missing))
-            )
-
-    @property
-    def url(self) -> str:
-        """Where an app finds the sidecar."""
-        address = self.listening_on[0]
-        if address in ("127.0.0.1", "::1"):
-            address = "localhost"
-        return f"http://{bracketed(address)}:{self.port}"
-
     # -- stopping
 
     def cut_now(self) -> None:
@@ -314,8 +301,7 @@ class Sidecar:
         self._cut_now.set()
 
     async def _stop(self) -> None:
-        for server in self._servers:
-            server.close()
+        self.listening.close()
         self._door.drain()
         grace = self.settings.server.grace_seconds
         if self._door.busy():

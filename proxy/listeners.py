@@ -1,12 +1,19 @@
-"""The listening sockets: every address on one port."""
+"""The listening sockets: every address on one port, and a Unix socket besides."""
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
 
+from proxy.config.settings import Server
 from proxy.errors import CannotStart
+from proxy.guard.hosts import is_unspecified
 from proxy.relay.keepalive import keep_alive
+from proxy.relay.names import bracketed
+from proxy.unix_sockets import UnixSocket
 
 BACKLOG = 1024
 
@@ -18,6 +25,84 @@ Where no file descriptor is left, each try is a traceback in the log, and a time
 
 _TRIES = 20
 """For a free port that is free on every address."""
+
+MakeProtocol = Callable[[], asyncio.Protocol]
+
+
+class Listeners:
+    """All that a sidecar listens on. Clients are heard from `bind` on, and served from `serve` on.
+
+    `port` is 0 where there is a Unix socket alone, and none was configured.
+    """
+
+    def __init__(self, server: Server, sockets: Sequence[socket.socket], unix: UnixSocket | None) -> None:
+        self._sockets = sockets
+        self._unix = unix
+        self._servers: list[asyncio.AbstractServer] = []
+        self.port: int = sockets[0].getsockname()[1] if sockets else server.port
+        self.addresses: list[str] = [sock.getsockname()[0] for sock in sockets]
+        self.socket_path = None if unix is None else unix.path
+        # The system has its own way to write a zone.
+        opened = {_without_zone(address) for address in self.addresses}
+        self.missing = sorted(each for each in server.host if _without_zone(each) not in opened)
+
+    @classmethod
+    def bind(cls, server: Server) -> Self:
+        """Listen as the settings say. Raises CannotStart."""
+        unix = None if server.unix_socket is None else UnixSocket.bind(Path(server.unix_socket), BACKLOG)
+        try:
+            return cls(server, listen(server.host, server.port) if server.host else [], unix)
+        except CannotStart:
+            if unix is not None:
+                unix.close()
+            raise
+
+    async def serve(self, make: MakeProtocol, make_by_socket: MakeProtocol) -> None:
+        """From now on give each connection a protocol."""
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            self._servers.append(await loop.create_server(make, sock=sock, backlog=ACCEPTS_IN_A_ROW))
+            sock.listen(BACKLOG)
+        if self._unix is not None:
+            sock = self._unix.sock
+            self._servers.append(
+                await loop.create_unix_server(make_by_socket, sock=sock, backlog=ACCEPTS_IN_A_ROW)
+            )
+            sock.listen(BACKLOG)
+
+    def close(self) -> None:
+        """Listen no longer; what is connected stays so."""
+        if self._unix is not None:
+            self._unix.forget()
+        for server in self._servers:
+            server.close()
+        for sock in self._sockets:
+            sock.close()
+        if self._unix is not None:
+            self._unix.sock.close()
+
+    @property
+    def url(self) -> str:
+        """Where an app finds the sidecar; through the Unix socket, if there is nothing else."""
+        if not self.addresses:
+            return "http://localhost"
+        address = next(filter(_is_usual, self.addresses), self.addresses[0])
+        return f"http://{'localhost' if _is_usual(address) else bracketed(address)}:{self.port}"
+
+    def __str__(self) -> str:
+        """What is listened on, for people."""
+        unix = [] if self.socket_path is None else [f"the Unix socket {self.socket_path}"]
+        places = [f"{self.url} ({', '.join(self.addresses)})"] if self.addresses else []
+        return " and ".join(places + unix)
+
+
+def _without_zone(address: str) -> str:
+    return address.partition("%")[0]
+
+
+def _is_usual(address: str) -> bool:
+    """Whether clients that say localhost come there."""
+    return address in ("127.0.0.1", "::1") or is_unspecified(address)
 
 
 def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
@@ -38,6 +123,10 @@ def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
     raise CannotStart("No port was found that is free on all addresses.")
 
 
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV, socket.EAI_NONAME})
+"""The last one is said of a zone whose interface is not there."""
+
+
 class _PortTaken(Exception):
     def __init__(self, address: str) -> None:
         super().__init__(address)
@@ -51,7 +140,7 @@ def _listen_on_all(wanted: Sequence[str], port: int) -> list[socket.socket]:
         try:
             sockets.append(_listen_on(address, port))
         except OSError as error:
-            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            if error.errno in _NOT_HERE:
                 missing.append(address)
                 continue
             for opened in sockets:
@@ -76,10 +165,20 @@ def _listen_on(address: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # Accepted connections inherit it.
         keep_alive(sock)
-        sock.bind((address, port))
+        sock.bind(_socket_address(address, port))
         sock.listen(BACKLOG)
         sock.setblocking(False)  # noqa: FBT003
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """The address as a socket takes it: with its zone's number, where it has a zone."""
+    if "%" not in address:
+        return address, port
+    found: tuple[str, int, int, int] = socket.getaddrinfo(  # type: ignore[assignment]  # an IPv6 address
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )[0][4]
+    return found

@@ -1,8 +1,10 @@
 """Speaks to a running sidecar, for the commands that ask one."""
 
+import functools
 import http.client
 import json
 import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -33,26 +35,57 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow none."""
 
 
-class RemoteSidecar:
-    """A sidecar at `url`, which may want a `token`.
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP through a Unix socket."""
 
-    Configured HTTP proxies are never asked: it is on this machine. Redirects are not followed: the token would go
-    along.
+    def __init__(self, path: str, host: str, *, timeout: float) -> None:
+        super().__init__(host, timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _SocketHandler(urllib.request.HTTPHandler):
+    """Sends every http request through a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._connect = functools.partial(_SocketConnection, path)
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connect, req)
+
+
+class RemoteSidecar:
+    """A sidecar at `url`, or behind the Unix socket of `unix:/path`.
+
+    It may want a `token`. Configured HTTP proxies are never asked: it is on this machine. Redirects are not followed:
+    the token would go along.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        # As people type it for curl.
-        self._url = (f"http://{url}" if _HOST_AND_PORT.fullmatch(url) else url).rstrip("/")
+        scheme, _, path = url.partition(":")
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirects()]
+        self._place = url
+        if scheme == "unix" and path.startswith("/") and hasattr(socket, "AF_UNIX"):
+            handlers.append(_SocketHandler(path))
+            self._url = "http://localhost"
+        else:
+            # As people type it for curl.
+            self._place = self._url = (f"http://{url}" if _HOST_AND_PORT.fullmatch(url) else url).rstrip("/")
         if not _is_address(self._url):
             raise RemoteError(f"{url!r} is no address of a sidecar; one looks like http://localhost:8747.")
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+        self._opener = urllib.request.build_opener(*handlers)
         self._headers = {"Content-Type": "application/json"}
         self._has_token = token is not None
         if token is not None:
             self._headers["Feedback-Proxy-Token"] = token
 
     def __repr__(self) -> str:
-        return f"<RemoteSidecar {self._url}>"
+        return f"<RemoteSidecar {self._place}>"
 
     def get(self, path: str, *, having: str) -> dict[str, Any]:
         """The JSON at `path`, which has to have a field `having`. Raises RemoteError."""
@@ -81,8 +114,8 @@ class RemoteSidecar:
             raise RemoteError(self._not_ours()) from None
         except OSError:
             raise RemoteError(
-                f"No sidecar answers at {self._url}. Start one with helicone-proxy serve, or say where it is with "
-                "--url or HELICONE_PROXY_URL."
+                f"No sidecar answers at {self._place}. Start one with helicone-proxy serve, or say where it is "
+                "with --url or HELICONE_PROXY_URL."
             ) from None
 
     def _answer(self, request: urllib.request.Request) -> dict[str, Any]:
@@ -96,7 +129,7 @@ class RemoteSidecar:
             with error:
                 said = self._document(error.read()).get("error")
             message = said.get("message") if isinstance(said, dict) else None
-            raise RemoteError(message or f"{self._url} answered {error.code}.") from None
+            raise RemoteError(message or f"{self._place} answered {error.code}.") from None
 
     def _document(self, body: bytes) -> dict[str, Any]:
         try:
@@ -115,4 +148,4 @@ class RemoteSidecar:
         )
 
     def _not_ours(self) -> str:
-        return f"What answers at {self._url} is no helicone-feedback-proxy."
+        return f"What answers at {self._place} is no helicone-feedback-proxy."

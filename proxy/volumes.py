@@ -9,7 +9,13 @@ _VOLATILE = frozenset({"tmpfs", "ramfs", "overlay"})
 
 
 def volatile_kind(folder: Path, mounts: Path = _MOUNTS) -> str | None:
-    """The kind of file system that `folder` lies on if a restart may empty it, else None (proc(5), mountinfo)."""
+    """The kind of file system that `folder` lies on if a restart may empty it, else None."""
+    kind = mount_kind(folder, mounts)
+    return kind if kind in _VOLATILE else None
+
+
+def mount_kind(folder: Path, mounts: Path = _MOUNTS) -> str | None:
+    """The kind of file system that `folder` lies on; None where the system does not tell (proc(5), mountinfo)."""
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
         wanted = folder.resolve()
@@ -22,7 +28,7 @@ def volatile_kind(folder: Path, mounts: Path = _MOUNTS) -> str | None:
         # Of two on the same place, the later one hides the earlier.
         if wanted.is_relative_to(point) and len(point.parts) >= depth:
             kind, depth = after.split(" ")[0], len(point.parts)
-    return kind if kind in _VOLATILE else None
+    return kind or None
 
 
 def _unescaped(text: str) -> str:

@@ -66,7 +66,7 @@ def with_hosts(*hosts: str) -> Settings:
 
 def test_both_loopbacks_answer_on_one_port(start_sidecar: StartSidecar) -> None:
     sidecar = start_sidecar("http://127.0.0.1:9", **{"server.host": ["127.0.0.1", "::1"]})
-    if "::1" not in sidecar.sidecar.listening_on:
+    if "::1" not in sidecar.sidecar.listening.addresses:
         pytest.skip("this machine has no IPv6 loopback address")
     for host, name in (("127.0.0.1", "localhost"), ("::1", "[::1]")):
         client = sidecar.connect(host=host)
@@ -79,7 +79,7 @@ def test_an_address_that_this_machine_lacks_is_a_warning(
     sound_loop: LoopThread, missing: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with RunningSidecar(sound_loop, with_hosts("127.0.0.1", *missing)) as sidecar:
-        assert sidecar.sidecar.listening_on == ["127.0.0.1"]
+        assert sidecar.sidecar.listening.addresses == ["127.0.0.1"]
         assert sidecar.connect().ask(request("GET", "/feedback/health")).status == 200
     warning = " ".join(record.getMessage() for record in caplog.records)
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * len(caplog.records)

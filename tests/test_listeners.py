@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from harness.clients import Client
+from proxy.commands.asking import address_of
+from proxy.config.settings import Server
 from proxy.errors import CannotStart
-from proxy.listeners import listen
+from proxy.listeners import Listeners, listen
 
 NOT_HERE = "203.0.113.1"
 """TEST-NET-3: no machine has it."""
@@ -130,3 +132,50 @@ def test_accepted_connections_notice_dead_peers() -> None:
         assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
         accepted.close()
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url", "asked"),
+    [
+        (("127.0.0.1",), "http://localhost:{}", "http://localhost:{}"),
+        (("0.0.0.0",), "http://localhost:{}", "http://localhost:{}"),
+        (("127.0.0.2",), "http://127.0.0.2:{}", "http://127.0.0.2:{}"),
+        (("127.0.0.2", "127.0.0.1"), "http://localhost:{}", "http://localhost:{}"),
+        pytest.param(("::1",), "http://localhost:{}", "http://[::1]:{}", marks=needs_ipv6),
+        pytest.param(("::",), "http://localhost:{}", "http://[::1]:{}", marks=needs_ipv6),
+        pytest.param(("127.0.0.2", "::"), "http://localhost:{}", "http://[::1]:{}", marks=needs_ipv6),
+    ],
+)
+def test_apps_and_commands_are_told_an_address_that_is_listened_on(
+    hosts: tuple[str, ...], url: str, asked: str
+) -> None:
+    """Commands ask one that cannot be somebody else's: localhost may be 127.0.0.1 to them, where only ::1 is ours."""
+    listeners = Listeners.bind(Server(host=hosts, port=0))
+    try:
+        port = listeners.port
+        assert listeners.url == url.format(port)
+        assert str(listeners) == f"{url.format(port)} ({', '.join(hosts)})"
+        assert address_of(Server(host=hosts, port=port)) == asked.format(port)
+        host = asked.removeprefix("http://").rpartition(":")[0].strip("[]")
+        socket.create_connection((host, port), timeout=10).close()
+    finally:
+        listeners.close()
+
+
+@needs_ipv6
+def test_all_addresses_of_both_families_are_one_port() -> None:
+    with listening(["0.0.0.0", "::"]) as sockets:
+        port = sockets[0].getsockname()[1]
+        for host in ("127.0.0.1", "127.0.0.3", "::1"):
+            socket.create_connection((host, port), timeout=10).close()
+
+
+@needs_ipv6
+def test_an_address_on_an_interface_that_is_not_there_is_missing() -> None:
+    listeners = Listeners.bind(Server(host=("127.0.0.1", "fe80::1%nosuchif"), port=0))
+    listeners.close()
+    assert (listeners.addresses, listeners.missing) == (["127.0.0.1"], ["fe80::1%nosuchif"])
+
+
+def test_where_only_a_unix_socket_is_commands_ask_there() -> None:
+    assert address_of(Server(host=(), unix_socket="/run/x.sock")) == "unix:/run/x.sock"

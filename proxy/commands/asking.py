@@ -13,7 +13,7 @@ import click
 
 from proxy.commands.options import config_option
 from proxy.config.loading import load_settings
-from proxy.config.settings import Settings
+from proxy.config.settings import Server, Settings
 from proxy.config.sources import CLIENT_URL_NAME
 from proxy.errors import ConfigurationError
 from proxy.relay.names import bracketed
@@ -43,8 +43,8 @@ def sidecar_options(command: F) -> F:
         metavar="URL",
         expose_value=False,
         callback=_keep_url,
-        help=f"Where the sidecar is, as in localhost:9000; {CLIENT_URL_NAME} in the environment says it, too. "
-        "Without either, the configured port.",
+        help=f"Where the sidecar is, as in localhost:9000 or unix:/run/proxy.sock; {CLIENT_URL_NAME} in the "
+        "environment says it, too. Without either, where the configuration has it.",
     )
     return config_option(option(command))
 
@@ -66,9 +66,7 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
     if url:
         return RemoteSidecar(url, _token_for_another(config_file, environ))
     settings = load_settings(config_file, environ, {})
-    server = settings.server
-    host = "localhost" if "127.0.0.1" in server.host else server.host[0]
-    return RemoteSidecar(f"http://{bracketed(host)}:{server.port}", _token_of(settings))
+    return RemoteSidecar(address_of(settings.server), _token_of(settings))
 
 
 def _token_for_another(config_file: Path | None, environ: Mapping[str, str]) -> str | None:
@@ -81,6 +79,16 @@ def _token_for_another(config_file: Path | None, environ: Mapping[str, str]) -> 
 
 def _token_of(settings: Settings) -> str | None:
     return next(iter(settings.guard.named_tokens.values()), None)
+
+
+def address_of(server: Server) -> str:
+    """Where commands on this machine find a sidecar with these settings, as `--url` takes it."""
+    if not server.host:
+        return f"unix:{server.unix_socket}"
+    if not {"127.0.0.1", "0.0.0.0"}.isdisjoint(server.host):  # noqa: S104  # compared, not bound
+        return f"http://localhost:{server.port}"
+    host = "::1" if "::" in server.host else server.host[0]
+    return f"http://{bracketed(host)}:{server.port}"
 
 
 def back_option(command: F) -> F:

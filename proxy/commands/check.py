@@ -12,9 +12,11 @@ from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config.loading import advice, load_settings
 from proxy.config.outbox_place import why_unusable
-from proxy.config.settings import Settings
+from proxy.config.permissions import permission_advice
+from proxy.config.settings import Server, Settings
 from proxy.connecting import explore
 from proxy.errors import CannotStart
+from proxy.guard.hosts import is_loopback
 from proxy.routing import ResolvedRoute, resolve
 
 
@@ -31,12 +33,12 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     source = "no file was read" if config_file is None else f"read from {config_file}"
     routes = resolve(settings)
     click.echo(
-        f"The configuration is fine ({source}): port {settings.server.port}, {key}; ratings go to "
+        f"The configuration is fine ({source}): {_where(settings.server)}, {key}; ratings go to "
         f"{routes[0].api_url or settings.helicone.resolved_api_url}."
     )
     for route in routes:
         click.echo(f"   {_told(route)}")
-    for said in advice(settings, os.environ):
+    for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):
         click.echo(f"Note: {said}")
     if connect:
         with sentences_instead_of_tracebacks():
@@ -51,6 +53,14 @@ async def _connect(settings: Settings, routes: Sequence[ResolvedRoute]) -> bool:
     for finding in findings:
         click.echo(str(finding))
     return all(finding.is_fine for finding in findings)
+
+
+def _where(server: Server) -> str:
+    """What is listened on: the port alone, where that is at this machine's own addresses."""
+    others = [address for address in server.host if not is_loopback(address)]
+    at = f" at {', '.join(server.host)}" if others else ""
+    places = [f"port {server.port}{at}"] if server.host else []
+    return ", ".join([*places, *([f"the Unix socket {server.unix_socket}"] if server.unix_socket else [])])
 
 
 def _told(route: ResolvedRoute) -> str:

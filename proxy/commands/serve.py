@@ -14,6 +14,7 @@ from proxy.app import Sidecar
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config.loading import advice, load_settings
+from proxy.config.permissions import permission_advice
 from proxy.config.settings import Settings
 from proxy.event_loop import run, stop_signals
 
@@ -33,7 +34,7 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
         logs.set_up(sys.stderr, settings.log.format, settings.log.level)
-        for said in advice(settings, os.environ):
+        for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):
             logger.warning(said)
         # What is loaded by now never becomes garbage. Without this, a full collection stops all calls for 30 ms.
         gc.freeze()
@@ -46,9 +47,8 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
 async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with Sidecar(settings, environ=environ) as sidecar:
         told_to_stop = stop_signals(sidecar.cut_now)
-        where = ", ".join(sidecar.listening_on)
         first, *others = sidecar.routes
-        click.echo(f"helicone-proxy listens on {sidecar.url} ({where}) and relays to {first.url}")
+        click.echo(f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}")
         for route in others:
             click.echo(f"   {route.path} goes to {route.url}")
         if settings.helicone.api_key is None:

@@ -29,7 +29,9 @@ class NamedToken:
 
 def _tokens(value: object) -> tuple[NamedToken, ...]:
     if not isinstance(value, dict):
-        raise ValueError('must be a table of tokens by name, such as { ann = "..." }')  # noqa: TRY004  # as every rule
+        raise ValueError(  # noqa: TRY004  # as every rule
+            'must be a table of tokens by name, such as { ann = "..." }; in the environment JSON, {"ann": "..."}'
+        )
     found, wrong = [], []
     for name, content in value.items():
         if not _NAME.fullmatch(name):
@@ -68,29 +70,34 @@ class GuardSettings:
     token: Secret | None = setting(
         text(usable_token, "secret text"),
         None,
-        "A token that everybody has to send: apps in the place of their API key, or as Feedback-Proxy-Token.",
+        "A token that everybody has to send, apps in the place of their API key or as Feedback-Proxy-Token; "
+        "`openssl rand -hex 24` makes one.",
     )
     token_file: str | None = setting(
-        text(secret_file, "path"), None, "A file that holds the token, in place of token."
+        text(secret_file, "path"),
+        None,
+        "A file that holds the token, such as a Docker secret, in place of token.",
     )
-    tokens: tuple[NamedToken, ...] = setting(
+    tokens: tuple[NamedToken, ...] | None = setting(
         Kind("table", _tokens, loads),
-        (),
-        "Tokens besides, by the name of whoever has one; the name is remembered with their calls.",
+        None,
+        "Tokens of their own for several, by name; any of them will do, and the name is remembered with the calls "
+        "(client).",
     )
     allowed_targets: tuple[str, ...] = setting(
         texts(allowed_target, each_once),
         (),
-        "Origins of providers to which a call that gets the sidecar's provider key may tell Helicone to take it.",
+        "Origins of providers, such as https://api.openai.com, to which calls with the sidecar's provider_key may "
+        "have themselves sent by Helicone-Target-URL and the like.",
     )
     dangerously_bind_all_interfaces: bool = setting(
         truth(),
         False,
-        "Allow 0.0.0.0 and :: in server.host: every machine that reaches this one can knock then.",
+        "Allow 0.0.0.0 and :: in server.host, as in a container: whoever reaches this machine can knock then.",
     )
 
     @property
     def named_tokens(self) -> dict[str, str]:
         """Every token by its name; "" is that of the one that has none."""
         nameless = {} if self.token is None else {"": self.token.text}
-        return nameless | {each.name: each.token.text for each in self.tokens}
+        return nameless | {each.name: each.token.text for each in self.tokens or ()}

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from proxy.config.kinds import declared_settings, filled
+from proxy.config.guard_problems import guard_advice, guard_problems
+from proxy.config.kinds import Declared, declared_settings, filled
 from proxy.config.problems import IN_MEMORY
 from proxy.config.route_problems import route_advice, route_problems, why_no_upstream
 from proxy.config.routes import with_environment
+from proxy.config.secret_files import pair_of, said_twice, with_secrets
 from proxy.config.settings import FLAGS, Settings
 from proxy.config.sources import Layer, checked, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
@@ -37,11 +39,14 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
         for before, after in zip(given, layers, strict=True)
         for key in before.values.keys() - after.values
     }
-    values, names = _together(layers)
+    values, names, unread = with_secrets(*_together(layers, declared), declared)
     settings = filled(Settings(), values)
-    problems = [problem for layer in layers for problem in layer.problems]
+    problems = [problem for layer in layers for problem in (*layer.problems, *said_twice(layer, declared))]
+    problems.extend(unread.values())
+    lost |= unread.keys()
     problems.extend(_without_effect(settings, names))
     problems.extend(route_problems(settings, names, lost))
+    problems.extend(guard_problems(settings, names, lost))
     if settings.upstream.trust_env:
         problems.extend(_unusable_proxy(everywhere(settings), environ))
     if problems:
@@ -49,21 +54,23 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     return settings
 
 
-def _together(layers: Iterable[Layer]) -> tuple[dict[str, object], dict[str, str]]:
+def _together(layers: Iterable[Layer], declared: Declared) -> tuple[dict[str, object], dict[str, str]]:
     """What all layers say, later ones before earlier ones; and what each key is called by who says it.
 
     Where a route goes is said by `url`, `preset` or both: a layer that says one of them means no earlier other,
-    or the key would stand where that other gateway has it.
+    or the key would stand where that other gateway has it. A secret is said by itself or by its file: likewise.
     """
     values: dict[str, object] = {}
     names: dict[str, str] = {}
     for layer in layers:
         for key in layer.values:
             before, _, setting = key.rpartition(".")
+            overridden = pair_of(key, declared) or ()
             if before.startswith("routes.") and setting in ("url", "preset"):
-                for each in (f"{before}.url", f"{before}.preset"):
-                    values.pop(each, None)
-                    names.pop(each, None)
+                overridden = (f"{before}.url", f"{before}.preset")
+            for each in overridden:
+                values.pop(each, None)
+                names.pop(each, None)
         values.update(layer.values)
         names.update((key, layer.name(key)) for key in layer.values)
     return values, names
@@ -85,6 +92,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """What is worth saying of a configuration that can be used: most likely something else was meant."""
     said = [f"The Helicone key {why}." for why in _unlikely_keys(settings)]
     said += route_advice(settings, environ)
+    said += guard_advice(settings)
     if settings.outbox.path == IN_MEMORY:
         said.append(
             "Ratings are kept in memory only: those that have not arrived are lost when the sidecar ends. Leave "

@@ -3,11 +3,15 @@
 No message holds a value: a URL may hold a password, and any value may be a key in the wrong place.
 """
 
+import os
 import re
+import socket
 import ssl
+import sys
 import tomllib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,9 @@ from proxy.guard.hosts import (
     canonical_address,
     canonical_host,
     is_always_allowed,
-    is_loopback,
     is_unspecified,
 )
-from proxy.guard.origins import canonical_origin, origin_of_url
+from proxy.guard.origins import canonical_origin
 
 # --- rules of single values: each raises a ValueError that completes "server.host: …" -----------------------
 
@@ -29,6 +32,12 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]*)(?P<path>/[!-~]*)?"
 LOOPBACKS = ("127.0.0.1", "::1")
 IN_MEMORY = ":memory:"
 """In place of a path: SQLite's word for a database that no file holds."""
+SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
+"""What fits beside the zero at its end into sun_path (unix(7)); BSDs and macOS have 104 bytes for both."""
+_ZONE = re.compile(r"(?![sp]k-)[A-Za-z0-9_.-]{1,15}")
+"""The name or number of an interface (Linux: IFNAMSIZ)."""
+_BROADCAST = IPv4Address("255.255.255.255")
+_WITH_ZONES = 6
 _NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
 
 
@@ -133,12 +142,31 @@ def usable_token(text: str) -> Secret:
 
 def secret_file(text: str) -> str:
     """Accept the path of a file that holds a secret."""
-    return str(Path(text).expanduser())
+    # An absolute one is no key in the wrong place, so it can be shown.
+    return _absolute(text, "the absolute path of a file, as /run/secrets/helicone_key or ~/helicone_key")
 
 
 def socket_path(text: str) -> str:
     """Accept an absolute path at which a Unix socket can be made."""
-    return folder(text)
+    if not hasattr(socket, "AF_UNIX"):
+        raise ValueError("has no effect here: this system has no Unix sockets for Python")
+    path = _absolute(text, "an absolute path, as /run/helicone-proxy/proxy.sock")
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        raise ValueError(f"must be at most {SOCKET_PATH_BYTES} bytes long, or no socket can have that name")
+    if Path(path).is_dir():
+        raise ValueError("must name the socket itself, not a folder")
+    return path
+
+
+def _absolute(text: str, words: str) -> str:
+    try:
+        path = Path(text).expanduser()
+        os.fsencode(path)
+    except (RuntimeError, ValueError):
+        raise ValueError(f"must be {words}") from None
+    if not path.is_absolute() or "\0" in text:
+        raise ValueError(f"must be {words}")
+    return str(path)
 
 
 def header_name(text: str) -> str:
@@ -151,25 +179,38 @@ def header_name(text: str) -> str:
 
 
 def listen_host(text: str) -> str:
-    """Accept an address of this machine alone."""
+    """Accept an IP address, or the word for both loopback ones."""
     if text == "localhost":
         return text
-    address = canonical_address(text)
-    if address is None or not is_loopback(address) or (":" in address and address != "::1"):
+    address, zone = canonical_address(text), text.partition("%")[2]
+    if address is None or (zone and not _ZONE.fullmatch(zone)):
         raise ValueError(
-            'must be a loopback address such as "127.0.0.1" or "::1", or "localhost" for both: '
-            "this version listens on nothing else"
+            'must be an IP address of this machine such as "127.0.0.1", or "localhost" for ::1, too'
         )
-    return address
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        raise ValueError("must be written as the IPv4 address that it is, such as 127.0.0.1")
+    if parsed.is_multicast or parsed == _BROADCAST:
+        raise ValueError("must be an address of this machine: many machines have that one")
+    if (parsed.version == _WITH_ZONES and parsed.is_link_local) != bool(zone):
+        raise ValueError(
+            "must name its interface where it begins with fe80, as in fe80::1%eth0, and only there"
+        )
+    return f"{address}%{zone}" if zone else address
 
 
 def listen_hosts(hosts: list[str]) -> list[str]:
     """Put both loopback addresses in localhost's place: whoever held the other would hear our clients."""
-    if not hosts:
-        raise ValueError("must name at least one address")
-    return list(
+    found = list(
         dict.fromkeys(each for host in hosts for each in (LOOPBACKS if host == "localhost" else (host,)))
     )
+    for every, version in (("0.0.0.0", 4), ("::", 6)):  # noqa: S104  # named, so as to be told apart
+        others = [each for each in found if ip_address(each).version == version and each != every]
+        if every in found and others:
+            raise ValueError(
+                f"must name no other IPv{version} address beside {every}, which means all of them"
+            )
+    return found
 
 
 def allowed_host(text: str) -> str:
@@ -194,33 +235,42 @@ def allowed_origin(text: str) -> str:
     """Accept one exact origin of pages; give it in its one spelling."""
     if "*" in text:
         raise ValueError("must be one exact origin: no wildcard exists")
+    if text.lower() == "null":
+        raise ValueError("must be an origin: null is that of any page that hides its own")
     origin = canonical_origin(text.encode("utf-8", "replace"))
     if origin is None:
         raise ValueError(
-            "must be an origin without a path, such as https://app.example.com or http://localhost:3000"
+            "must be an origin such as https://app.example.com or http://localhost:3000: scheme, host and perhaps "
+            "port, without a path or a slash at the end"
         )
     return origin.decode("ascii")
 
 
 def allowed_target(text: str) -> str:
     """Accept the origin of a provider's API; give it in its one spelling."""
-    origin = origin_of_url(text.encode("utf-8", "replace"))
+    if "*" in text:
+        raise ValueError("must be one exact origin: no wildcard exists")
+    origin = canonical_origin(text.encode("utf-8", "replace"))
     if origin is None or not text.lower().startswith("https://"):
-        raise ValueError("must be an origin such as https://api.openai.com")
+        raise ValueError(
+            "must be an origin such as https://api.openai.com, without a path: a key is sent there"
+        )
     return origin.decode("ascii")
 
 
-def each_once(hosts: list[str]) -> list[str]:
+def each_once(names: list[str]) -> list[str]:
     """Accept a list that says nothing twice."""
-    if len(set(hosts)) < len(hosts):
+    if len(set(names)) < len(names):
         raise ValueError("must list a name only once")
-    return hosts
+    return names
 
 
 # --- names that mean nothing, and files that cannot be read -------------------------------------------------
 
 _NAME = re.compile(r"(?![sp]k-)[A-Za-z0-9_-]{1,40}")
 """What a mistyped name may look like; a key in a name's place is longer, or begins as keys do."""
+_PART = re.compile(r"(?![sp]k-)[ A-Za-z0-9_.:\\~-]{0,64}")
+"""The same for a part of a path, which may be longer, as volumes' are."""
 
 
 def shown(name: str) -> str:
@@ -241,6 +291,11 @@ def no_setting(alternatives: Iterable[str]) -> str:
     """Say that a name means nothing here, and what may have been meant."""
     meant = " or ".join(alternatives)
     return "names no setting" + (f"; did you mean {meant}?" if meant else "")
+
+
+def shown_path(path: str) -> str:
+    """Give an absolute path with `***` for every part that may be a secret."""
+    return "/".join(part if _PART.fullmatch(part) else "***" for part in path.split("/"))
 
 
 def read_toml(file: Path) -> dict[str, Any]:

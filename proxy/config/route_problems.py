@@ -1,13 +1,15 @@
 """What is wrong with routes that are each fine by themselves, and what is worth saying of them."""
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from itertools import permutations
 from urllib.parse import urlsplit
 
+from proxy.config.places import Places
 from proxy.config.problems import shown
 from proxy.config.routes import DEFAULT, no_preset
 from proxy.config.settings import Server, Settings
-from proxy.guard.hosts import canonical_address, is_always_allowed
+from proxy.guard.hosts import canonical_address, is_always_allowed, is_loopback, is_unspecified
 from proxy.helicone import AUTHORIZATION, hands_authorization_on, is_european, is_gateway_host
 from proxy.outbound import host_of, is_trusted_with_key, named_proxy
 from proxy.presets import PRESETS
@@ -26,7 +28,7 @@ def route_problems(settings: Settings, names: Mapping[str, str], lost: set[str])
     """Say which routes cannot be. `names`: what each given key is called by its source; `lost`: keys whose values
     were refused, of which nothing more is said.
     """
-    where = _Places(names)
+    where = Places(names)
     for name, given in settings.routes.items():
         key = f"routes.{name}"
         if lost & {f"{key}.url", f"{key}.preset"}:
@@ -42,23 +44,7 @@ def route_problems(settings: Settings, names: Mapping[str, str], lost: set[str])
         yield from _wrong_urls(route, settings, where)
 
 
-class _Places:
-    """What the settings of routes are called by whoever gave them."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-
-    def of(self, route: str, *settings: str) -> str:
-        """The first of these settings of a route that was given, else whatever of it was."""
-        key = f"routes.{route}"
-        for each in settings:
-            if f"{key}.{each}" in self._names:
-                return self._names[f"{key}.{each}"]
-        given = (name for each, name in self._names.items() if each == key or each.startswith(f"{key}."))
-        return self._names.get(key) or next(given, key)
-
-
-def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: _Places) -> Iterator[str]:
+def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: Places) -> Iterator[str]:
     taken: dict[str, str] = {}
     for route in routes:
         place = where.of(route.name, "path")
@@ -69,7 +55,7 @@ def _wrong_paths(routes: tuple[ResolvedRoute, ...], where: _Places) -> Iterator[
         taken.setdefault(route.path, route.name)
 
 
-def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
+def _without_effect(route: ResolvedRoute, settings: Settings, where: Places) -> Iterator[str]:
     given = settings.routes[route.name]
     if given.helicone is not None and all(
         is_trusted_with_key(url) for url in (route.url, given.realtime_url or route.url)
@@ -85,7 +71,7 @@ def _without_effect(route: ResolvedRoute, settings: Settings, where: _Places) ->
         )
 
 
-def _wrong_urls(route: ResolvedRoute, settings: Settings, where: _Places) -> Iterator[str]:
+def _wrong_urls(route: ResolvedRoute, settings: Settings, where: Places) -> Iterator[str]:
     for setting, url in (
         ("url", route.url),
         ("realtime_url", route.realtime_url),
@@ -107,10 +93,20 @@ def why_no_upstream(url: str, server: Server) -> str | None:
 
 
 def _is_own_address(url: str, server: Server) -> bool:
+    """Whether a connection there comes to one of our sockets, as far as can be told without asking for names."""
     parts, host = urlsplit(url), host_of(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    is_ours = host in server.host if canonical_address(host) else is_always_allowed(host)
-    return port == server.port and is_ours
+    if port != server.port:
+        return False
+    ours = {address.partition("%")[0] for address in server.host}
+    if canonical_address(host) is None:
+        return is_always_allowed(host) and any(is_loopback(each) or is_unspecified(each) for each in ours)
+    version = ip_address(host).version
+    if is_unspecified(host):
+        # To connect there is to connect to loopback.
+        return any(ip_address(each).version == version and is_loopback(each) for each in ours) or host in ours
+    everywhere = {4: "0.0.0.0", 6: "::"}[version]  # noqa: S104  # compared, not bound
+    return host in ours or (is_loopback(host) and everywhere in ours)
 
 
 def _is_below(path: str, other: str) -> bool:

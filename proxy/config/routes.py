@@ -1,4 +1,4 @@
-"""The settings of a route, and the rules of their values; each rule raises ValueErrors as in `config_problems`."""
+"""The settings of a route, and the rules of their values; each rule raises ValueErrors as in `problems`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -171,11 +171,13 @@ class Route:
     provider_key: Secret | None = setting(
         text(usable_key, "secret text"),
         None,
-        "The provider's key, for calls that come without one of their own: apps send a token of [guard] in its "
+        "The provider's key, for calls that come without a key of their own: apps send a token of [guard] in its "
         "place, and never hold the key.",
     )
     provider_key_file: str | None = setting(
-        text(secret_file, "path"), None, "A file that holds the provider's key, in place of provider_key."
+        text(secret_file, "path"),
+        None,
+        "A file that holds the provider's key, such as a Docker secret, in place of provider_key.",
     )
     provider_key_header: str | None = setting(
         choice(*PROVIDER_KEY_PLACES),

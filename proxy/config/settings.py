@@ -59,13 +59,14 @@ class Server:
     host: tuple[str, ...] = setting(
         texts(listen_host, listen_hosts),
         LOOPBACKS,
-        'Addresses to listen on; "localhost" means both loopback addresses. Any other needs a token in [guard].',
+        'Addresses to listen on; "localhost" means both loopback addresses, others need a token in [guard]. '
+        "[] is for a Unix socket alone.",
     )
     port: int = setting(whole(least=0, most=65_535), 8747, "Port to listen on; 0 picks a free one.")
     unix_socket: str | None = setting(
         text(socket_path, "path"),
         None,
-        "A Unix socket to listen on besides, for this user's programs alone.",
+        "A Unix socket to listen on, too, for this user's programs alone: no page of a browser gets there.",
     )
     grace_seconds: float = setting(
         seconds(or_zero=True), 10, "How long running calls may go on when the sidecar is told to stop."
@@ -94,7 +95,9 @@ class Helicone:
         "and ratings of those calls leave under it.",
     )
     api_key_file: str | None = setting(
-        text(secret_file, "path"), None, "A file that holds your Helicone key, in place of api_key."
+        text(secret_file, "path"),
+        None,
+        "A file that holds your Helicone key, such as a Docker secret, in place of api_key.",
     )
     api_url: str | None = setting(
         URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."

@@ -57,7 +57,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         self.sender = Sender(transport, self._door.gatherer)
         peer = transport.get_extra_info("peername")
-        self.address = str(peer[0]) if peer else ""
+        self.address = "unix" if self._by_socket else str(peer[0]) if peer else ""
         self._door.enter(self)
         if self._door.is_full():
             self._one_too_many = True

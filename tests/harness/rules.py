@@ -41,6 +41,7 @@ LAYERS = (
         "proxy.calls.request_ids",
         "proxy.routing",
         "proxy.stores.*",
+        "proxy.unix_sockets",
         "proxy.volumes",
     ),
     (

@@ -70,7 +70,7 @@ class RunningSidecar:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens, first."""
-        return self.sidecar.listening_on[0], self.sidecar.port
+        return self.sidecar.listening.addresses[0], self.sidecar.port
 
     @property
     def authority(self) -> bytes:

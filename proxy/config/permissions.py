@@ -1,0 +1,73 @@
+"""Who else on this machine may read what holds a secret, or write where ratings lie. Only looks."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from proxy.config.kinds import declared_settings
+from proxy.config.outbox_place import place_of
+from proxy.config.settings import Settings
+from proxy.config.sources import from_file
+from proxy.volumes import mount_kind
+
+_SECRETS: Final = frozenset({"api_key", "provider_key", "token", "tokens"})
+"""The last words of settings that are secrets."""
+_IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+_MOUNTED: Final = PurePosixPath("/run/secrets")
+_READ_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
+_WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def permission_advice(
+    config_file: Path | None, settings: Settings, kind_of: Callable[[Path], str | None] = mount_kind
+) -> Iterator[str]:
+    """Say which of these are open to others. `kind_of` tells a folder's kind of file system.
+
+    Not of files in memory and below /run/secrets: how those look to whom is up to whatever mounts them.
+    """
+    if os.name != "posix":
+        return
+    for file in _secret_files(config_file, settings):
+        found = _status(file)
+        if found is not None and _is_open(found) and not _is_mounted(file, kind_of):
+            yield f"{file} holds a secret, and others on this machine may read it: chmod 600 {file}"
+    outbox = place_of(settings.outbox, settings.server.port)
+    folder = None if outbox is None else outbox.parent
+    found = None if folder is None else _status(folder)
+    if found is not None and found.st_mode & _WRITTEN_BY_OTHERS:
+        yield (
+            f"{folder}, where ratings are kept, may be written by others on this machine, who can take them away: "
+            f"chmod 700 {folder}, or choose another folder with --state-dir."
+        )
+
+
+def _secret_files(config_file: Path | None, settings: Settings) -> Iterator[Path]:
+    if config_file is not None:
+        given = from_file(config_file, declared_settings(Settings)).values
+        if any(key.rpartition(".")[2] in _SECRETS for key in given):
+            yield config_file
+    named = [settings.helicone.api_key_file, settings.guard.token_file]
+    named += [route.provider_key_file for route in settings.routes.values()]
+    for name in dict.fromkeys(named):
+        if name is not None:
+            yield Path(name)
+
+
+def _is_open(found: os.stat_result) -> bool:
+    # What belongs to another user, root say, is ours to read by its group alone.
+    is_theirs = found.st_uid != os.geteuid()
+    return bool(found.st_mode & (stat.S_IROTH if is_theirs else _READ_BY_OTHERS))
+
+
+def _is_mounted(file: Path, kind_of: Callable[[Path], str | None]) -> bool:
+    there = file.absolute()
+    return there.is_relative_to(_MOUNTED) or kind_of(there.parent) in _IN_MEMORY
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
