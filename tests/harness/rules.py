@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.open_files",
         "proxy.outbound",
         "proxy.presets",
+        "proxy.redaction",
         "proxy.remote",
         "proxy.calls.request_ids",
         "proxy.routing",
