@@ -80,6 +80,9 @@ class _Known(NamedTuple):
     forms: tuple[str, ...]
     marks: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<{len(self.forms)} forms>"
+
 
 _SELDOM: Final = "kzxjQZXJWYVKUFBNHDCLRIM"
 """These are in hardly any line of a call, and one character is found thirty times faster than several."""
