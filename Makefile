@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 COMPILED := $(VENV)-compiled
+# What was tested is what is installed. A Python that came later has the newest of everything: for it there may be no
+# ready-made packages of the versions in the file, and building them needs compilers. `make PINS= ...` does so, too.
+PINS = $(shell $(PYTHON) -c 'import sys; print("-c constraints.txt" if sys.version_info < (3, 15) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api crashes clean
+.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api crashes audit constraints clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -107,6 +110,15 @@ fuzz-api: $(VENV)/.dev  ## what the description of the local API allows, and wha
 crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a minute and a half)
 	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)
 
+# Not part of `make check`: an advisory that comes out today must not stop unrelated work.
+audit: $(VENV)/.dev  ## known vulnerabilities of all that is installed (asks a service on the internet)
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
+	@$(BIN)/python tests/audit.py .venv-audit/bin/pip-audit "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+constraints: $(VENV)/.dev  ## write down the versions that are installed here (for the newest ones: make clean, make PINS= test)
+	@$(BIN)/python tests/constraints.py > .constraints.new && mv .constraints.new constraints.txt
+
 clean:  ## remove what the other targets made here
 	rm -rf dist .wheel.log .venv .venv-* $(NODE_APP)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -116,27 +128,27 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 
-$(VENV)/.app: $(VENV)/bin/python pyproject.toml
+$(VENV)/.app: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing helicone-feedback-proxy into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINS) --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.app
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINS) --group dev
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.app
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
-$(COMPILED)/.app: pyproject.toml $(shell find proxy -name '*.py')
+$(COMPILED)/.app: pyproject.toml constraints.txt $(shell find proxy -name '*.py')
 	@$(MAKE) --no-print-directory wheel
 	@$(PYTHON) -m venv --clear $(COMPILED)
 	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check $(PINS) dist/*.whl
 	@$(COMPILED)/bin/helicone-proxy --version | grep -q compiled
 	@touch $@
 
 $(COMPILED)/.test: $(COMPILED)/.app
-	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --group test
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check $(PINS) --group test
 	@touch $@

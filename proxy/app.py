@@ -24,6 +24,7 @@ from proxy.calls.route_rules import all_rules
 from proxy.calls.saving import SavingCalls
 from proxy.clock import Clock
 from proxy.config.outbox_place import place_of, why_unusable
+from proxy.config.secrets import secrets_of
 from proxy.config.settings import Settings
 from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
@@ -39,6 +40,7 @@ from proxy.listeners import Listeners
 from proxy.logs import CallLog
 from proxy.metrics import CallMetrics, Metrics, readings
 from proxy.network import Network, patience, ways_of
+from proxy.redaction import Redaction
 from proxy.refused import RefusalBook
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, system_resolve
@@ -66,7 +68,8 @@ class Sidecar:
     """A running sidecar: `async with Sidecar(settings) as sidecar`.
 
     Leaving finishes running calls within the grace period, then cuts them. Raises CannotStart on the way in.
-    `environ` may name a proxy, which is used if the settings say so. `clock` is that of delivery.
+    `environ` may name a proxy, which is used if the settings say so. `clock` is that of delivery. `redaction` is
+    told the keys that apps send.
     """
 
     def __init__(
@@ -76,11 +79,13 @@ class Sidecar:
         environ: Mapping[str, str] = _NOTHING,
         log: TextIO = sys.stderr,
         clock: Clock | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         self.settings = settings
         self.routes = resolve(settings)
         self._environ = environ
         self._log_stream = log
+        self._redaction = redaction or Redaction(secrets_of(settings))
         self._clock = clock or Clock(time.time, _steady_time)
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
@@ -130,6 +135,7 @@ class Sidecar:
             api_urls,
             default_url=vendor.api_url,
         )
+        keys.on_key = self._redaction.learn
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
@@ -137,7 +143,7 @@ class Sidecar:
         self._delivery = await self._make_delivery(outbox, keys, network)
         readers += [self._call_metrics.count, self._delivery.calls_ended]
         if settings.log.level in ("debug", "info"):
-            readers.append(CallLog(self._log_stream, settings.log.format).write)
+            readers.append(CallLog(self._log_stream, settings.log.format, self._redaction).write)
         self._journal = Journal(readers)
         self._resources.callback(self._journal.flush)
         self._gatherer = Gatherer(asyncio.get_running_loop().call_soon)

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import io
+import os
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from types import MappingProxyType
 import click
 
 from proxy import __version__
+from proxy.redaction import Redaction, keep_out_of_last_words, secrets_of_environment
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -70,3 +72,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    keep_out_of_last_words(Redaction(secrets_of_environment(os.environ)))

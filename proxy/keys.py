@@ -49,6 +49,8 @@ class Keyring:
         self._seen: dict[str, Credential] = {}
         self.on_new: Callable[[str], None] = lambda _: None
         """Told the fingerprint of a credential that has come up."""
+        self.on_key: Callable[[str], None] = lambda _: None
+        """Told an app's own key that has come up, before anybody else is."""
 
     def __repr__(self) -> str:
         return f"<Keyring {self.own_fingerprint or 'no key of its own'}, {len(self._seen)} seen>"
@@ -81,6 +83,7 @@ class Keyring:
         if len(self._fingerprints) >= _CAPACITY:
             _, oldest = self._fingerprints.popitem(last=False)
             del self._seen[oldest]
+        self.on_key(key)
         self._fingerprints[both] = fingerprint = self._fingerprint(both)
         self._seen[fingerprint] = Credential(key, self._resolved(key, api_url))
         self.on_new(fingerprint)

@@ -1,10 +1,13 @@
 """The log: one line for each call, and whatever else is worth saying. No bodies, no queries, no keys.
 
-Lines of calls are formatted and written in batches (see `journal`): each costs a fifth of a `logging` call.
+Lines of calls are formatted and written in batches (see `journal`): each costs a fifth of a `logging` call. All
+that is written goes through a net first, which knows the secrets (see `redaction`).
 """
 
+import contextlib
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +15,7 @@ from functools import lru_cache
 from typing import Literal, TextIO
 
 from proxy.calls.live_call import LiveCall
+from proxy.redaction import Redact, Redaction
 from proxy.relay.contract import Ending
 
 LogFormat = Literal["text", "json"]
@@ -20,15 +24,16 @@ LogFormat = Literal["text", "json"]
 class CallLog:
     """One line for each call that is over."""
 
-    def __init__(self, stream: TextIO, log_format: LogFormat) -> None:
+    def __init__(self, stream: TextIO, log_format: LogFormat, redaction: Redaction) -> None:
         self._stream = stream
+        self._redact = redaction.lines
         self._line: Callable[[LiveCall], str] = _json_line if log_format == "json" else _text_line
 
     def write(self, calls: Sequence[LiveCall]) -> None:
         """These are over."""
         line = self._line
         try:
-            self._stream.write("".join([line(call) for call in calls]))
+            self._stream.write(self._redact("".join([line(call) for call in calls])))
             self._stream.flush()
         except (OSError, ValueError):
             # A full disk or a closed pipe: there is nobody left to tell, and no call may fail for it.
@@ -88,15 +93,38 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             said["trace"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            said["stack"] = self.formatStack(record.stack_info)
         return json.dumps(said, ensure_ascii=False)
 
 
-def set_up(stream: TextIO, log_format: LogFormat, level: str) -> None:
-    """Send what the program says besides to `stream`, in the same format."""
-    handler = logging.StreamHandler(stream)
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to a stream what is left of a record without secrets, its traceback and its stack included."""
+
+    def __init__(self, stream: TextIO, redact: Redact) -> None:
+        super().__init__(stream)
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name for it
+        """One that cannot be written: logging itself would show all of its arguments on standard error."""
+        error = type(sys.exc_info()[1]).__name__
+        # On a full disk or a closed pipe there is nobody left to tell, as above.
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(
+                f"A message of {record.name}, line {record.lineno}, cannot be logged: {error}\n"
+            )
+
+
+def set_up(stream: TextIO, log_format: LogFormat, level: str, redact: Redact) -> None:
+    """Send what the program says besides to `stream`, in the same format, Python's warnings included."""
+    handler = _Handler(stream, redact)
     handler.setFormatter(
         _JsonFormatter()
         if log_format == "json"
         else logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(capture=True)

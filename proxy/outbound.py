@@ -21,6 +21,9 @@ class Variable(NamedTuple):
     name: str
     value: str
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
 
 def host_of(url: str) -> str:
     """The host of a URL in its one spelling: a name without a dot at its end, or an address, also a mapped one."""

@@ -62,7 +62,7 @@ class _SocketHandler(urllib.request.HTTPHandler):
 class RemoteSidecar:
     """A sidecar at `url`, or behind the Unix socket of `unix:/path`.
 
-    It may want a `token`. Configured HTTP proxies are never asked: it is on this machine. Redirects are not followed:
+    It may want a `token`. Configured HTTP proxies are never asked: it is on this machine. No redirect is followed:
     the token would go along.
     """
 
@@ -143,7 +143,7 @@ class RemoteSidecar:
     def _token_wanted(self) -> str:
         wants = "does not know the token that was sent" if self._has_token else "wants a token"
         return (
-            f"The sidecar at {self._url} {wants}. Say it as HELICONE_PROXY_GUARD__TOKEN in the environment, or "
+            f"The sidecar at {self._place} {wants}. Say it as HELICONE_PROXY_GUARD__TOKEN in the environment, or "
             "name the configuration that has it with --config."
         )
 

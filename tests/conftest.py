@@ -1,6 +1,7 @@
 """Fixtures that more than one folder of tests uses."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,3 +75,13 @@ def start_bench(sound_loop: LoopThread, scope: contextlib.ExitStack) -> StartBen
 def bench(start_bench: StartBench) -> Bench:
     """A sidecar as it comes, with the stand-in's key, before a stand-in that ingests at once."""
     return start_bench()
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Puts the root logger back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -14,7 +14,9 @@ from harness.rules import (
     BLIND,
     IMPORTS_IN_FUNCTIONS,
     LAYERS,
+    LOGS_A_TRACE,
     RULES,
+    TRACED,
     Rule,
     blind_excepts,
     catches_everything,
@@ -22,12 +24,14 @@ from harness.rules import (
     concrete_stores_named,
     cycles,
     demo_looks_into_the_product,
+    errors_shown_whole,
     imports_in_functions,
     left_unnamed,
     local_names,
     module_state,
     product_looks_into_demo,
     relay_knows_too_much,
+    shown_whole,
     sizes,
     spelled_names,
     stores_speak_http,
@@ -55,6 +59,13 @@ def test_the_product_keeps_the_rule(rule: Rule, product: list[Source]) -> None:
 def test_every_exception_from_a_rule_is_still_needed(product: list[Source]) -> None:
     blind = {(source.file, function) for source in product for _, function in catches_everything(source)}
     assert blind == set(BLIND)
+    traced = {
+        (source.file, function)
+        for source in product
+        for _, function, what in shown_whole(source)
+        if what == LOGS_A_TRACE
+    }
+    assert traced == TRACED
     inner = {(source.file, each.target) for source in product for each in source.imports() if each.function}
     assert inner == IMPORTS_IN_FUNCTIONS
     layered = {entry for layer in LAYERS for entry in layer}
@@ -172,6 +183,19 @@ FAILING: list[tuple[Rule, Tree, list[str]]] = [
         ["proxy/calls/recorder.py:4"],
     ),
     (blind_excepts, {"a.py": "with contextlib.suppress(BaseException):\n    f()"}, ["proxy/a.py:1"]),
+    (
+        errors_shown_whole,
+        {
+            "a.py": "try:\n    f()\nexcept OSError as why:\n    x = f'{why!r}'\n    y = repr(why)\nz = f'{x!r}'"
+        },
+        ["proxy/a.py:4", "proxy/a.py:5"],
+    ),
+    (errors_shown_whole, {"a.py": "logger.warning('it failed: %r', x)\nx = '%r'"}, ["proxy/a.py:1"]),
+    (
+        errors_shown_whole,
+        {"a.py": "logger.exception('x')\nlog.error('x', exc_info=True)\ntraceback.format_exc()"},
+        ["proxy/a.py:1", "proxy/a.py:2", "proxy/a.py:3"],
+    ),
     (sizes, {"a.py": "x = 1\n" * 351}, ["proxy/a.py:1"]),
     (
         sizes,
@@ -212,6 +236,11 @@ PASSING: list[tuple[Rule, Tree]] = [
         {"app.py": "now = time.time()", "calls/recorder.py": "def f(clock=time.time):\n    clock()"},
     ),
     (blind_excepts, {"a.py": "try:\n    f()\nexcept OSError:\n    pass"}),
+    (
+        errors_shown_whole,
+        {"a.py": "try:\n    f()\nexcept OSError as e:\n    logger.info('%s: %s', e, type(e))"},
+    ),
+    (errors_shown_whole, {"web/answers.py": "def errors_as_sentences():\n    logger.exception('x')"}),
 ]
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -19,6 +18,7 @@ from proxy.calls.live_call import LiveCall
 from proxy.demo import GatewayFault
 from proxy.journal import Journal
 from proxy.logs import CallLog, LogFormat
+from proxy.redaction import Redaction
 from proxy.relay.contract import Ending
 
 
@@ -37,7 +37,7 @@ def a_call(number: int = 0, *, ending: Ending | None = Ending.COMPLETE, status: 
 
 def written(log_format: LogFormat, *calls: LiveCall) -> str:
     stream = io.StringIO()
-    CallLog(stream, log_format).write(calls)
+    CallLog(stream, log_format, Redaction()).write(calls)
     return stream.getvalue()
 
 
@@ -109,7 +109,7 @@ def test_a_hundred_lines_are_written_at_once_and_fewer_soon(loop: LoopThread) ->
     stream = io.StringIO()
 
     async def write() -> list[int]:
-        log = Journal([CallLog(stream, "text").write])
+        log = Journal([CallLog(stream, "text", Redaction()).write])
         counts = []
         for number in range(100):
             log.add(a_call(number))
@@ -127,7 +127,7 @@ def test_a_flush_leaves_nothing_to_be_written_twice(loop: LoopThread) -> None:
     stream = io.StringIO()
 
     async def write() -> None:
-        log = Journal([CallLog(stream, "text").write])
+        log = Journal([CallLog(stream, "text", Redaction()).write])
         log.add(a_call())
         log.flush()
         log.flush()
@@ -206,20 +206,10 @@ def test_what_has_ended_is_logged_before_the_sidecar_stops(start_bench: StartBen
 # -- what the program says besides
 
 
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """Puts the root logger back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.mark.usefixtures("restored_logging")
 def test_messages_for_programs_are_json_lines_too() -> None:
     stream = io.StringIO()
-    logs.set_up(stream, "json", "info")
+    logs.set_up(stream, "json", "info", Redaction())
     logger = logging.getLogger("proxy.test")
     logger.info("a %s", "word")
     logger.debug("not this")
@@ -243,7 +233,7 @@ def test_messages_for_programs_are_json_lines_too() -> None:
 @pytest.mark.usefixtures("restored_logging")
 def test_messages_for_people_are_lines_of_text() -> None:
     stream = io.StringIO()
-    logs.set_up(stream, "text", "warning")
+    logs.set_up(stream, "text", "warning", Redaction())
     logging.getLogger("proxy.test").warning("listening without %s", "::1")
     logging.getLogger("proxy.test").info("not this")
     assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING listening without ::1\n", stream.getvalue())
@@ -257,4 +247,4 @@ class FullDisk(io.StringIO):
 
 
 def test_a_log_that_cannot_be_written_fails_no_call() -> None:
-    CallLog(FullDisk(), "text").write([a_call(number) for number in range(250)])
+    CallLog(FullDisk(), "text", Redaction()).write([a_call(number) for number in range(250)])

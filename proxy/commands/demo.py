@@ -15,6 +15,7 @@ from proxy.demo.ledger import RATING, ScoreEvent
 from proxy.demo.server import StandIn
 from proxy.demo.settings import DEMO_KEY, StandInSettings
 from proxy.event_loop import run, stop_signals
+from proxy.redaction import Redaction
 
 _CHAT = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"""
 _STREAMED_CHAT = _CHAT.replace('"messages"', '"stream": true, "messages"')
@@ -33,7 +34,7 @@ def demo(port: str, ingestion_delay: float) -> None:
     """Try everything here: no account, no key, no network."""
     with sentences_instead_of_tracebacks():
         load_settings(None, {}, {"server.port": port})
-        logs.set_up(sys.stderr, "text", "info")
+        logs.set_up(sys.stderr, "text", "info", Redaction())
         # The stand-in's own server has nothing to say to somebody who tries the sidecar.
         logging.getLogger("aiohttp").setLevel(logging.ERROR)
         run(lambda: _demo(port, ingestion_delay))

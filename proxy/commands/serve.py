@@ -15,8 +15,10 @@ from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config.loading import advice, load_settings
 from proxy.config.permissions import permission_advice
+from proxy.config.secrets import secrets_of
 from proxy.config.settings import Settings
 from proxy.event_loop import run, stop_signals
+from proxy.redaction import Redaction, keep_out_of_last_words, secrets_of_environment
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,9 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
     """
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
-        logs.set_up(sys.stderr, settings.log.format, settings.log.level)
+        redaction = Redaction((*secrets_of(settings), *secrets_of_environment(os.environ)))
+        keep_out_of_last_words(redaction)
+        logs.set_up(sys.stderr, settings.log.format, settings.log.level, redaction)
         for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):
             logger.warning(said)
         # What is loaded by now never becomes garbage. Without this, a full collection stops all calls for 30 ms.
@@ -41,11 +45,11 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
         # The outbox's thread comes back from the disk while calls are being relayed: Python's usual 5 ms until the
         # loop lets it on would be most of what a rating takes.
         sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
-        run(lambda: _serve(settings, os.environ))
+        run(lambda: _serve(settings, os.environ, redaction))
 
 
-async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
-    async with Sidecar(settings, environ=environ) as sidecar:
+async def _serve(settings: Settings, environ: Mapping[str, str], redaction: Redaction) -> None:
+    async with Sidecar(settings, environ=environ, redaction=redaction) as sidecar:
         told_to_stop = stop_signals(sidecar.cut_now)
         first, *others = sidecar.routes
         click.echo(f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}")

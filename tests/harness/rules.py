@@ -37,6 +37,7 @@ LAYERS = (
         "proxy.open_files",
         "proxy.outbound",
         "proxy.presets",
+        "proxy.redaction",
         "proxy.remote",
         "proxy.calls.request_ids",
         "proxy.routing",
@@ -407,6 +408,61 @@ def is_everything(kind: ast.expr) -> bool:
     return bool(names & {"Exception", "BaseException"})
 
 
+TRACED = frozenset(
+    {
+        ("proxy/calls/saving.py", "_say_why_stopped"),
+        ("proxy/delivery/courier.py", "_say_error"),
+        ("proxy/delivery/courier.py", "say_why_stopped"),
+        ("proxy/web/answers.py", "errors_as_sentences"),
+    }
+)
+"""Where a traceback is logged: for bugs of ours only. It ends in what the exception's `str` says."""
+
+
+def errors_shown_whole(sources: list[Source]) -> list[str]:
+    """No exception is shown by its `repr`: one of aiohttp's holds every header of a request, the key included."""
+    return [
+        source.at(line, what)
+        for source in sources
+        if not is_demo(source.name)
+        for line, function, what in shown_whole(source)
+        if what != LOGS_A_TRACE or (source.file, function) not in TRACED
+    ]
+
+
+LOGS_A_TRACE = "logs a traceback"
+
+
+def shown_whole(source: Source) -> Iterator[tuple[int, str | None, str]]:
+    """Lines, functions and what they do: show an exception by its `repr`, or with its traceback."""
+    caught = {
+        handler.name
+        for handler in ast.walk(source.tree)
+        if isinstance(handler, ast.ExceptHandler) and handler.name
+    } | {"error", "exc", "exception"}
+    for node, function in with_function(source.tree):
+        match node:
+            case ast.FormattedValue(value=ast.Name(id=name), conversion=114, lineno=line) if name in caught:
+                yield line, function, f"shows the repr of {name}"
+            case ast.Call(func=func, args=[ast.Name(id=name)], lineno=line) if (
+                called(func) in ("repr", "ascii") and name in caught
+            ):
+                yield line, function, f"shows the repr of {name}"
+            case ast.Call(func=ast.Attribute(attr=method), args=[ast.Constant(value=str() as text), *_]) if (
+                method in LOGGING and re.search(r"%[#0 +-]*[0-9.]*[ra]", text)
+            ):
+                yield node.lineno, function, "logs the repr of something"
+            case ast.Call(func=func, keywords=keywords, lineno=line) if (
+                called(func) in ("format_exc", "print_exc", "format_exception", "print_exception")
+                or ast.unparse(func).endswith(("logger.exception", "log.exception"))
+                or any(each.arg == "exc_info" for each in keywords)
+            ):
+                yield line, function, LOGS_A_TRACE
+
+
+LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
+
+
 # --- sizes --------------------------------------------------------------------------------------------------
 
 LONGEST_FUNCTION = 60
@@ -486,5 +542,6 @@ RULES: tuple[Rule, ...] = (
     clocks_and_dice,
     tasks_without_owner,
     blind_excepts,
+    errors_shown_whole,
     sizes,
 )

@@ -103,7 +103,7 @@ def refusals(bench: Bench) -> Iterator[bytes]:
     ):
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
             yield bench.ask(method, target, b"", *LINES).body
-    for line in (b"Host: attacker.test", b"Origin: http://canary5.test", b"Sec-Fetch-Site: canary5"):
+    for line in (b"Host: attacker.test", b"Origin: http://attacker.test/canary5", b"Sec-Fetch-Site: canary5"):
         yield bench.ask("POST", "/feedback/last", b"{}", *LINES, line).body
         yield bench.ask("POST", "/v1/chat/completions", chat_body(), *LINES, line).body
     for body in (
