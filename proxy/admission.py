@@ -84,12 +84,9 @@ class Admission:
         head.kept = headers.without(head.kept, frozenset(places))
         head.caller = entry.client
         head.unsaid = known.all
-        if known.are_in(head.target):
-            _forget_target(head)
-            return _TOKEN_IN_URL
         # Nobody else's token goes up either. What is looked at is what goes up, names included.
-        if known.are_in(b"\n".join(head.kept)):
-            return _token_elsewhere(next(_holders(head, known), b""))
+        if known.are_in(b"\n".join([head.target, *head.kept])):
+            return _why_held(head, known)
         if not _KEY_PLACES.isdisjoint(places) and head.path != b"*":
             way = self._ways.find(head)
             if way.name in self._lacks_key:
@@ -156,12 +153,14 @@ def _says_key_as_subprotocol(head: RequestHead) -> bool:
     return head.websocket and head.fields.get(_SUBPROTOCOLS, b"").find(_KEY_AS_SUBPROTOCOL) >= 0
 
 
-def _holders(head: RequestHead, known: Tokens) -> Iterator[bytes]:
-    """The names of the lines that hold a token in their values."""
-    for line in head.kept:
-        name, _, value = line.partition(b":")
-        if known.are_in(value) and not known.are_in(name):
-            yield name
+def _why_held(head: RequestHead, known: Tokens) -> Refusal:
+    """Where a token stands that would go up."""
+    if known.are_in(head.target):
+        _forget_target(head)
+        return _TOKEN_IN_URL
+    lines = [line.partition(b":") for line in head.kept]
+    names = [name for name, _, value in lines if known.are_in(value) and not known.are_in(name)]
+    return _token_elsewhere(names[0] if names else b"")
 
 
 def _forget_target(head: RequestHead) -> None:

@@ -3,8 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 TOKEN_HEADER: Final = b"feedback-proxy-token"
@@ -14,8 +13,7 @@ _PLACES: Final = (TOKEN_HEADER, *KEY_PLACES)
 _BEARER: Final = b"bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """Whose token was said, and in which headers it, or another one of ours, stands."""
 
     name: str
