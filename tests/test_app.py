@@ -112,6 +112,21 @@ def test_the_url_is_one_that_apps_can_use(start_sidecar: StartSidecar, hosts: li
     assert sidecar.connect().ask(request("GET", "/feedback", b"", b"Host: " + authority)).status == 200
 
 
+def test_on_all_addresses_names_are_as_strict_and_a_token_is_needed(start_sidecar: StartSidecar) -> None:
+    token = "a-token-of-24-characters"
+    sidecar = start_sidecar("http://127.0.0.1:9", **{"server.host": ["0.0.0.0"], "guard.token": token})
+    assert sidecar.sidecar.url == f"http://localhost:{sidecar.sidecar.port}"
+    said = f"Feedback-Proxy-Token: {token}".encode()
+    for host, lines, status in (
+        (b"localhost", [said], 200),
+        (b"localhost", [], 401),
+        (b"0.0.0.0", [said], 403),
+        (b"192.0.2.7", [said], 403),
+    ):
+        asked = request("GET", "/feedback", b"", b"Host: " + host, *lines)
+        assert sidecar.connect(host="127.0.0.1").ask(asked).status == status
+
+
 def test_two_sidecars_do_not_meet(start_bench: StartBench) -> None:
     first, second = start_bench(), start_bench()
     first.chat()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.programs import run_command
 from proxy.config.loading import advice, load_settings
 from proxy.config.settings import Settings
 from proxy.errors import ConfigurationError
@@ -165,6 +166,14 @@ def test_the_sidecar_is_not_sent_to_itself(hosts: list[str], url: str, is_own: b
         ]
     else:
         assert load(flags, environ).routes["default"].url == url
+
+
+@pytest.mark.parametrize("name", ["check", "serve"])
+def test_the_programs_refuse_and_say_why(name: str) -> None:
+    done = run_command(name, "--host", "192.0.2.7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(NEEDS_TOKEN)
+    assert done.stderr.count("\n") == 1
 
 
 # -- the Unix socket

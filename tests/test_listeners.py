@@ -149,7 +149,7 @@ def test_accepted_connections_notice_dead_peers() -> None:
 def test_apps_and_commands_are_told_an_address_that_is_listened_on(
     hosts: tuple[str, ...], url: str, asked: str
 ) -> None:
-    """Commands ask one that cannot be somebody else's: localhost may be 127.0.0.1 to them, where only ::1 is ours."""
+    """Commands ask one that is not somebody else's: localhost may be 127.0.0.1 to them, where only ::1 is ours."""
     listeners = Listeners.bind(Server(host=hosts, port=0))
     try:
         port = listeners.port

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.programs import Program, run_command
 from proxy.config.loading import load_settings
 from proxy.config.permissions import permission_advice
+from proxy.volumes import mount_kind
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
 
@@ -95,6 +97,20 @@ def test_a_state_folder_is_written_by_its_user_alone(tmp_path: Path, mode: int, 
     assert bool(found) == is_open
     for each in found:
         assert each.startswith(f"{folder}, where ratings are kept, may be written by others on this machine")
+
+
+def test_check_and_serve_say_it(tmp_path: Path) -> None:
+    file = written(tmp_path / "key", KEY, 0o644)
+    env = {"HELICONE_PROXY_HELICONE__API_KEY_FILE": str(file), "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+    note = f"{file} holds a secret, and others on this machine may read it"
+    if mount_kind(tmp_path) in ("tmpfs", "ramfs"):
+        pytest.skip("temporary files are in memory here")
+    assert f"Note: {note}" in run_command("check", env=env).stdout
+    with Program("serve", "--port", "0", env=env) as program:
+        program.wait_for(note, where="stderr")
+        program.wait_for("listens on")
+        assert program.stop() == 0
+    assert "SECRET" not in program.stderr + program.stdout
 
 
 def test_ratings_in_memory_lie_in_no_folder() -> None:

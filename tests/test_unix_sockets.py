@@ -21,7 +21,8 @@ from harness.clients import Client
 from harness.loops import DEADLINE_SECONDS
 from harness.programs import Program, run_command
 from harness.sidecars import StartSidecar
-from harness.wire import wait_until
+from harness.upstreams import StartUpstream, UpstreamWire
+from harness.wire import Truncated, wait_until
 from proxy.errors import CannotStart
 from proxy.unix_sockets import UnixSocket
 
@@ -236,6 +237,27 @@ def test_a_long_answer_and_a_reader_that_leaves(bench: Bench, path: Path) -> Non
     wait_until(lambda: bench.sidecar.open_calls() == 1, "a call is open")
     client.close()
     wait_until(lambda: bench.sidecar.open_calls() == 0, "no call is open")
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nsome of it",
+    ],
+)
+def test_a_cut_answer_looks_cut_there_though_no_reset_exists(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, path: Path, cut: bytes
+) -> None:
+    def script(connection: UpstreamWire) -> None:
+        connection.read_request()
+        connection.send(cut)
+        connection.reset()
+
+    start_sidecar(start_upstream(script).url, **{"server.unix_socket": str(path)})
+    with connect(path) as client, pytest.raises(Truncated):
+        client.ask(request("GET", "/v1/models"))
 
 
 def test_it_is_gone_when_the_sidecar_is(start_sidecar: StartSidecar, path: Path) -> None:

@@ -87,8 +87,8 @@ class GuardSettings:
     allowed_targets: tuple[str, ...] = setting(
         texts(allowed_target, each_once),
         (),
-        "Origins of providers, such as https://api.openai.com, to which calls with the sidecar's provider_key may "
-        "have themselves sent by Helicone-Target-URL and the like.",
+        "Origins of providers, such as https://api.openai.com, that a call with the sidecar's provider_key may "
+        "name to Helicone as its target.",
     )
     dangerously_bind_all_interfaces: bool = setting(
         truth(),

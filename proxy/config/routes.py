@@ -99,7 +99,7 @@ def _header(name: str, content: object) -> Header:
         raise ValueError("is no name that a header can have")
     if lower in KEY_HEADERS:
         raise ValueError(
-            "cannot be added: keys and ids belong to the app; the sidecar's own key is HELICONE_API_KEY"
+            "cannot be added: keys and ids belong to the app; the sidecar has HELICONE_API_KEY and provider_key"
         )
     if lower in _OURS or lower.startswith((b"sec-", b"proxy-")):
         raise ValueError("cannot be added: it is about the connection or the body, or stops at the sidecar")
