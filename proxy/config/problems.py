@@ -219,8 +219,8 @@ def each_once(hosts: list[str]) -> list[str]:
 
 # --- names that mean nothing, and files that cannot be read -------------------------------------------------
 
-_NAME = re.compile(r"(?![sp]k-)[A-Za-z0-9_-]{1,40}")
-"""What a mistyped name may look like; a key in a name's place is longer, or begins as keys do."""
+_NAME = re.compile(r"(?![sp]k-)(?!(?:[^0-9]*[0-9]){5})[A-Za-z0-9_-]{1,40}")
+"""What a mistyped name may look like; a secret in its place is longer, begins as keys do, or has digits."""
 
 
 def shown(name: str) -> str:

@@ -71,7 +71,10 @@ def requests_with_canaries(token: str = TOKEN) -> Iterator[bytes]:
         (f"/{APPS_KEY}{CHAT_PATH}", (bearer(token),)),
         (CHAT_PATH, (bearer(token), b"Helicone-User-Id: sk-canary", b"Helicone-Property-Key: pk-canary")),
         (CHAT_PATH, (bearer(token), b"Helicone-Target-URL: https://user:canary@attacker.test/canary")),
-        (CHAT_PATH, (bearer(token), b"User-Agent: app (sk-canary)", b"Helicone-Session-Id: Bearer sk-canary")),
+        (
+            CHAT_PATH,
+            (bearer(token), b"User-Agent: app (sk-canary)", b"Helicone-Session-Id: Bearer sk-canary"),
+        ),
         ("/feedback/last?token=canary", (bearer(token),)),
         ("/feedback/last", (bearer(WRONG_TOKEN),)),
         (f"/feedback/{APPS_KEY}", (bearer(token),)),
