@@ -163,6 +163,15 @@ def keep_out_of_last_words(redact: Redact) -> None:
     def unraisable(arguments: Any) -> None:  # noqa: ANN401  # its type is there for type checkers only
         tell(sys.__unraisablehook__, arguments)
 
-    sys.excepthook = uncaught
-    threading.excepthook = uncaught_in_thread
-    sys.unraisablehook = unraisable
+    # Where somebody else listens already (a test, say), he is not sent away.
+    if _is_free(sys.excepthook, sys.__excepthook__):
+        sys.excepthook = uncaught
+    if _is_free(threading.excepthook, threading.__excepthook__):
+        threading.excepthook = uncaught_in_thread
+    if _is_free(sys.unraisablehook, sys.__unraisablehook__):
+        sys.unraisablehook = unraisable
+
+
+def _is_free(hook: Callable[..., object], usual: Callable[..., object]) -> bool:
+    """Whether a hook is Python's own, or one of ours that knows less."""
+    return hook is usual or hook.__module__ == __name__

@@ -25,8 +25,8 @@ def _is_address(url: str) -> bool:
         _ = parts.port  # Raises for what is none.
     except ValueError:
         return False
-    # No path: /v1 is the app's base URL, and what lies below it is the gateway's.
-    alone = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment)
+    # No path: /v1 is the app's base URL, and what lies below it is the gateway's. No password: the URL is shown.
+    alone = bool(parts.hostname) and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     return parts.scheme in ("http", "https") and alone and url.isprintable() and " " not in url
 
 
@@ -77,7 +77,8 @@ class RemoteSidecar:
             # As people type it for curl.
             self._place = self._url = (f"http://{url}" if _HOST_AND_PORT.fullmatch(url) else url).rstrip("/")
         if not _is_address(self._url):
-            raise RemoteError(f"{url!r} is no address of a sidecar; one looks like http://localhost:8747.")
+            shown = "A URL with a user name or password" if "@" in url else repr(url)
+            raise RemoteError(f"{shown} is no address of a sidecar; one looks like http://localhost:8747.")
         self._opener = urllib.request.build_opener(*handlers)
         self._headers = {"Content-Type": "application/json"}
         self._has_token = token is not None

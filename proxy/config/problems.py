@@ -267,8 +267,8 @@ def each_once(names: list[str]) -> list[str]:
 
 # --- names that mean nothing, and files that cannot be read -------------------------------------------------
 
-_NAME = re.compile(r"(?![sp]k-)[A-Za-z0-9_-]{1,40}")
-"""What a mistyped name may look like; a key in a name's place is longer, or begins as keys do."""
+_NAME = re.compile(r"(?![sp]k-)(?!(?:[^0-9]*[0-9]){5})[A-Za-z0-9_-]{1,40}")
+"""What a mistyped name may look like; a secret in its place is longer, begins as keys do, or has digits."""
 _PART = re.compile(r"(?![sp]k-)[ A-Za-z0-9_.:\\~-]{0,64}")
 """The same for a part of a path, which may be longer, as volumes' are."""
 
