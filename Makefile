@@ -8,7 +8,7 @@ COMPILED := $(VENV)-compiled
 PINS = $(shell $(PYTHON) -c 'import sys; print("-c constraints.txt" if sys.version_info < (3, 15) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api crashes audit constraints clean
+.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -106,6 +106,9 @@ fuzz: $(VENV)/.dev  ## hostile bytes from both sides, for as long as you like: A
 
 fuzz-api: $(VENV)/.dev  ## what the description of the local API allows, and what it does not (5 min; ARGS="--max-time 600 --seed 1")
 	@PYTHONPATH=tests $(BIN)/python -m fuzz.api $(ARGS)
+
+fuzz-guard: $(VENV)/.dev system  ## spellings of other hosts, 100,000 for each thing that the guard reads (ARGS="--examples 1000 --seed 1")
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.guard $(ARGS)
 
 crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a minute and a half)
 	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)

@@ -120,17 +120,11 @@ class Guard:
             return _HOST_MISSING
         if host not in self._known_values and (refusal := self._learn(host, by_socket=by_socket)) is not None:
             return refusal
-        origin = b""
         if b"origin" in fields or b"sec-fetch-site" in fields:
-            found = self._check_browser(method, host, fields)
-            if isinstance(found, Refusal):
-                return found
-            origin = found
-            if origin and method == "OPTIONS" and b"access-control-request-method" in fields:
-                return Entry(origin=origin, is_preflight=True)
-        if self.tokens is not None:
-            return _checked_token(self.tokens, fields, origin, session)
-        return Entry(origin=origin) if origin else ANYONE
+            return self._admit_browser(method, host, fields, session)
+        if self.tokens is None:
+            return ANYONE
+        return _checked_token(self.tokens, fields, b"", session)
 
     def reader(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The origin of the page, not ours, that may read what this request is answered; b"" for none."""
@@ -154,6 +148,18 @@ class Guard:
             self._known_values.clear()
         self._known_values.add(value)
         return None
+
+    def _admit_browser(
+        self, method: str, host: bytes, fields: Mapping[bytes, bytes], session: str
+    ) -> Entry | Refusal:
+        origin = self._check_browser(method, host, fields)
+        if isinstance(origin, Refusal):
+            return origin
+        if origin and method == "OPTIONS" and b"access-control-request-method" in fields:
+            return Entry(origin=origin, is_preflight=True)
+        if self.tokens is not None:
+            return _checked_token(self.tokens, fields, origin, session)
+        return Entry(origin=origin) if origin else ANYONE
 
     def _check_browser(self, method: str, host: bytes, fields: Mapping[bytes, bytes]) -> bytes | Refusal:
         """The page's origin where it is another one that is allowed, b"" where it is our own, or why not."""

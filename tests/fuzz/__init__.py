@@ -7,6 +7,8 @@
     requests    mutated requests: what arrives at the gateway is what was said, or nothing
     answers     mutated answers: the client sees what was said, or a break
     campaign    cases in batches, and a small reproduction of what fails
+    guard       spellings of other hosts, for the guard's parsers
+    readings    what other programs take a URL's host to be
 
 `python -m fuzz --minutes 10 --seed 1` runs for as long as one likes; `make test` runs a fixed share of it.
 """

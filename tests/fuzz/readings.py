@@ -74,7 +74,7 @@ def by_rfc_3986(url: str) -> Place:
 
 
 def by_a_careless_browser(url: str) -> Place:
-    """White space goes, a backslash is a slash, slashes may lack or abound, escapes and look-alikes are resolved."""
+    """White space goes, a backslash is a slash, slashes lack or abound, escapes and look-alikes are resolved."""
     text = re.sub(r"[\t\r\n]", "", url.strip("".join(map(chr, range(33))))).replace("\\", "/")
     scheme, _, rest = text.partition(":")
     authority = re.split(r"[/?#]", rest.lstrip("/"), maxsplit=1)[0].rpartition("@")[2]

@@ -44,7 +44,7 @@ def test_a_guard_that_is_wrong_is_found_out() -> None:
         kind = kinds()[0]
         wrong = careless
         kind.judge = lambda value, wrong=wrong: b"http://" + value if wrong(value) else None  # type: ignore[misc]
-        with pytest.raises((AssertionError, ExceptionGroup)):
+        with pytest.raises(AssertionError, match=r"leads elsewhere|nobody can read"):
             try_out(kind, EXAMPLES)
 
 
