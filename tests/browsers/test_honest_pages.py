@@ -1,6 +1,7 @@
 """People and their own pages get in: the address bar, the sidecar's own origin, origins that are listed."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from browsers.chromium import Profile, needs_chromium
 from browsers.conftest import StartRelay
 from browsers.pages import Server
 from harness.benches import CHAT_PATH, MODEL, Bench, StartBench
+from proxy.demo.journal import Received
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
@@ -48,6 +50,10 @@ def test_our_own_page_calls_and_rates(profile: Profile, bench: Bench) -> None:
     bench.standin.api.wait_for(lambda each: b"true" in each.body)
 
 
+def _is_thumb_down_for(call_id: str, received: Received) -> bool:
+    return call_id in received.target and b"false" in received.body
+
+
 def test_a_page_of_a_listed_origin_calls_reads_the_id_and_rates(
     profile: Profile, pages: Server, start_bench: StartBench
 ) -> None:
@@ -64,9 +70,7 @@ def test_a_page_of_a_listed_origin_calls_reads_the_id_and_rates(
         rated = tab.run(FETCH, [f"{base}/feedback/{call_id}", "POST", '{"rating": false}', {}])
         assert rated["status"] in (200, 202), rated
         assert call_id in rated["text"]
-        bench.standin.api.wait_for(
-            lambda each, wanted=call_id: wanted in each.target and b"false" in each.body
-        )  # type: ignore[misc]
+        bench.standin.api.wait_for(partial(_is_thumb_down_for, call_id))
     unrated = tab.run(FETCH, [f"{base}/feedback/nothing", "POST", "{}", {}])
     assert unrated["status"] >= 400
     assert "error" in unrated["text"]
