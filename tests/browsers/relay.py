@@ -92,7 +92,6 @@ class Relay:
         wait_until(
             lambda: sum(each.answer is not None for each in self.exchanges) >= count,
             f"{count} requests have come and been answered",
-            seconds=5,
         )
         return self.exchanges
 

@@ -2,7 +2,8 @@
 // A vector that tells the page nothing gives an empty list; one that hangs is given up.
 "use strict";
 
-const PATIENCE_MS = 1500;
+// Reached only by a hang.
+const PATIENCE_MS = 10000;
 const FORM = "text/plain";
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
