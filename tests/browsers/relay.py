@@ -10,8 +10,9 @@ from typing import Self
 from harness.loops import LoopThread
 from harness.wire import Message, wait_until
 
-_REQUEST = re.compile(rb"^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) [^ \r\n]+ HTTP/1\.1\r\n", re.MULTILINE)
-_ANSWER = re.compile(rb"^HTTP/1\.1 [2-5][0-9]{2}|^HTTP/1\.1 101", re.MULTILINE)
+# A body need not end with a line's end.
+_REQUEST = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) [^ \r\n]+ HTTP/1\.1\r\n")
+_ANSWER = re.compile(rb"HTTP/1\.1 (?:[2-5][0-9]{2}|101)")
 
 
 @dataclass
@@ -91,7 +92,6 @@ class Relay:
         wait_until(
             lambda: sum(each.answer is not None for each in self.exchanges) >= count,
             f"{count} requests have come and been answered",
-            seconds=5,
         )
         return self.exchanges
 
