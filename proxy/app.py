@@ -126,16 +126,7 @@ class Sidecar:
 
     async def _build(self) -> None:
         settings = self.settings
-        vendor = settings.helicone
-        api_urls = {route.api_url for route in self.routes if route.api_may_have_key}
-        keys = Keyring(
-            vendor.own_key,
-            helicone.fingerprint,
-            helicone.api_url_for,
-            api_urls,
-            default_url=vendor.api_url,
-        )
-        keys.on_key = self._redaction.learn
+        keys = self._make_keyring()
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox()
         self._call_metrics = CallMetrics()
@@ -158,7 +149,7 @@ class Sidecar:
         self._recorder = recorder = CallRecorder(
             store=self._store,
             keys=keys,
-            rules=all_rules(self.routes, vendor.own_key),
+            rules=all_rules(self.routes, settings.helicone.own_key),
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
@@ -185,6 +176,18 @@ class Sidecar:
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
+
+    def _make_keyring(self) -> Keyring:
+        vendor = self.settings.helicone
+        keys = Keyring(
+            vendor.own_key,
+            helicone.fingerprint,
+            helicone.api_url_for,
+            {route.api_url for route in self.routes if route.api_may_have_key},
+            default_url=vendor.api_url,
+        )
+        keys.on_key = self._redaction.learn
+        return keys
 
     def _make_guard(self) -> Guard:
         settings = self.settings.guard
