@@ -80,12 +80,12 @@ class Admission:
         """Take the token out of a request: it is for nobody else. Says why that cannot be."""
         places = entry.token_places
         for place in places:
-            del head.fields[place]
-        head.kept = headers.without(head.kept, frozenset(places))
+            # It stands in one line: two would have been no token together.
+            head.kept = headers.without_line(head.kept, place, head.fields.pop(place))
         head.caller = entry.client
         head.unsaid = known.all
         # Nobody else's token goes up either. What is looked at is what goes up, names included.
-        if known.are_in(b"\n".join([head.target, *head.kept])):
+        if known.are_in_any([head.target, *head.kept]):
             return _why_held(head, known)
         if not _KEY_PLACES.isdisjoint(places) and head.path != b"*":
             way = self._ways.find(head)

@@ -55,7 +55,7 @@ KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
 """Where a route may have it, as a configuration says it."""
 PROVIDER_KEY_PLACES = (AUTHORIZATION.decode(), "x-api-key", "api-key", "x-goog-api-key")
 """Where a route may have the provider's key, likewise."""
-ANSWER_NAMES: Final = (
+ANSWER_NAMES: Final[tuple[bytes, ...]] = (
     ANSWER_ID,
     b"helicone-cache",
     b"helicone-ratelimit-limit",

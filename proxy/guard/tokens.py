@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +11,7 @@ KEY_PLACES: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-ke
 """Where SDKs put what they take for the provider's key."""
 _PLACES: Final = (TOKEN_HEADER, *KEY_PLACES)
 _BEARER: Final = b"bearer"
+_MOST_KNOWN: Final = 256
 
 
 class Presented(NamedTuple):
@@ -26,6 +27,9 @@ class Tokens:
     `secret` is random and of this process. What is said is looked up by its digest under it: nobody outside knows
     two texts whose digests begin alike, so how long a lookup takes says nothing about the tokens, nor how many of
     them there are. Comparing with each in constant time would tell the number, and cost more with each.
+
+    What has proven right, and what has proven harmless, is known again by Python's hash of it, which is keyed per
+    process likewise: an app sends the same lines with every call.
     """
 
     def __init__(self, named: Mapping[str, str], secret: bytes) -> None:
@@ -35,6 +39,8 @@ class Tokens:
             for name, token in [(name, text.encode("ascii")) for name, text in named.items()]
         }
         self._sessions = {self._digest(self._session(name).encode()): name for name in named}
+        self._known: dict[bytes, str] = {}
+        self._harmless: set[int] = set()
         self.all = tuple([token for _, token in self._named.values()])
         """All of them, for those who see to it that none gets out."""
         self.names = frozenset(name for name in named if name)
@@ -50,17 +56,37 @@ class Tokens:
         for place in _PLACES:
             value = fields.get(place)
             if value is not None:
-                name = self.name_of(_bare(value))
-                if name is not None:
-                    if not places:
-                        who = name
-                    places.append(place)
+                name = self._known.get(value)
+                if name is None:
+                    name = self.name_of(_bare(value))
+                    if name is None:
+                        continue
+                    if len(self._known) >= _MOST_KNOWN:
+                        self._known.clear()
+                    self._known[value] = name
+                if not places:
+                    who = name
+                places.append(place)
         return Presented(who, tuple(places)) if places else None
 
     def name_of(self, token: bytes) -> str | None:
         """Whose token that is; None for one that is none."""
         found = self._named.get(self._digest(token))
         return found[0] if found is not None and hmac.compare_digest(found[1], token) else None
+
+    def are_in_any(self, texts: Iterable[bytes]) -> bool:
+        """Whether one of them stands in any of these, which may well be the same as the last time."""
+        harmless = self._harmless
+        # Their hashes, not they themselves: there are keys among them.
+        new = [text for text in texts if hash(text) not in harmless]
+        if not new:
+            return False
+        if self.are_in(b"\n".join(new)):
+            return True
+        if len(harmless) > _MOST_KNOWN:
+            harmless.clear()
+        harmless.update(map(hash, new))
+        return False
 
     def are_in(self, text: bytes) -> bool:
         """Whether one of them, whoever's, stands anywhere in `text`, as it is or percent-encoded."""

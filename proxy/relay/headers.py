@@ -126,6 +126,11 @@ def without(kept: list[bytes], names: AbstractSet[bytes]) -> list[bytes]:
     return [line for line in kept if line[: line.find(b":")].lower() not in names]
 
 
+def without_line(kept: list[bytes], name: bytes, value: bytes) -> list[bytes]:
+    """The lines without the one of that name, in lower case, and value. Few lines have to be asked their names."""
+    return [line for line in kept if line.find(value) < 0 or _name(line) != name]
+
+
 def without_named(kept: list[bytes], fields: Fields) -> list[bytes]:
     """The lines without those that this message's `Connection` declares to be hop-by-hop.
 
