@@ -230,13 +230,20 @@ def test_a_token_is_needed_there_where_one_is_set(start_bench: StartBench, path:
             assert client.ask(request("GET", "/feedback/health", b"", *lines)).status == status
 
 
-def test_a_long_answer_and_a_reader_that_leaves(bench: Bench, path: Path) -> None:
-    client = connect(path)
-    client.send(request("POST", "/v1/chat/completions", chat_body(stream=True), JSON))
-    client.read_head()
-    wait_until(lambda: bench.sidecar.open_calls() == 1, "a call is open")
-    client.close()
-    wait_until(lambda: bench.sidecar.open_calls() == 0, "no call is open")
+def test_a_reader_that_leaves_ends_the_call_there_too(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream, path: Path
+) -> None:
+    def script(connection: UpstreamWire) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this so far")
+        connection.read_to_end()
+
+    sidecar = start_sidecar(start_upstream(script).url, **{"server.unix_socket": str(path)})
+    with connect(path) as client:
+        client.send(request("POST", "/v1/chat/completions", chat_body(), JSON))
+        client.read_head()
+        assert sidecar.open_calls() == 1
+    wait_until(lambda: sidecar.open_calls() == 0, "no call is open")
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,8 @@ from harness.canaries import (
 from harness.clients import Client
 from harness.loops import LoopThread
 from harness.programs import Program, run_command
-from harness.proxies import saying
 from harness.sidecars import RunningSidecar, settings_of
-from harness.upstreams import ScriptedUpstream, UpstreamWire
+from harness.upstreams import Script, ScriptedUpstream, UpstreamWire
 from harness.wire import Truncated, head
 from proxy.cli import main
 from proxy.config.settings import describe_settings
@@ -68,14 +67,19 @@ def down(_: contextlib.ExitStack, __: Authority) -> Failing:
     return Failing("http://127.0.0.1:9")
 
 
-def saying_only(answer: bytes) -> Callable[[contextlib.ExitStack, Authority], Failing]:
-    """A gateway that says that to every request, and hangs up."""
+def hanging_up_after(answer: bytes) -> Script:
+    """What says that to a request, and closes."""
 
     def script(wire: UpstreamWire) -> None:
-        wire.read_request()
+        wire.read_request_head()
         wire.send(answer)
 
-    return lambda scope, _: Failing(scope.enter_context(ScriptedUpstream(script)).url)
+    return script
+
+
+def saying_only(answer: bytes) -> Callable[[contextlib.ExitStack, Authority], Failing]:
+    """A gateway that says that to every request, and hangs up."""
+    return lambda scope, _: Failing(scope.enter_context(ScriptedUpstream(hanging_up_after(answer))).url)
 
 
 def untrusted(scope: contextlib.ExitStack, authority: Authority) -> Failing:
@@ -94,7 +98,7 @@ def behind(answer: bytes) -> Callable[[contextlib.ExitStack, Authority], Failing
     """A forward proxy with a password, which says that."""
 
     def make(scope: contextlib.ExitStack, _: Authority) -> Failing:
-        proxy = scope.enter_context(ScriptedUpstream(saying(answer)))
+        proxy = scope.enter_context(ScriptedUpstream(hanging_up_after(answer)))
         return Failing(
             "https://llm.example.test",
             {"upstream.trust_env": True},

@@ -133,6 +133,6 @@ def test_an_answer_that_is_no_http_is_a_server_error(
 def test_a_page_of_another_origin_is_refused_in_words_and_nothing_is_sent(
     standin: StandIn, openai_client: openai.OpenAI
 ) -> None:
-    with pytest.raises(openai.PermissionDeniedError, match="Pages of other origins"):
+    with pytest.raises(openai.PermissionDeniedError, match=r"Pages of https://attacker\.test"):
         chat(openai_client.with_options(default_headers={"Origin": "https://attacker.test"}))
     assert standin.gateway.total == 0
