@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.benches import Bench
+from harness.benches import Bench, StartBench
 from harness.loops import DEADLINE_SECONDS
 from proxy.cli import LazyCommand, main
 from proxy.config.settings import describe_settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = tuple(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"))
+DOCUMENTS = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"))
 PORT = "8747"
 
 _FENCE = re.compile(
@@ -93,6 +94,18 @@ def test_the_readmes_table_of_settings_is_the_codes() -> None:
     ]
     right = "\n".join("| {} | {} | {} | {} |".format(*row) for row in expected)
     assert settings_rows(README.read_text("utf-8")) == expected, f"it should be\n{right}"
+
+
+# --- codes --------------------------------------------------------------------------------------------------
+
+
+def test_the_codes_that_the_readme_explains_are_the_products() -> None:
+    [table] = re.findall(r"^<!-- codes -->\n(.*?)^<!-- /codes -->$", README.read_text("utf-8"), re.M | re.S)
+    rows = [line.split("|") for line in table.splitlines()[2:]]
+    sources = "".join(file.read_text("utf-8") for file in (ROOT / "proxy").rglob("*.py"))
+    codes = [code for row in rows for code in _SPAN.findall(row[1])]
+    assert len(codes) > len(rows) > 5
+    assert [code for code in codes if f'"{code}"' not in sources] == []
 
 
 # --- commands -----------------------------------------------------------------------------------------------
@@ -232,7 +245,7 @@ TESTED = [
 ]
 
 
-def run_fence(fence: Fence, bench: Bench, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_fence(fence: Fence, bench: Bench, folder: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     """Run a block as a user would, against this sidecar. Shell blocks stop at the first command that fails."""
     text = fence.text.replace(PORT, str(bench.sidecar.sidecar.port))
     # curl ends with 0 whatever the status is, unless it is told otherwise.
@@ -248,6 +261,7 @@ def run_fence(fence: Fence, bench: Bench, folder: Path) -> "subprocess.Completed
         "NO_PROXY": "localhost,127.0.0.1",
         "no_proxy": "localhost,127.0.0.1",
         "HELICONE_PROXY_URL": f"http://127.0.0.1:{bench.sidecar.sidecar.port}",
+        **more,
     }
     return subprocess.run(
         command,
@@ -273,6 +287,18 @@ def test_a_marked_block_runs(fence: Fence, bench: Bench, tmp_path: Path) -> None
     ran = run_fence(fence, bench, tmp_path)
     assert ran.returncode == 0, f"{fence.text}\n--- said:\n{ran.stdout}{ran.stderr}"
     assert [event for event in bench.events if event.loss is not None] == []
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
+def test_the_readmes_way_through_a_unix_socket_runs(
+    start_bench: StartBench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    [fence] = [each for each in fences(README.read_text("utf-8")) if "HTTPTransport(uds=" in each.text]
+    # A short path: a socket's name has a limit.
+    home = tmp_path_factory.mktemp("s")
+    bench = start_bench(**{"server.unix_socket": str(home / "proxy.sock")})
+    ran = run_fence(fence, bench, home, HOME=str(home))
+    assert ran.returncode == 0, f"{fence.text}\n--- said:\n{ran.stdout}{ran.stderr}"
 
 
 @pytest.mark.parametrize(
