@@ -123,7 +123,7 @@ constraints: $(VENV)/.dev  ## write down the versions that are installed here (f
 	@$(BIN)/python tests/constraints.py > .constraints.new && mv .constraints.new constraints.txt
 
 clean:  ## remove what the other targets made here
-	rm -rf dist .wheel.log .venv .venv-* $(NODE_APP)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist .wheel.log .constraints.new .venv .venv-* $(NODE_APP)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }

@@ -100,7 +100,9 @@ def test_the_readmes_table_of_settings_is_the_codes() -> None:
 
 
 def test_the_codes_that_the_readme_explains_are_the_products() -> None:
-    [table] = re.findall(r"^<!-- codes -->\n(.*?)^<!-- /codes -->$", README.read_text("utf-8"), re.M | re.S)
+    [table] = re.findall(
+        r"^<!-- codes -->\n(.*?)^<!-- /codes -->$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     rows = [line.split("|") for line in table.splitlines()[2:]]
     sources = "".join(file.read_text("utf-8") for file in (ROOT / "proxy").rglob("*.py"))
     codes = [code for row in rows for code in _SPAN.findall(row[1])]
