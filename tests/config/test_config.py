@@ -25,8 +25,8 @@ SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 TOKEN = "a-SECRET-token-of-24-bytes"
 KEYS = ("helicone.api_key", "guard.token")
 """Settings that are a secret text themselves."""
-EXAMPLE_FILE = Path(__file__).parent.parent / "config.example.toml"
-AUTHORITY_FILE = Path(__file__).parent / "authority.pem"
+EXAMPLE_FILE = Path(__file__).parents[2] / "config.example.toml"
+AUTHORITY_FILE = Path(__file__).parent.parent / "authority.pem"
 OWN = "own"
 """The name of a route, where settings of all routes are spoken of."""
 SETTINGS = {
@@ -206,7 +206,7 @@ FILES = {
     "helicone.api_key_file": "helicone.api_key",
     "guard.token_file": "guard.token",
 }
-"""The settings that name a file, and what stands in it. tests/test_secret_files.py has more."""
+"""The settings that name a file, and what stands in it. tests/config/test_secret_files.py has more."""
 
 
 def value_of(settings: Settings, key: str) -> object:
