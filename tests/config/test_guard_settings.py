@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.programs import run_command
+from harness.programs import Program, run_command
 from proxy.config.loading import advice, load_settings
 from proxy.config.settings import Settings
 from proxy.errors import ConfigurationError
@@ -174,6 +174,14 @@ def test_the_programs_refuse_and_say_why(name: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(NEEDS_TOKEN)
     assert done.stderr.count("\n") == 1
+
+
+def test_serve_says_that_calls_need_a_token() -> None:
+    env = {"HELICONE_PROXY_GUARD__TOKEN": TOKEN, "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+    with Program("serve", "--port", "0", env=env) as program:
+        program.wait_for(r"^Calls need a token \(guard.token\): apps send it in the place of their API key.$")
+        assert program.stop() == 0
+    assert "SECRET" not in program.stdout + program.stderr
 
 
 # -- the Unix socket
