@@ -6,7 +6,8 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,9 @@ if sys.platform != "win32":
 _OURS_ALONE = 0o600
 _ANSWER_SECONDS = 1.0
 """How long a connection to whoever listens there may take: its queue may be full."""
+_TRIES = 20
+_PAUSE_SECONDS = 0.1
+_NO_SOCKET = "something that is no socket is there, and stays as it is"
 _NOBODY = frozenset({errno.ECONNREFUSED, errno.ENOENT})
 
 
@@ -31,11 +35,16 @@ class UnixSocket:
     identity: tuple[int, int]
 
     @classmethod
-    def bind(cls, path: Path, backlog: int) -> Self:
-        """Listen at `path`, in place of a socket that nobody listens on any more. Raises CannotStart."""
+    def bind(cls, path: Path, backlog: int, pause: Callable[[float], None] = time.sleep) -> Self:
+        """Listen at `path`, in place of a socket that nobody listens on any more. Raises CannotStart.
+
+        `pause` lets other sidecars finish that start in the same folder just now.
+        """
+        if (why := obstacle(path)) is not None:
+            raise CannotStart(why)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with _alone_in(path.parent):
+            with _alone_in(path.parent, pause):
                 _make_room(path)
                 # Linux makes the name with the mode that the socket has; elsewhere that says nothing.
                 with contextlib.suppress(OSError):
@@ -71,19 +80,33 @@ def _sentence(path: Path, why: str) -> str:
     )
 
 
+def obstacle(path: Path) -> str | None:
+    """Why no socket can be made there, as far as a look tells, as a sentence; None if nothing is in the way."""
+    folder = path.parent
+    if not os.path.lexists(folder):
+        return _sentence(path, f"the folder {folder} does not exist: make it (mkdir -p -m 700 {folder})")
+    try:
+        is_other = not stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        return None
+    return _sentence(path, _NO_SOCKET) if is_other else None
+
+
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path, pause: Callable[[float], None]) -> Iterator[None]:
     """Keep other sidecars from making a socket in that folder, so that two do not replace each other's."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Held for a moment by whoever is honest. Not waited for: whoever may read the folder could keep it.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise CannotStart(f"Another program makes a socket in {folder} just now. Start again.") from None
-    except OSError:
-        pass  # Some file systems know no locks.
-    try:
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Held for a moment by whoever is honest. Whoever may read the folder could keep it, so that
+                # we go on without it in the end.
+                pause(_PAUSE_SECONDS)
+            except OSError:
+                break  # Some file systems know no locks.
         yield
     finally:
         os.close(descriptor)
@@ -96,7 +119,7 @@ def _make_room(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise CannotStart(_sentence(path, "something that is no socket is there, and stays as it is"))
+        raise CannotStart(_sentence(path, _NO_SOCKET))
     if _is_anybody_there(path):
         raise CannotStart(
             f"Somebody listens on the Unix socket {path} already, perhaps another sidecar. Stop that program, or "

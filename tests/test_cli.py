@@ -579,9 +579,36 @@ def test_check_says_that_all_is_fine_and_starts_nothing() -> None:
     assert outcome.stdout == (
         f"The configuration is fine (no file was read): port {port}, a Helicone key is configured; ratings go to "
         "https://api.helicone.ai.\n"
+        "   Who may call: anybody on this machine.\n"
         "   / goes to https://oai.helicone.ai, the Helicone key in Helicone-Auth; realtime sessions to "
         "https://api.helicone.ai/v1/gateway/oai/realtime\n"
     )
+
+
+def test_check_says_who_may_call_and_where_the_providers_key_goes() -> None:
+    said = command(
+        "check",
+        HELICONE_PROXY_GUARD__TOKENS='{"ann": "a-canary-for-ann-1", "bob": "a-canary-for-bob-1"}',
+        HELICONE_PROXY_GUARD__ALLOWED_ORIGINS="https://app.example.com",
+        HELICONE_PROXY_GUARD__ALLOWED_HOSTS="box.test",
+        HELICONE_PROXY_ROUTES__ANTHROPIC__PROVIDER_KEY="sk-canary",
+    ).stdout
+    assert (
+        "   Who may call: whoever has a token of its own (ann, bob); pages of https://app.example.com, too; also "
+        "under box.test.\n"
+    ) in said
+    assert "in Helicone-Auth, the provider's key in X-Api-Key" in said
+    assert "canary" not in said
+    assert (
+        "whoever has the token.\n" in command("check", HELICONE_PROXY_GUARD__TOKEN="a-canary-for-all").stdout
+    )
+
+
+def test_recent_says_that_a_token_is_wrong(bench: Bench) -> None:
+    url = f"http://127.0.0.1:{bench.sidecar.sidecar.port}"
+    outcome = command("recent", HELICONE_PROXY_URL=url, HELICONE_PROXY_GUARD__TOKEN="canary")
+    assert one_sentence(outcome, status=2).startswith("HELICONE_PROXY_GUARD__TOKEN: must be 16 to 200")
+    assert "canary" not in outcome.stderr
 
 
 def test_check_says_which_file_it_has_read(tmp_path: Path) -> None:
@@ -606,7 +633,7 @@ def test_check_shows_every_route_with_its_key_and_what_is_odd() -> None:
         "check", "--route", "ai-gateway", "--route", "self-hosted", "--route", "mine=https://llm.example.test"
     )
     assert (outcome.status, outcome.stderr) == (0, "")
-    ai_gateway, self_hosted, mine, note = outcome.stdout.splitlines()[2:]
+    ai_gateway, self_hosted, mine, note = outcome.stdout.splitlines()[3:]
     assert ai_gateway == (
         "   /ai-gateway goes to https://ai-gateway.helicone.ai, the Helicone key in Authorization"
     )

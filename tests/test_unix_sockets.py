@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -138,9 +139,33 @@ def test_what_is_no_socket_is_never_touched(path: Path, kind: str) -> None:
 def test_a_folder_that_is_not_there_is_one_sentence(path: Path) -> None:
     nowhere = path.parent / "none" / "proxy.sock"
     assert refused(nowhere) == (
-        f"Listening on the Unix socket {nowhere} failed: No such file or directory. Choose another path with "
-        "[server] unix_socket."
+        f"Listening on the Unix socket {nowhere} failed: the folder {nowhere.parent} does not exist: make it "
+        f"(mkdir -p -m 700 {nowhere.parent}). Choose another path with [server] unix_socket."
     )
+
+
+@pytest.mark.parametrize("name", ["check", "serve"])
+def test_the_programs_say_what_is_in_the_way(name: str, path: Path) -> None:
+    for place, words in (
+        (path.parent / "none" / "x", "make it (mkdir -p -m 700"),
+        (path, "no socket is there"),
+    ):
+        path.touch()
+        env = {"HELICONE_PROXY_SERVER__UNIX_SOCKET": str(place), "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+        done = run_command(name, "--port", "0", env=env)
+        assert done.returncode == 1
+        assert words in done.stderr
+
+
+def test_whoever_keeps_the_folder_locked_keeps_nobody_from_starting(path: Path) -> None:
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    pauses: list[float] = []
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        UnixSocket.bind(path, 64, pauses.append).close()
+    finally:
+        os.close(descriptor)
+    assert 0 < sum(pauses) < 5
 
 
 def test_the_name_of_somebody_else_is_not_taken_away(path: Path) -> None:

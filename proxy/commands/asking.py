@@ -1,8 +1,8 @@
 """What the commands share that ask a running sidecar: where it is, and how its answer is printed for scripts."""
 
-import contextlib
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,8 @@ from proxy.relay.names import bracketed
 from proxy.remote import RemoteSidecar
 
 _URL = "proxy.url"
+_TOKEN_SETTING = re.compile(r"(?:\A|: )guard\.token(?:s|_file)?: |\AHELICONE_PROXY_GUARD__TOKEN")
+"""Begins a problem of a setting that says a token."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,10 +72,20 @@ def running_sidecar(config_file: Path | None, environ: Mapping[str, str]) -> Rem
 
 
 def _token_for_another(config_file: Path | None, environ: Mapping[str, str]) -> str | None:
-    """The token for a sidecar elsewhere. Where our settings cannot be used, that is no obstacle to asking it."""
+    """The token for a sidecar elsewhere. Where our settings cannot be used, that is no obstacle to asking it,
+    unless it is the token that cannot. Raises ConfigurationError.
+    """
+    wrong: list[str] = []
     for file in (config_file, None):
-        with contextlib.suppress(ConfigurationError):
-            return _token_of(load_settings(file, environ, {}))
+        try:
+            token = _token_of(load_settings(file, environ, {}))
+        except ConfigurationError as error:
+            wrong += [each for each in error.problems if _TOKEN_SETTING.search(each)]
+        else:
+            if token is not None or not wrong:
+                return token
+    if wrong:
+        raise ConfigurationError(list(dict.fromkeys(wrong)))
     return None
 
 

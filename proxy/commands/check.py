@@ -18,6 +18,7 @@ from proxy.connecting import explore
 from proxy.errors import CannotStart
 from proxy.guard.hosts import is_loopback
 from proxy.routing import ResolvedRoute, resolve
+from proxy.unix_sockets import obstacle
 
 
 @click.command()
@@ -29,6 +30,9 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
         settings = load_settings(config_file, os.environ, as_settings(flags))
         if (why := why_unusable(settings.outbox, settings.server.port)) is not None:
             raise CannotStart(why)
+        socket = settings.server.unix_socket
+        if socket is not None and (why := obstacle(Path(socket))) is not None:
+            raise CannotStart(why)
     key = "a Helicone key is configured" if settings.helicone.api_key else "no Helicone key is configured"
     source = "no file was read" if config_file is None else f"read from {config_file}"
     routes = resolve(settings)
@@ -36,6 +40,7 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
         f"The configuration is fine ({source}): {_where(settings.server)}, {key}; ratings go to "
         f"{routes[0].api_url or settings.helicone.resolved_api_url}."
     )
+    click.echo(f"   Who may call: {_who(settings)}.")
     for route in routes:
         click.echo(f"   {_told(route)}")
     for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):
@@ -63,12 +68,35 @@ def _where(server: Server) -> str:
     return ", ".join([*places, *([f"the Unix socket {server.unix_socket}"] if server.unix_socket else [])])
 
 
+def _who(settings: Settings) -> str:
+    """Who may call: by which token, from which pages, under which names, through which socket."""
+    server, guard = settings.server, settings.guard
+    names = [name for name in guard.named_tokens if name]
+    if not guard.named_tokens:
+        who = "anybody on this machine" if server.host else "this user's programs"
+    elif not names:
+        who = "whoever has the token"
+    else:
+        nameless = "the token, or " if guard.token is not None else ""
+        who = f"whoever has {nameless}a token of its own ({', '.join(names)})"
+    said = [who]
+    if guard.allowed_origins:
+        said.append(f"pages of {', '.join(guard.allowed_origins)}, too")
+    if guard.allowed_hosts:
+        said.append(f"also under {', '.join(guard.allowed_hosts)}")
+    if server.unix_socket is not None:
+        said.append(f"through the Unix socket this user's programs{'' if server.host else ' alone'}")
+    return "; ".join(said)
+
+
 def _told(route: ResolvedRoute) -> str:
     """A route in one line: which calls, where to, and where our Helicone key stands then."""
     if route.key_name is None or not route.may_have_key:
         key = "without the Helicone key"
     else:
         key = f"the Helicone key in {route.key_name.decode().title()}"
+    if route.provider_key is not None and route.provider_key_name is not None:
+        key += f", the provider's key in {route.provider_key_name.decode().title()}"
     own = "" if route.api_url is None else f"; ratings go to {route.api_url}"
     sessions = "" if route.realtime_url is None else f"; realtime sessions to {route.realtime_url}"
     return f"{route.shown_path} goes to {route.url}, {key}{own}{sessions}"

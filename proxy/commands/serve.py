@@ -59,4 +59,6 @@ async def _serve(settings: Settings, environ: Mapping[str, str], redaction: Reda
             click.echo(
                 "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."
             )
+        if settings.guard.named_tokens:
+            click.echo("Calls need a token (guard.token): apps send it in the place of their API key.")
         await told_to_stop.wait()

@@ -25,7 +25,8 @@ def guard_problems(settings: Settings, names: Mapping[str, str], lost: set[str])
     routes = resolve(settings)
     for route in routes:
         yield from _about_provider_key(route, settings, places, lost)
-    if settings.guard.allowed_targets and not any(route.provider_key for route in routes):
+    # One that goes nowhere yet is no resolved route, and has its own sentence.
+    if settings.guard.allowed_targets and not any(route.provider_key for route in settings.routes.values()):
         has_lost = any(each.endswith((".provider_key", ".provider_key_file")) for each in lost)
         if not has_lost:
             yield f"{names['guard.allowed_targets']}: has no effect: no route has a provider_key"
@@ -112,13 +113,17 @@ def _why_no_place(route: ResolvedRoute) -> str:
 
 def guard_advice(settings: Settings) -> Iterator[str]:
     """What is worth saying of settings that can be used: most likely something else was meant."""
-    routes = [route for route in resolve(settings) if route.provider_key is not None]
+    every = resolve(settings)
+    routes = [route for route in every if route.provider_key is not None]
     if routes and settings.server.host and not settings.guard.named_tokens:
         listed = ", ".join(route.name for route in routes)
         yield (
             f"Any program on this machine can spend the provider's key of the route {listed}: set guard.token, "
-            "and have apps send that as their API key."
+            "and have apps send that as their API key. SDKs need it anyway: a placeholder in its place counts "
+            "as a key of the app's own, and goes to the provider."
         )
+    yield from _about_hosts(settings, every)
+    yield from _about_clear_text(settings, every)
     for route in routes:
         for url in route.urls:
             host = host_of(url)
@@ -134,3 +139,45 @@ def guard_advice(settings: Settings) -> Iterator[str]:
                 f"Pages of {origin} come in clear text: whoever can change them on their way can call this "
                 "sidecar. Serve them over https://."
             )
+
+
+def _about_hosts(settings: Settings, routes: tuple[ResolvedRoute, ...]) -> Iterator[str]:
+    listed = settings.guard.allowed_hosts
+    for host in filter(is_always_allowed, listed):
+        yield f"guard.allowed_hosts need not list {host}: this machine's own names are always allowed."
+    others = [host for host in listed if not is_always_allowed(host)]
+    if not others and any(map(is_unspecified, settings.server.host)):
+        yield (
+            "The sidecar listens on all addresses, and answers only to localhost until guard.allowed_hosts lists "
+            "more names or addresses."
+        )
+    is_ours = settings.helicone.own_key is not None and any(_has_key_of_ours(route) for route in routes)
+    has_key = is_ours or any(route.provider_key is not None for route in routes)
+    if others and has_key and settings.server.host and not settings.guard.named_tokens:
+        yield (
+            f"Calls to {', '.join(others)} get keys of this sidecar's. Over plain http browsers do not say there "
+            "that a page asks (no Sec-Fetch headers), so a page's blind GET looks like a program's: set "
+            "guard.token."
+        )
+
+
+def _has_key_of_ours(route: ResolvedRoute) -> bool:
+    return route.key_name is not None and (route.may_have_key or route.realtime_may_have_key)
+
+
+def _about_clear_text(settings: Settings, routes: tuple[ResolvedRoute, ...]) -> Iterator[str]:
+    """Where the Helicone key goes unencrypted, to a host that is not this machine."""
+    if settings.helicone.own_key is None:
+        return
+    urls = [settings.helicone.resolved_api_url]
+    for route in routes:
+        if route.key_name is not None and route.may_have_key:
+            urls.append(route.url)
+        if route.key_name is not None and route.realtime_url is not None and route.realtime_may_have_key:
+            urls.append(route.realtime_url)
+        if route.api_url is not None and route.api_may_have_key:
+            urls.append(route.api_url)
+    hosts = [host_of(url) for url in urls if urlsplit(url).scheme == "http"]
+    for host in dict.fromkeys(hosts):
+        if not is_always_allowed(host):
+            yield f"The Helicone key goes to {host} in clear text: use https:// there."

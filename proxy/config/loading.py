@@ -15,7 +15,7 @@ from proxy.config.route_problems import route_advice, route_problems, why_no_ups
 from proxy.config.routes import with_environment
 from proxy.config.secret_files import pair_of, said_twice, with_secrets
 from proxy.config.settings import FLAGS, Settings
-from proxy.config.sources import Layer, checked, from_environment, from_file, from_flags
+from proxy.config.sources import Layer, checked, empty_in_environment, from_environment, from_file, from_flags
 from proxy.errors import ConfigurationError
 from proxy.helicone import why_unlikely
 from proxy.outbound import proxy_for
@@ -93,6 +93,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     said = [f"The Helicone key {why}." for why in _unlikely_keys(settings)]
     said += route_advice(settings, environ)
     said += guard_advice(settings)
+    said += _empty_secrets(settings, environ)
     if settings.outbox.path == IN_MEMORY:
         said.append(
             "Ratings are kept in memory only: those that have not arrived are lost when the sidecar ends. Leave "
@@ -105,6 +106,21 @@ def _unlikely_keys(settings: Settings) -> list[str]:
     key = settings.helicone.own_key
     why = None if key is None else why_unlikely(key)
     return [] if why is None else [why]
+
+
+def _empty_secrets(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Say where a secret was to come from the environment, and none did: an unset variable of a script, say."""
+    for name, key in empty_in_environment(environ, declared_settings(Settings)):
+        section, _, setting = key.rpartition(".")
+        route = section.removeprefix("routes.")
+        if setting.startswith("token") and section == "guard" and not settings.guard.named_tokens:
+            yield f"{name} is set and empty, so no token is needed: anybody on this machine may call."
+        elif setting.startswith("api_key") and settings.helicone.own_key is None:
+            yield f"{name} is set and empty, so no Helicone key is configured."
+        elif setting in ("provider_key", "provider_key_file") and (
+            route not in settings.routes or settings.routes[route].provider_key is None
+        ):
+            yield f"{name} is set and empty, so the route {route} has no provider's key."
 
 
 def _without_effect(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:

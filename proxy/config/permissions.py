@@ -31,8 +31,16 @@ def permission_advice(
         return
     for file in _secret_files(config_file, settings):
         found = _status(file)
-        if found is not None and _is_open(found) and not _is_mounted(file, kind_of):
+        if found is None or _is_mounted(file, kind_of):
+            continue
+        if _is_open(found):
             yield f"{file} holds a secret, and others on this machine may read it: chmod 600 {file}"
+        place = file.absolute().parent
+        if _may_be_replaced_in(place):
+            yield (
+                f"{file} holds a secret, and others on this machine may put another one in its place: "
+                f"chmod go-w {place}"
+            )
     outbox = place_of(settings.outbox, settings.server.port)
     folder = None if outbox is None else outbox.parent
     found = None if folder is None else _status(folder)
@@ -46,13 +54,24 @@ def permission_advice(
 def _secret_files(config_file: Path | None, settings: Settings) -> Iterator[Path]:
     if config_file is not None:
         given = from_file(config_file, declared_settings(Settings)).values
-        if any(key.rpartition(".")[2] in _SECRETS for key in given):
+        if any(_holds_secret(key.rpartition(".")[2], value) for key, value in given.items()):
             yield config_file
     named = [settings.helicone.api_key_file, settings.guard.token_file]
     named += [route.provider_key_file for route in settings.routes.values()]
     for name in dict.fromkeys(named):
         if name is not None:
             yield Path(name)
+
+
+def _holds_secret(name: str, value: object) -> bool:
+    # What of a header's value is a secret nobody knows but who wrote it.
+    return name in _SECRETS or (name == "headers" and bool(value))
+
+
+def _may_be_replaced_in(folder: Path) -> bool:
+    """Whether others may put a file in another's place there; where the sticky bit is, only its owner may."""
+    found = _status(folder)
+    return found is not None and bool(found.st_mode & _WRITTEN_BY_OTHERS) and not found.st_mode & stat.S_ISVTX
 
 
 def _is_open(found: os.stat_result) -> bool:

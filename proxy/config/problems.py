@@ -21,7 +21,6 @@ from proxy.errors import ConfigurationError
 from proxy.guard.hosts import (
     canonical_address,
     canonical_host,
-    is_always_allowed,
     is_unspecified,
 )
 from proxy.guard.origins import canonical_origin
@@ -36,6 +35,8 @@ SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 """What fits beside the zero at its end into sun_path (unix(7)); BSDs and macOS have 104 bytes for both."""
 _ZONE = re.compile(r"(?![sp]k-)[A-Za-z0-9_.-]{1,15}")
 """The name or number of an interface (Linux: IFNAMSIZ)."""
+_DIFFERENT = 8
+"""Characters of a token: one that is made by chance has more, a key that was held down has one."""
 _BROADCAST = IPv4Address("255.255.255.255")
 _WITH_ZONES = 6
 _NO_CERTIFICATES = "must name a file with certificates in PEM form: this one holds none, or is damaged"
@@ -137,6 +138,11 @@ def usable_token(text: str) -> Secret:
         raise ValueError(
             "must be 16 to 200 of A-Z, a-z, 0-9 and ._~+/=-, as `openssl rand -hex 24` makes one"
         )
+    if len(set(token)) < _DIFFERENT:
+        raise ValueError(
+            f"must have {_DIFFERENT} different characters at least, or it can be guessed: `openssl rand -hex 24` "
+            "makes one"
+        )
     return Secret(token)
 
 
@@ -226,8 +232,6 @@ def allowed_host(text: str) -> str:
         raise ValueError("must be a name without a port: any port is allowed")
     if is_unspecified(host):
         raise ValueError("has no effect: 0.0.0.0 and :: are never allowed as Host")
-    if is_always_allowed(host):
-        raise ValueError("has no effect: localhost, its subdomains and loopback addresses are always allowed")
     return host
 
 

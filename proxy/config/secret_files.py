@@ -4,12 +4,14 @@ A setting that ends in `_file`, beside one of the same name without that, is suc
 declare.
 """
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from proxy.config.kinds import Declared
-from proxy.config.problems import shown_path
+from proxy.config.problems import shown, shown_path
 from proxy.config.sources import Layer
 
 _SUFFIX: Final = "_file"
@@ -50,14 +52,36 @@ def with_secrets(
             read[secret] = declared[secret].kind.accept(_content(Path(path)))
             called[secret] = name
         except ValueError as error:
-            problems[secret] = f"{name}: the file {shown_path(path)} {error}"
+            problems[secret] = f"{name}: the file {_shown(path)} {error}"
     return read, called, problems
+
+
+def _shown(path: str) -> str:
+    """A path for an error, unless it is a token that begins with a slash.
+
+    Nothing lies at the top of a machine that is not there: a path of which nothing is there is not shown.
+    """
+    absolute = Path(path)
+    top = Path(*absolute.parts[:2])
+    if not os.path.lexists(top):
+        return "***"
+    return "/".join(
+        part if os.path.lexists(Path(*absolute.parts[: depth + 1])) or shown(part) == part else "***"
+        for depth, part in enumerate(shown_path(path).split("/"))
+    )
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; of a pipe nobody needs to be at the other end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _content(file: Path) -> str:
     """What stands in a file. Raises ValueError, with the end of a sentence about it."""
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=_without_waiting) as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise ValueError("must be a file: a pipe or a device could keep the start waiting")
             content = opened.read(_LIMIT_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None

@@ -33,7 +33,7 @@ from proxy.config.problems import (
     usable_key,
 )
 from proxy.config.routes import DEFAULT, URL, Route
-from proxy.config.sources import KEY_NAME, environment_name
+from proxy.config.sources import KEY_FILE_NAME, KEY_NAME, environment_name
 from proxy.helicone import API_URLS, api_url_for
 
 FLAGS: Final[Mapping[str, str]] = MappingProxyType(
@@ -97,7 +97,8 @@ class Helicone:
     api_key_file: str | None = setting(
         text(secret_file, "path"),
         None,
-        "A file that holds your Helicone key, such as a Docker secret, in place of api_key.",
+        f"A file that holds your Helicone key, such as a Docker secret, in place of api_key; {KEY_FILE_NAME} "
+        "names it, too.",
     )
     api_url: str | None = setting(
         URL, None, "Helicone's API, if it is one of your own; unset means the one of your key's region."
@@ -302,7 +303,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SettingDoc:
-    """One setting as documents and `check` show it."""
+    """One setting as documents show it."""
 
     key: str
     environment: str

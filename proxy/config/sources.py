@@ -20,6 +20,10 @@ ENV_PREFIX: Final = "HELICONE_PROXY_"
 KEY_NAME: Final = "HELICONE_API_KEY"
 """The name under which people have their key already; it means the setting `helicone.api_key`."""
 
+KEY_FILE_NAME: Final = "HELICONE_API_KEY_FILE"
+"""The same for `helicone.api_key_file`, by the rule that images of databases have made usual."""
+_SHORT_NAMES: Final = ((KEY_NAME, "helicone.api_key"), (KEY_FILE_NAME, "helicone.api_key_file"))
+
 CLIENT_URL_NAME: Final = "HELICONE_PROXY_URL"
 """Where `rate` and `recent` find a running sidecar: the client's business, no setting of the server."""
 
@@ -69,19 +73,37 @@ def from_environment(environ: Mapping[str, str], declared: Declared) -> Layer:
             continue
         key = keys.get(name) or _key_in_a_table(name.removeprefix(ENV_PREFIX))
         if not declared.is_setting(key):
-            meant = suggestions(key, declared.spelled(_name_in(key, declared)))
-            problems.append(f"{shown(name)}: {no_setting(map(environment_name, meant))}")
+            problems.append(f"{shown(name)}: {_no_variable(key, declared)}")
         elif key in names:
             problems.append(f"{shown(name)}: means the same as {shown(names[key])}; set one of them")
         else:
             names[key] = name
-    if KEY_NAME in given:
-        long_name, names["helicone.api_key"] = environment_name("helicone.api_key"), KEY_NAME
-        if given.get(long_name, given[KEY_NAME]) != given[KEY_NAME]:
-            problems.append(f"{KEY_NAME}: differs from {long_name}; set one of them")
+    for short_name, key in _SHORT_NAMES:
+        if short_name in given:
+            long_name, names[key] = environment_name(key), short_name
+            if given.get(long_name, given[short_name]) != given[short_name]:
+                problems.append(f"{short_name}: differs from {long_name}; set one of them")
     in_order = sorted(names, key=lambda key: list(declared).index(declared.general(key)))
     values = {key: declared[key].kind.read(given[names[key]]) for key in in_order}
     return Layer(values, names.__getitem__, problems)
+
+
+def _no_variable(key: str, declared: Declared) -> str:
+    """Say that a variable means nothing, and what may have been meant."""
+    table = key.rpartition(".")[0]
+    if declared.is_setting(table) and declared[table].kind.name == "table":
+        return f'names no setting; {environment_name(table)} is the whole table, as JSON: {{"ann": "..."}}'
+    meant = suggestions(key, declared.spelled(_name_in(key, declared)))
+    return no_setting(map(environment_name, meant))
+
+
+def empty_in_environment(environ: Mapping[str, str], declared: Declared) -> Iterator[tuple[str, str]]:
+    """The variables that mean a setting and hold nothing, which counts as not set: each with the setting's key."""
+    keys = {environment_name(key): key for key in declared} | dict(_SHORT_NAMES)
+    for name in [name.upper() for name, text in environ.items() if not text]:
+        key = keys.get(name) or _key_in_a_table(name.removeprefix(ENV_PREFIX))
+        if declared.is_setting(key) and (name in keys or name.startswith(ENV_PREFIX)):
+            yield name, key
 
 
 def _key_in_a_table(name: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.programs import run_command
+from harness.programs import Program, run_command
 from proxy.config.loading import advice, load_settings
 from proxy.config.settings import Settings
 from proxy.errors import ConfigurationError
@@ -176,6 +176,14 @@ def test_the_programs_refuse_and_say_why(name: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_serve_says_that_calls_need_a_token() -> None:
+    env = {"HELICONE_PROXY_GUARD__TOKEN": TOKEN, "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+    with Program("serve", "--port", "0", env=env) as program:
+        program.wait_for(r"^Calls need a token \(guard.token\): apps send it in the place of their API key.$")
+        assert program.stop() == 0
+    assert "SECRET" not in program.stdout + program.stderr
+
+
 # -- the Unix socket
 
 
@@ -235,8 +243,10 @@ def test_tokens_in_the_environment_are_json_and_wrong_ones_are_told(tokens: str,
 
 def test_a_variable_for_one_name_is_no_setting() -> None:
     [problem] = problems({}, {"HELICONE_PROXY_GUARD__TOKENS__ANN": TOKEN})
-    assert problem.startswith("HELICONE_PROXY_GUARD__TOKENS__ANN: names no setting")
-    assert "HELICONE_PROXY_GUARD__TOKEN" in problem.partition("did you mean")[2]
+    assert problem == (
+        "HELICONE_PROXY_GUARD__TOKENS__ANN: names no setting; HELICONE_PROXY_GUARD__TOKENS is the whole table, as "
+        'JSON: {"ann": "..."}'
+    )
 
 
 def test_a_token_has_one_name() -> None:
@@ -255,6 +265,58 @@ def test_a_key_is_no_token() -> None:
     assert problem.startswith(
         "HELICONE_PROXY_GUARD__TOKENS: that of ann is the key in routes.groq.provider_key"
     )
+
+
+@pytest.mark.parametrize("token", ["a" * 48, "SECRET-" * 3])
+def test_a_token_that_is_guessed_is_refused(token: str) -> None:
+    [problem] = problems({"guard.token": token})
+    assert problem.startswith("guard.token: must have 8 different characters at least")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("HELICONE_PROXY_GUARD__TOKEN", "no token is needed"),
+        ("HELICONE_PROXY_GUARD__TOKEN_FILE", "no token is needed"),
+        ("HELICONE_API_KEY", "no Helicone key is configured"),
+        ("HELICONE_API_KEY_FILE", "no Helicone key is configured"),
+        ("HELICONE_PROXY_ROUTES__GROQ__PROVIDER_KEY", "the route groq has no provider's key"),
+    ],
+)
+def test_an_empty_secret_of_the_environment_is_told(name: str, words: str) -> None:
+    [note] = [each for each in advice(load({}, {name: ""}), {name: ""}) if name in each]
+    assert note.startswith(f"{name} is set and empty, so {words}")
+    held = {
+        "guard.token": TOKEN,
+        "helicone.api_key": "sk-helicone-SECRET",
+        "routes.groq.provider_key": KEY,
+    }
+    assert name not in "".join(advice(load(held, {name: ""}), {name: ""}))
+
+
+def test_names_beyond_this_machine_need_a_token_where_keys_are_given() -> None:
+    names: dict[str, object] = {"guard.allowed_hosts": ["host.docker.internal"]}
+    key = {**names, "helicone.api_key": "sk-helicone-SECRET"}
+    assert "host.docker.internal get keys of this sidecar's" in notes(key)
+    assert "host.docker.internal get keys" in notes({**names, "routes.default.provider_key": KEY})
+    assert "get keys" not in notes(names) + notes({**key, **WITH_TOKEN})
+    assert "get keys" not in notes({**key, "guard.allowed_hosts": ["localhost"]})
+
+
+def test_all_addresses_answer_to_localhost_alone_until_names_are_listed() -> None:
+    flags = {"server.host": ["0.0.0.0"], ALL: True, **WITH_TOKEN}
+    assert "answers only to localhost until guard.allowed_hosts" in notes(flags)
+    assert "answers only" not in notes({**flags, "guard.allowed_hosts": ["box.test"]})
+
+
+def test_the_helicone_key_in_clear_text_is_warned_of() -> None:
+    gateway = {"routes.default.url": "http://llm.example.test", "routes.default.helicone": True}
+    key = {"helicone.api_key": "sk-helicone-SECRET"}
+    said = "The Helicone key goes to {} in clear text"
+    assert said.format("llm.example.test") in notes(gateway | key)
+    assert said.format("api.example.test") in notes({"helicone.api_url": "http://api.example.test", **key})
+    assert "clear text" not in notes(gateway)
+    assert "clear text" not in notes({"helicone.api_url": "http://localhost:8585", **key})
 
 
 # -- origins
@@ -341,6 +403,9 @@ def test_targets_without_a_providers_key_have_no_effect() -> None:
     targets = {"guard.allowed_targets": ["https://api.openai.com"]}
     assert problems(targets) == ["guard.allowed_targets: has no effect: no route has a provider_key"]
     assert load(targets | {"routes.default.provider_key": KEY}).guard.allowed_targets
+    # A route that leads nowhere yet has a key all the same.
+    [problem] = problems(targets | {"routes.mine.provider_key": KEY})
+    assert "needs a url" in problem
 
 
 @pytest.mark.parametrize(
@@ -355,6 +420,7 @@ def test_a_target_is_an_origin_that_is_encrypted(target: str) -> None:
 def test_a_providers_key_without_a_token_is_anybodys_on_this_machine() -> None:
     key = {"routes.default.provider_key": KEY}
     assert "Any program on this machine can spend the provider's key of the route default" in notes(key)
+    assert "a placeholder in its place counts as a key of the app's own" in notes(key)
     assert "Any program" not in notes({**key, **WITH_TOKEN})
     alone = load(key | {"server.unix_socket": "/run/x.sock"}, {"HELICONE_PROXY_SERVER__HOST": "[]"})
     assert "Any program" not in "\n".join(advice(alone, {}))

@@ -1,5 +1,6 @@
 """Secrets in files of their own: what is read, what overrides it, and one sentence for all that cannot be."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -145,6 +146,25 @@ def test_a_token_that_could_be_guessed_is_refused_from_a_file_too(tmp_path: Path
 def test_a_path_is_absolute_and_a_key_in_its_place_is_not_shown(path: str) -> None:
     assert problem({KEY_FILE: path}) == (
         f"{KEY_FILE}: must be the absolute path of a file, as /run/secrets/helicone_key or ~/helicone_key"
+    )
+
+
+@pytest.mark.parametrize("token", ["/aSECRETbcdefghijk", "/SECRET/with+slashes=", "/tmp/aSECRET1b2c3d4e5f6"])
+def test_a_token_that_begins_with_a_slash_is_not_shown(token: str) -> None:
+    assert "cannot be read (No such file or directory)" in problem({KEY_FILE: token})
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path(os.devnull)):
+        said = problem({KEY_FILE: str(place)})
+        assert said.endswith(f"{place} must be a file: a pipe or a device could keep the start waiting")
+
+
+def test_a_key_file_has_a_short_name_in_the_environment(key_file: Path) -> None:
+    assert key_of({"HELICONE_API_KEY_FILE": str(key_file)}) == KEY
+    assert problem({"HELICONE_API_KEY_FILE": str(key_file), KEY_FILE: "/other"}) == (
+        f"HELICONE_API_KEY_FILE: differs from {KEY_FILE}; set one of them"
     )
 
 

@@ -58,7 +58,8 @@ def test_a_key_file_is_for_its_user_alone(tmp_path: Path, mode: int, is_open: bo
         ('[guard]\ntoken = "a-SECRET-token-of-24-bytes"', True),
         ('[guard.tokens]\nann = "a-SECRET-token-of-24-bytes"', True),
         ('[routes.groq]\nprovider_key = "sk-SECRET"\n[guard]\ntoken = "a-SECRET-token-of-24-bytes"', True),
-        ("[server]\nport = 1\n[routes.groq]", False),
+        ('[routes.default.headers]\nX-Team = "SECRET"', True),
+        ("[server]\nport = 1\n[routes.groq]\n[routes.default.headers]", False),
     ],
 )
 def test_a_configuration_is_a_key_file_where_a_secret_stands_in_it(
@@ -66,6 +67,18 @@ def test_a_configuration_is_a_key_file_where_a_secret_stands_in_it(
 ) -> None:
     assert bool(said(written(tmp_path / "config.toml", text, 0o644))) == is_secret
     assert said(written(tmp_path / "config.toml", text, 0o600)) == []
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o755, False), (0o775, True), (0o777, True), (0o1777, False)])
+def test_a_key_file_lies_where_nobody_puts_another(tmp_path: Path, mode: int, is_open: bool) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    file = written(folder / "key", KEY, 0o600)
+    folder.chmod(mode)
+    expected = (
+        f"{file} holds a secret, and others on this machine may put another one in its place: chmod go-w"
+    )
+    assert said(key_file=file) == ([f"{expected} {folder}"] if is_open else [])
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "ramfs"])

@@ -25,8 +25,8 @@ SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 TOKEN = "a-SECRET-token-of-24-bytes"
 KEYS = ("helicone.api_key", "guard.token")
 """Settings that are a secret text themselves."""
-EXAMPLE_FILE = Path(__file__).parent.parent / "config.example.toml"
-AUTHORITY_FILE = Path(__file__).parent / "authority.pem"
+EXAMPLE_FILE = Path(__file__).parents[2] / "config.example.toml"
+AUTHORITY_FILE = Path(__file__).parent.parent / "authority.pem"
 OWN = "own"
 """The name of a route, where settings of all routes are spoken of."""
 SETTINGS = {
@@ -206,7 +206,7 @@ FILES = {
     "helicone.api_key_file": "helicone.api_key",
     "guard.token_file": "guard.token",
 }
-"""The settings that name a file, and what stands in it. tests/test_secret_files.py has more."""
+"""The settings that name a file, and what stands in it. tests/config/test_secret_files.py has more."""
 
 
 def value_of(settings: Settings, key: str) -> object:
@@ -626,12 +626,6 @@ def test_marking_a_host_of_ones_own_has_an_effect() -> None:
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ("localhost", "has no effect: localhost"),
-        ("LOCALHOST", "has no effect: localhost"),
-        ("app.localhost", "has no effect: localhost"),
-        ("127.0.0.1", "has no effect: localhost"),
-        ("::1", "has no effect: localhost"),
-        ("[::1]", "has no effect: localhost"),
         ("0.0.0.0", "has no effect: 0.0.0.0"),
         ("::", "has no effect: 0.0.0.0"),
         ("*", "must be one exact name: no wildcard exists"),
@@ -651,6 +645,13 @@ def test_an_allowed_host_that_allows_nothing(entry: str, expected: str) -> None:
     [problem] = problems(flags={"guard.allowed_hosts": ["a.internal", entry]})
 
     assert problem.startswith(f"guard.allowed_hosts: entry 2 {expected}")
+
+
+@pytest.mark.parametrize("entry", ["localhost", "app.LOCALHOST", "127.0.0.1", "[::1]"])
+def test_this_machines_own_names_need_not_be_listed_and_may_be(entry: str) -> None:
+    allowed = load(flags={"guard.allowed_hosts": ["a.internal", entry]})
+    [note] = [each for each in advice(allowed, {}) if "need not list" in each]
+    assert note.startswith(f"guard.allowed_hosts need not list {entry.lower().strip('[]')}")
 
 
 def test_an_allowed_host_listed_twice_has_no_effect() -> None:
@@ -888,6 +889,13 @@ def test_the_example_file_shows_every_setting_at_its_default(config: Path) -> No
 
 def test_the_example_file_shows_an_example_of_every_setting_without_default(config: Path) -> None:
     text = uncommented("##").replace("company-ca.pem", AUTHORITY_FILE.as_posix())
+    # Tokens that everybody can read here are nobody's.
+    config.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"guard\.token: must be 16 to 200 of") as caught:
+        load_settings(config, {"USER": "me"}, {"routes.default.url": "https://llm.example.test"})
+    assert len([each for each in caught.value.problems if "must be 16 to 200 of" in each]) == 3
+    for name in ("token", "ann", "build"):
+        text = text.replace(f'{name} = "..."', f'{name} = "{TOKEN}-{name}"')
 
     shown = {key.replace("routes.default.", f"routes.{OWN}.") for key in keys_of(tomllib.loads(text))}
     assert shown == {key for key, doc in SETTINGS.items() if doc.default is None}
