@@ -103,8 +103,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.on_header = lambda *line: collect(line)
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
-        # Not on the class: compiled, it would not be there before the first call, and a loss be a crash.
-        self._exchange: Exchange | None = None
+        self._exchange: Exchange | None = (
+            None  # on the class it would not be there, compiled, before the first call
+        )
 
     def __repr__(self) -> str:
         state = "idle" if self._exchange is None else "busy"

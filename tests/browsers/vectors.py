@@ -26,8 +26,8 @@ class Vector:
     `name`: as `pages/vectors.js` has it. `arrives`: the method under which Chromium sends it to another origin; a
     preflight is all that comes of what has to be asked for. `at_home`: the same where the page has the target's
     own origin, as after rebinding. `says_origin`: whether `Origin` stands in it. `passes_local_access`: whether it
-    gets past the browser's own check of sites that reach for local addresses, too. `is_window`: it takes a window, or
-    a frame with a process of its own, and those cost most of the time: it tries one relayed and two local places.
+    gets past the browser's own check of sites that reach for local addresses, too. `is_window`: it takes a window,
+    or a frame with a process of its own. Those cost most of the time: it tries one relayed and two local places.
     """
 
     name: str
