@@ -103,9 +103,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.on_header = lambda *line: collect(line)
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
-        self._exchange: Exchange | None = (
-            None  # on the class it would not be there, compiled, before the first call
-        )
+        self._exchange: Exchange | None = None  # compiled, one on the class is not there at first
 
     def __repr__(self) -> str:
         state = "idle" if self._exchange is None else "busy"
