@@ -5,11 +5,10 @@ a bug ask nobody.
 """
 
 import binascii
-import contextlib
-import io
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -24,7 +23,7 @@ _MOST_SEEN: Final = 100
 
 _KEY: Final = re.compile(
     r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2}))[sp]k-[^\s\"'`\\,;<>()\[\]{}|]+"
-    r"|\b[Bb](?:earer|EARER)(?:\s|%20|\+)+[A-Za-z0-9._~+/=%-]{8,}"
+    r"|\b(?:[Bb]earer|BEARER)(?:\s|%20|\+)+[A-Za-z0-9._~+/=%-]{8,}"
 )
 """What looks like a key, whoever's it is: in brackets and quotes, so that JSON stays JSON."""
 
@@ -69,7 +68,7 @@ class Redaction:
             forms = {form for each in (*self._own, *self._seen) for form in _forms(each)}
             # The longest first: one secret may begin as another does.
             self._known = known = _Known(
-                tuple(sorted(forms, key=len, reverse=True)), tuple({_KEYS_MARK, *map(_mark, forms)})
+                tuple(sorted(forms, key=len, reverse=True)), tuple({*_KEYS_MARKS, *map(_mark, forms)})
             )
         return known
 
@@ -86,7 +85,8 @@ class _Known(NamedTuple):
 
 _SELDOM: Final = "kzxjQZXJWYVKUFBNHDCLRIM"
 """These are in hardly any line of a call, and one character is found thirty times faster than several."""
-_KEYS_MARK: Final = "k"
+_KEYS_MARKS: Final = ("k", "B", "earer")
+"""What is in all that `_KEY` finds: `sk-`, `pk-`, `Bearer` and `bearer`."""
 
 
 def _mark(form: str) -> str:
@@ -118,16 +118,24 @@ _ESCAPED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 def secrets_of_environment(environ: Mapping[str, str]) -> Iterator[str]:
-    """What may be secret in the variables that we read, before anybody has understood them."""
+    """What may be secret in the variables that we read, before anybody has understood them.
+
+    Names and addresses are guessed to be secret, too: once there are settings, those know better.
+    """
+    yield from passwords_of_proxies(environ)
     for name, value in environ.items():
-        if _PROXY.fullmatch(name):
-            userinfo = value.rpartition("://")[2].rpartition("@")[0]
-            if userinfo:
-                password = userinfo.partition(":")[2]
-                yield from (f"{userinfo}@", password, _unescaped(password), _as_credentials(userinfo))
-        elif _OURS.fullmatch(name):
+        if _OURS.fullmatch(name):
             yield value.strip()
             yield from _LIKE_A_SECRET.findall(value)
+
+
+def passwords_of_proxies(environ: Mapping[str, str]) -> Iterator[str]:
+    """The passwords of forward proxies: these variables are everybody's, and no settings."""
+    for name, value in environ.items():
+        userinfo = value.rpartition("://")[2].rpartition("@")[0] if _PROXY.fullmatch(name) else ""
+        if userinfo:
+            password = userinfo.partition(":")[2]
+            yield from (f"{userinfo}@", password, _unescaped(password), _as_credentials(userinfo))
 
 
 def _unescaped(text: str) -> str:
@@ -146,22 +154,27 @@ def _as_credentials(userinfo: str) -> str:
 def keep_out_of_last_words(redact: Redact) -> None:
     """From now on what nobody caught is told on standard error without secrets, in whichever thread it was."""
 
-    def tell(usual: Callable[..., object], *arguments: object) -> None:
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
-            usual(*arguments)
-        # A program without a standard error has none to tell.
+    def tell(heading: str, error: BaseException | None, trace: TracebackType | None) -> None:
+        # The text is made here, not caught from Python's own hooks: standard error is everybody's, and whoever put
+        # another in its place for a moment would take it from a thread that fails in the same moment.
         if sys.stderr is not None:
-            sys.stderr.write(redact(said.getvalue()))
+            lines = [] if error is None else traceback.format_exception(type(error), error, trace)
+            sys.stderr.write(redact(heading + "".join(lines)))
 
-    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        tell(sys.__excepthook__, kind, error, trace)
+    def uncaught(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        tell("", error, trace)
 
     def uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
-        tell(threading.__excepthook__, arguments)
+        # A thread that ends itself has nothing to tell.
+        if arguments.exc_type is not SystemExit:
+            name = "" if arguments.thread is None else arguments.thread.name
+            tell(f"Exception in thread {name}:\n", arguments.exc_value, arguments.exc_traceback)
 
     def unraisable(arguments: Any) -> None:  # noqa: ANN401  # its type is there for type checkers only
-        tell(sys.__unraisablehook__, arguments)
+        # Not by its `repr`: what is being torn down may have none any more.
+        what = getattr(arguments.object, "__qualname__", type(arguments.object).__qualname__)
+        heading = f"{arguments.err_msg or 'Exception ignored in'}: {what}\n"
+        tell(heading, arguments.exc_value, arguments.exc_traceback)
 
     # Where somebody else listens already (a test, say), he is not sent away.
     if _is_free(sys.excepthook, sys.__excepthook__):

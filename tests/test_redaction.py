@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.benches import JSON, Bench, StartBench, chat_body
-from harness.programs import environment
+from harness.benches import JSON, Bench, StartBench, chat_body, request
+from harness.clients import Client
+from harness.programs import Program, environment
 from harness.sidecars import settings_of
 from proxy import logs
 from proxy.calls.live_call import LiveCall
@@ -117,6 +118,56 @@ def test_a_calls_line_shows_no_secret(log_format: LogFormat, secret: str) -> Non
     assert stream.getvalue().count("***") >= 4
     if log_format == "json":
         assert [json.loads(line)["model"] for line in stream.getvalue().splitlines()] == ["***", "***"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    "said",
+    ["sk-canary", "pk-canary", "Bearer%20canary.0123", "bearer%20canary.0123", "BEARER+canary.0123",
+     "Bearer canary.0123", "bearer canary.0123"],
+)  # fmt: skip
+def test_what_looks_like_a_key_is_struck_out_of_a_calls_line_too(log_format: LogFormat, said: str) -> None:
+    call = LiveCall(b"POST", b"/v1/" + said.encode(), 1.0)
+    stream = io.StringIO()
+    CallLog(stream, log_format, Redaction()).write([call])
+    assert "/v1/***" in stream.getvalue()
+    assert "canary" not in stream.getvalue()
+
+
+def test_names_and_urls_that_stand_beside_secrets_in_the_environment_stay_readable() -> None:
+    token, header = "canary.token.of.bob.0123", "canary-of-a-header-1"
+    env = {
+        "HELICONE_API_KEY": KEY,
+        "HELICONE_PROXY_GUARD__TOKENS": json.dumps({"workstation-of-bob-1": token}),
+        "HELICONE_PROXY_ROUTES__DEFAULT__HEADERS": json.dumps(
+            {
+                "X-Gateway-Token": header,
+                "X-Team": "everybody-in-frankfurt",
+                "X-Way": "https://way.test/v1/chat",
+            }
+        ),
+        "HELICONE_PROXY_LOG__FORMAT": "json",
+        "HTTPS_PROXY": "http://ann:canary-of-the-proxy@proxy.test:3128",
+    }
+    asked = (
+        "/v1/chat/completions",
+        f"/v1/{header}/{KEY}",
+        "/v1/canary-of-the-proxy",
+        "/https://way.test/v1/chat",
+    )
+    arguments = ("--port", "0", "--host", "127.0.0.1", "--upstream", "http://127.0.0.1:9")
+    with Program("serve", *arguments, env=env) as program:
+        port = int(program.wait_for(r"listens on http://localhost:(\d+)")[1])
+        lines = (JSON, b"Feedback-Proxy-Token: " + token.encode())
+        for path in asked:
+            with Client.connect(("127.0.0.1", port)) as client:
+                client.ask(request("POST", path, chat_body(), *lines))
+        assert program.stop() == 0
+    logged = map(json.loads, program.stderr.splitlines())
+    calls = [each for each in logged if each["event"] == "call"]
+    assert [call["path"] for call in calls] == [asked[0], "/v1/***/***", "/v1/***", asked[3]]
+    assert {call["client"] for call in calls} == {"workstation-of-bob-1"}
+    assert "canary" not in program.stderr + program.stdout
 
 
 def fail_with(secret: str) -> None:
@@ -260,6 +311,36 @@ exec({CRASHES[crash]!r})
     assert "canary" not in done.stderr
     assert crash == "a warning" or "Traceback" in done.stderr
     assert crash == "a warning" or "RuntimeError" in done.stderr or "ExceptionGroup" in done.stderr
+
+
+def test_of_threads_that_fail_together_each_is_told_and_standard_error_stays() -> None:
+    script = """
+import sys, threading
+from proxy.redaction import Redaction, keep_out_of_last_words
+keep_out_of_last_words(Redaction())
+sys.setswitchinterval(1e-6)
+stderr, together = sys.stderr, threading.Barrier(40)
+def fail():
+    together.wait()
+    raise RuntimeError("sk-canary")
+for _ in range(5):
+    threads = [threading.Thread(target=fail) for _ in range(40)]
+    for each in threads: each.start()
+    for each in threads: each.join()
+assert sys.stderr is stderr
+sys.stderr.write("still here")
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        env=environment({}),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr.count("Exception in thread Thread-") == 200
+    assert done.stderr.count("\nRuntimeError: ***\n") == 200
+    assert done.stderr.endswith("still here")
 
 
 def test_a_bug_in_a_command_is_told_without_the_keys_of_the_environment() -> None:

@@ -18,7 +18,7 @@ from proxy.config.permissions import permission_advice
 from proxy.config.secrets import secrets_of
 from proxy.config.settings import Settings
 from proxy.event_loop import run, stop_signals
-from proxy.redaction import Redaction, keep_out_of_last_words, secrets_of_environment
+from proxy.redaction import Redaction, keep_out_of_last_words, passwords_of_proxies
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
     """
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
-        redaction = Redaction((*secrets_of(settings), *secrets_of_environment(os.environ)))
+        redaction = Redaction((*secrets_of(settings), *passwords_of_proxies(os.environ)))
         keep_out_of_last_words(redaction)
         logs.set_up(sys.stderr, settings.log.format, settings.log.level, redaction)
         for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):

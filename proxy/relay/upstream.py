@@ -77,7 +77,6 @@ class UpstreamConnection(asyncio.Protocol):
     """Whether it has carried a call before the present one."""
     _carried = False
     # Of the present call. Defaults stand on the class: most calls never change most of them.
-    _exchange: Exchange | None = None
     _framing: Framing | None = None
     """Of the body, as soon as the head is there."""
     _head: AnswerHead | None = None
@@ -104,6 +103,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.on_header = lambda *line: collect(line)
         self._parser = httptools.HttpResponseParser(self)
         self._reading_paused = False
+        self._exchange: Exchange | None = None  # compiled, one on the class is not there at first
 
     def __repr__(self) -> str:
         state = "idle" if self._exchange is None else "busy"

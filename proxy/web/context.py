@@ -38,3 +38,6 @@ class Context:
 
 
 CONTEXT = web.AppKey("context", Context)
+
+CALLER = web.RequestKey("caller", str)
+"""Under that a request has the name of the token that it came with; "" for none, and for nobody's."""

@@ -105,9 +105,10 @@ def _refuse_ambiguity(context: Context, scope: Scope | None) -> None:
         "candidates": [describe_rated(each.request_id, each) for each in candidates],
         "conversations": len(newest),
     }
+    by_client = "?client=, " if len({seen.client for seen in candidates}) > 1 else ""
     raise Ambiguous(
         f"{len(newest)} conversations were active in the last minute: {'; '.join(named)}. Say which one is "
-        "meant, as in ?session= or ?user=, or give its id.",
+        f"meant, as in {by_client}?session= or ?user=, or give its id.",
         details,
     )
 

@@ -14,7 +14,7 @@ from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
 from proxy.web import signing_in
 from proxy.web.answers import refusal
-from proxy.web.context import CONTEXT
+from proxy.web.context import CALLER, CONTEXT
 from proxy.web.protocol import LocalProtocol
 
 LONGEST_BODY_BYTES = 64 * 1024
@@ -73,6 +73,7 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
         return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
     if guard.tokens is not None and said is not None:
         return signing_in.signed_in(request, fields, guard.tokens, said)
+    request[CALLER] = entry.client
     return None
 
 

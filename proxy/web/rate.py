@@ -11,7 +11,7 @@ from proxy.errors import HeliconeRejected
 from proxy.model import Rating, RatingState
 from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal
-from proxy.web.context import CONTEXT, Context
+from proxy.web.context import CALLER, CONTEXT
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
@@ -53,16 +53,17 @@ async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response
         taken = submission(context, request_id, call, rating, wanted.hold_seconds)
         entries = await context.delivery.take([taken], once)
     standing = await how_far(context, entries[0], wanted)
-    response = _answer(context, standing, rating, call)
+    response = _answer(request, standing, rating, call)
     if is_replayed:
         response.headers[REPLAYED] = "true"
     return response
 
 
-def _answer(context: Context, standing: Standing, rating: Rating, rated: LiveCall | None) -> web.Response:
-    request_id = standing.entry.request_id
+def _answer(request: web.Request, standing: Standing, rating: Rating, rated: LiveCall | None) -> web.Response:
+    context, request_id = request.app[CONTEXT], standing.entry.request_id
     call = seen_call(context, request_id, rated)
-    said = f"{rating_in_words(standing.entry, call)} {state_in_words(standing, context.wall_clock())}"
+    said = rating_in_words(standing.entry, call, request[CALLER])
+    said += f" {state_in_words(standing, context.wall_clock())}"
     said += comment_that_stands(standing, rating)
     if standing.state is RatingState.REFUSED:
         return refusal(HeliconeRejected.status, HeliconeRejected.code, said)

@@ -77,6 +77,7 @@ def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
         "path": call.path,
         "user": call.user,
         "session": call.session,
+        "client": call.client,
         "status": call.status,
         "age_seconds": round(call.age_seconds, 1),
     }

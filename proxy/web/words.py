@@ -22,12 +22,17 @@ _SENTENCES: Mapping[RatingState, str] = MappingProxyType(
 )
 
 
-def rating_in_words(entry: Entry, call: Call | None) -> str:
-    """What was rated: `👍 for the answer of gpt-4o, just now.`"""
+def rating_in_words(entry: Entry, call: Call | None, caller: str) -> str:
+    """What was rated: `👍 for the answer of gpt-4o, just now.` It says whose that was, if not that of `caller`.
+
+    So nobody rates the newest answer of somebody else without being told.
+    """
     thumb = entry.rating.thumb
     if call is None:
         return f"{thumb} for {entry.request_id}, which is not remembered here: check the id."
-    return f"{thumb} for the answer of {call.model or call.path}, {age_in_words(call.age_seconds)}."
+    is_anothers = call.client not in (call.address, caller)
+    which = f"{call.client}'s answer" if is_anothers else "the answer"
+    return f"{thumb} for {which} of {call.model or call.path}, {age_in_words(call.age_seconds)}."
 
 
 def state_in_words(standing: Standing, now: float) -> str:

@@ -41,7 +41,7 @@ each_kind = pytest.mark.parametrize(
 def attack(tab: Tab, vector: Vector, base: str, call_id: str, *, framed: bool = False) -> list[list[str]]:
     """Have the page try one vector at every target; gives what it could read, target by target."""
     run = tab.run_framed if framed else tab.run
-    targets = [(base + path, body) for path, body in targets_of(call_id)]
+    targets = [(base + path, body) for path, body in targets_of(vector, call_id)]
     seen = run("attack", [vector.name, targets])
     assert isinstance(seen, list)
     return seen
@@ -49,7 +49,7 @@ def attack(tab: Tab, vector: Vector, base: str, call_id: str, *, framed: bool = 
 
 def arrived(relay: Relay, vector: Vector, method: str, call_id: str) -> list[Exchange]:
     """What the relay has seen come of a vector: all of it."""
-    targets = {path for path, _ in targets_of(call_id)}
+    targets = {path for path, _ in targets_of(vector, call_id)}
     exchanges = relay.wait_for(len(targets))
     assert {each.path for each in exchanges} == targets, vector
     assert {each.method for each in exchanges} == {method}, vector

@@ -1,13 +1,17 @@
 """The SDKs of OpenAI and Anthropic in a page of a listed origin: they call, read ids, see errors, and streams."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from browsers.chromium import Profile, Tab, needs_chromium
 from browsers.pages import MODULES, Server
-from harness.benches import Bench, StartBench
-from proxy.demo import GatewayFault
+from harness.benches import AT_ONCE, Bench, StartBench
+from harness.loops import LoopThread
+from harness.standins import running_standin
+from proxy.demo import GatewayFault, StandIn
 
 TOKEN = "a-token-of-forty-letters-for-this-sidecar"
 PROVIDER_KEY = "sk-provider-of-the-sidecar"
@@ -55,11 +59,20 @@ SDKS = pytest.mark.parametrize(
 )
 
 
-def app(profile: Profile, pages: Server, start_bench: StartBench, **settings: object) -> tuple[Bench, Tab]:
-    """A sidecar, and a page that may call it."""
-    origin = f"http://app.test:{pages.port}"
-    bench = start_bench(**{"guard.allowed_origins": [origin], **settings})
-    return bench, profile.open(f"{origin}/app.html")
+@pytest.fixture
+def start_app(
+    profile: Profile, pages: Server, start_bench: StartBench, loop: LoopThread, scope: contextlib.ExitStack
+) -> Callable[..., tuple[Bench, StandIn, Tab]]:
+    """Starts a sidecar, Anthropic's own gateway behind it, and a page that may call."""
+
+    def start(**settings: object) -> tuple[Bench, StandIn, Tab]:
+        origin = f"http://app.test:{pages.port}"
+        anthropic = scope.enter_context(running_standin(loop, AT_ONCE))
+        route = {"routes.anthropic.url": anthropic.gateway_url, "routes.anthropic.preset": "anthropic"}
+        bench = start_bench(**{"guard.allowed_origins": [origin], **route, **settings})
+        return bench, anthropic, profile.open(f"{origin}/app.html")
+
+    return start
 
 
 def assert_answered(said: dict[str, Any]) -> None:
@@ -69,15 +82,13 @@ def assert_answered(said: dict[str, Any]) -> None:
 
 @SDKS
 def test_an_sdk_in_the_browser_calls_streams_and_sees_errors(
-    profile: Profile, pages: Server, start_bench: StartBench, script: str, path: str, header: str
+    start_app: Callable[..., tuple[Bench, StandIn, Tab]], script: str, path: str, header: str
 ) -> None:
-    first, tab = app(profile, pages, start_bench)
-    url = first.standin.gateway_url
-    bench, tab = app(profile, pages, start_bench, **_anthropic(url))
+    bench, anthropic, tab = start_app()
     base = f"http://localhost:{bench.sidecar.address[1]}{path}"
     for stream in (False, True):
         assert_answered(tab.run(script, [base, "sk-of-the-page", stream]))
-    standin = first.standin if path == "/anthropic" else bench.standin
+    standin = anthropic if path == "/anthropic" else bench.standin
     # Anthropic's SDK of this version says its key there, too; `header` is where the sidecar puts its own.
     assert standin.gateway.last.header("Authorization") == "Bearer sk-of-the-page"
     standin.faults.gateway.next(GatewayFault(status=429))
@@ -87,26 +98,21 @@ def test_an_sdk_in_the_browser_calls_streams_and_sees_errors(
 
 @SDKS
 def test_a_token_takes_the_place_of_the_providers_key_in_a_page(
-    profile: Profile, pages: Server, start_bench: StartBench, script: str, path: str, header: str
+    start_app: Callable[..., tuple[Bench, StandIn, Tab]], script: str, path: str, header: str
 ) -> None:
-    first, tab = app(profile, pages, start_bench)
     guarded = {
         "guard.token": TOKEN,
         "routes.default.provider_key": PROVIDER_KEY,
         "routes.anthropic.provider_key": PROVIDER_KEY,
     }
-    bench, tab = app(profile, pages, start_bench, **_anthropic(first.standin.gateway_url), **guarded)
+    bench, anthropic, tab = start_app(**guarded)
     base = f"http://localhost:{bench.sidecar.address[1]}{path}"
     assert_answered(tab.run(script, [base, TOKEN, False]))
     assert_answered(tab.run(script, [base, TOKEN, True]))
-    standin = first.standin if path == "/anthropic" else bench.standin
+    standin = anthropic if path == "/anthropic" else bench.standin
     for each in standin.gateway.all():
         assert PROVIDER_KEY in (each.header(header) or "")
         assert TOKEN not in repr(each.headers) + repr(each.target) + repr(each.body)
     # Without it the page is told so, and can read it.
     refused = tab.run(script, [base, "sk-of-the-page", False])
     assert (refused["error"], refused["status"]) == ("AuthenticationError", 401)
-
-
-def _anthropic(url: str) -> dict[str, object]:
-    return {"routes.anthropic.url": url, "routes.anthropic.preset": "anthropic"}

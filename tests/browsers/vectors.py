@@ -26,7 +26,8 @@ class Vector:
     `name`: as `pages/vectors.js` has it. `arrives`: the method under which Chromium sends it to another origin; a
     preflight is all that comes of what has to be asked for. `at_home`: the same where the page has the target's
     own origin, as after rebinding. `says_origin`: whether `Origin` stands in it. `passes_local_access`: whether it
-    gets past the browser's own check of sites that reach for local addresses, too.
+    gets past the browser's own check of sites that reach for local addresses, too. `is_window`: it takes a window,
+    or a frame with a process of its own. Those cost most of the time: it tries one relayed and two local places.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Vector:
     at_home: str = ""
     says_origin: bool = True
     passes_local_access: bool = False
+    is_window: bool = False
 
     @property
     def own(self) -> str:
@@ -61,20 +63,22 @@ ELEMENTS = (
     Vector("WebSocket", "GET"),
 )
 WINDOWS = (
-    Vector("form", "POST", passes_local_access=True),
-    Vector("form in a sandboxed iframe", "POST"),
-    Vector("navigation", "GET", says_origin=False, passes_local_access=True),
+    Vector("form", "POST", passes_local_access=True, is_window=True),
+    Vector("form in a sandboxed iframe", "POST", is_window=True),
+    Vector("navigation", "GET", says_origin=False, passes_local_access=True, is_window=True),
 )
 VECTORS = (*FETCHES, *ELEMENTS, *WINDOWS)
 
 
-def targets_of(call_id: str) -> list[tuple[str, str]]:
+def targets_of(vector: Vector, call_id: str) -> list[tuple[str, str]]:
     """Every place that is worth an attack, and what would be posted there."""
+    first = [(CHAT_PATH, _CHAT), ("/feedback/last", _RATING)]
+    if vector.is_window:
+        return [*first, ("/feedback", _RATING)]
     return [
-        (CHAT_PATH, _CHAT),
+        *first,
         (_REALTIME, _CHAT),
         ("/feedback", _RATING),
-        ("/feedback/last", _RATING),
         (f"/feedback/{call_id}", _RATING),
         ("/feedback/batch", json.dumps({"ratings": [{"id": call_id, "rating": True, "comment": "1 = up"}]})),
         ("/feedback/outbox/retry", '{"id": "1 = up"}'),

@@ -6,12 +6,14 @@ from fuzz.guard import kinds, try_out
 from fuzz.readings import Place, readings
 
 EXAMPLES = 3000
+SEED = 1
+"""The same values in every run: `make fuzz-guard` draws others."""
 
 
 @pytest.mark.parametrize("number", range(5), ids=[kind.name for kind in kinds()])
 def test_nothing_that_names_another_host_slips_through(number: int) -> None:
     kind = kinds()[number]
-    try_out(kind, EXAMPLES)
+    try_out(kind, EXAMPLES, SEED)
     assert kind.tried >= EXAMPLES
 
 
@@ -45,7 +47,7 @@ def test_a_guard_that_is_wrong_is_found_out() -> None:
         wrong = careless
         kind.judge = lambda value, wrong=wrong: b"http://" + value if wrong(value) else None  # type: ignore[misc]
         with pytest.raises(AssertionError, match=r"leads elsewhere|nobody can read"):
-            try_out(kind, EXAMPLES)
+            try_out(kind, EXAMPLES, SEED)
 
 
 def test_places_are_told_apart() -> None:

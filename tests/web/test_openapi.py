@@ -68,6 +68,7 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
 
 def test_every_part_is_used() -> None:
     used = {part["$ref"] for _, part in parts(description()) if "$ref" in part}
+    used |= {f"#/components/securitySchemes/{name}" for each in description()["security"] for name in each}
     there = {
         f"#/components/{kind}/{name}" for kind, named in description()["components"].items() for name in named
     }
@@ -154,3 +155,21 @@ def test_an_answer_of_another_kind_is_seen(
 )
 def test_a_target_is_looked_up_under_its_path(target: str, path: str) -> None:
     assert described_path(target) == path
+
+
+def test_generated_clients_can_say_the_token_and_every_route_may_ask_for_one() -> None:
+    schemes = description()["components"]["securitySchemes"]
+    assert {
+        (each["type"], each.get("scheme"), each.get("in"), each.get("name")) for each in schemes.values()
+    } == {
+        ("http", "bearer", None, None),
+        ("apiKey", None, "header", "Feedback-Proxy-Token"),
+        ("apiKey", None, "cookie", "helicone-proxy-8747"),
+    }
+    # Most sidecars have no token.
+    assert {} in description()["security"]
+    for path, operations in description()["paths"].items():
+        described = [each for name, each in operations.items() if name != "parameters"]
+        assert described
+        for operation in described:
+            assert operation["responses"]["401"] == {"$ref": "#/components/responses/Unauthorized"}, path

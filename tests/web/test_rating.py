@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, document, error_of, id_of
-from harness.wire import head
+from harness.wire import Message, head
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
@@ -35,6 +35,7 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
         "path": "/v1/chat/completions",
         "user": None,
         "session": None,
+        "client": "127.0.0.1",
         "status": 200,
         "age_seconds": said["rated"]["age_seconds"],
     }
@@ -48,6 +49,39 @@ def test_the_last_answer_is_rated_and_the_one_who_rates_is_told_which_it_was(ben
     )
     assert ratings(bench) == [(request_id, True)]
     assert bench.standin.ledger.rating_of(request_id) is True
+
+
+def test_who_rates_the_answer_of_somebody_with_another_token_is_told_whose_it_was(
+    start_bench: StartBench,
+) -> None:
+    tokens = {name: f"the-token-of-{name}-0123456789" for name in ("ann", "bob")}
+    ann, bob = (b"Feedback-Proxy-Token: " + token.encode() for token in tokens.values())
+    bench = start_bench(**{"guard.tokens": tokens})
+
+    def told(answer: Message) -> tuple[str, str]:
+        said = document(answer)
+        return said["message"].partition(",")[0], said["rated"]["client"]
+
+    bench.chat(bob)
+    assert told(bench.rate("/feedback/last?hold=1h", b"rating=up", ann)) == (
+        "👍 for bob's answer of gpt-4o-mini",
+        "bob",
+    )
+    assert told(bench.rate("/feedback/last?hold=1h", b"rating=up", bob)) == (
+        "👍 for the answer of gpt-4o-mini",
+        "bob",
+    )
+    withdrawn = told(bench.ask("DELETE", "/feedback/last", b"", ann))
+    assert withdrawn == ("Taken back: 👍 for bob's answer of gpt-4o-mini", "bob")
+
+    bench.chat(bob)
+    bench.chat(ann)
+    refused = bench.rate("/feedback/last?strict=1", b"rating=up", ann)
+    assert refused.status == 409
+    said = json.loads(refused.body)
+    assert [each["client"] for each in said["candidates"]] == ["ann", "bob"]
+    assert "as in ?client=, ?session= or ?user=" in said["error"]["message"]
+    assert told(bench.rate("/feedback/last?strict=1&client=bob", b"rating=up", bob))[1] == "bob"
 
 
 def test_an_example_is_for_the_sidecar_that_was_asked(bench: Bench) -> None:
