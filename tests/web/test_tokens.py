@@ -67,7 +67,8 @@ def test_every_local_route_needs_a_token(guarded: Bench, method: str, target: st
         (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin"),
     ):
         answer = guarded.ask(method, target, body, JSON, *lines)
-        assert (answer.status, answer.value(b"feedback-error")) == (401, b"token_missing")
+        assert answer.status == 401
+        assert answer.value(b"feedback-error") in {b"token_missing", b"token_unknown"}
         assert (answer.value(b"www-authenticate") or b"").startswith(b"Bearer ")
         if method != "HEAD":
             assert "[guard] token" in error_of(answer)[2]
@@ -278,7 +279,7 @@ def test_the_cookies_name_has_the_port_by_which_the_browser_came(guarded: Bench)
 )
 def test_a_wrong_token_in_the_address_opens_nothing(guarded: Bench, target: str) -> None:
     cookie = cookie_of(signed_in(guarded))
-    for lines in ((), (ANN,), (cookie,)):
+    for lines in ((), (cookie,)):
         answer = guarded.get(target, *lines)
         # A name that nobody knows in the query is another mistake.
         assert answer.status == (400 if "Token" in target and lines else 401)
