@@ -6,20 +6,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from proxy import helicone
-from proxy.guard import cors, tokens
-from proxy.guard.decisions import Entry, Guard
+from proxy.guard import cors
+from proxy.guard.decisions import Entry, Guard, says_key_as_subprotocol
 from proxy.guard.origins import origin_of_url
 from proxy.guard.tokens import Tokens
 from proxy.relay import headers, refusals
 from proxy.relay.messages import RequestHead
 from proxy.relay.refusals import NoContent, Refusal
-from proxy.relay.routes import Ways
+from proxy.relay.routes import Way, Ways
 from proxy.routing import ResolvedRoute
 
-_KEY_PLACES: Final = frozenset(tokens.KEY_PLACES)
-_SUBPROTOCOLS: Final = b"sec-websocket-protocol"
-_KEY_AS_SUBPROTOCOL: Final = b"openai-insecure-api-key."
-"""How OpenAI's realtime SDK says a key in a browser, where a handshake can have no header of its own."""
+_KEY_PLACES: Final = frozenset(headers.PROVIDER_KEY_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Admission:
     """The guard's decision, and what a route allows: see `relay.contract.Admit`.
 
     `provider_keys` are by the name of the way up. `page_headers`, in lower case: what pages of other origins may
-    send besides what SDKs do.
+    send besides what SDKs do. `has_helicone_key`: there is one of ours to put where a route has it.
     """
 
     def __init__(
@@ -47,13 +44,17 @@ class Admission:
         provider_keys: Mapping[str, ProviderKey],
         *,
         page_headers: Iterable[bytes] = (),
+        has_helicone_key: bool = False,
     ) -> None:
         self._guard = guard
         self._ways = ways
         routes = tuple(routes)
         self._post_only = frozenset(route.name for route in routes if route.post_only)
         self._lacks_key = {
-            name: route.name for route in routes if route.lacks_provider_key for name in route.way_names
+            name: refusal
+            for route in routes
+            if (refusal := _why_no_key(route, has_helicone_key=has_helicone_key)) is not None
+            for name in route.way_names
         }
         self._provider_keys = provider_keys
         self._page_headers = tuple(page_headers)
@@ -68,38 +69,40 @@ class Admission:
             head.answer_lines = _lines(cors.answer_fields(self._guard.reader(head.fields)))
         known = self._guard.tokens
         if isinstance(entry, Refusal):
-            if known is not None and known.are_in(head.path):
+            if known is not None and known.may_be_in(head.path):
                 _forget_target(head)
             return entry
         if known is not None and (refusal := self._take_token(head, entry, known)) is not None:
             return refusal
+        made_room = bool(entry.token_places) and not _KEY_PLACES.isdisjoint(entry.token_places)
         # `OPTIONS *` asks about us, and goes no further.
-        return self._on_its_way(head) if self._is_route_asked and head.path != b"*" else None
+        if head.path == b"*" or not (made_room or self._is_route_asked):
+            return None
+        way = self._ways.find(head)
+        if made_room and way.name in self._lacks_key:
+            return self._lacks_key[way.name]
+        return self._on_its_way(head, way) if self._is_route_asked else None
 
     def _take_token(self, head: RequestHead, entry: Entry, known: Tokens) -> Refusal | None:
         """Take the token out of a request: it is for nobody else. Says why that cannot be."""
-        places = entry.token_places
-        for place in places:
+        for place in entry.token_places:
             # It stands in one line: two would have been no token together.
             head.kept = headers.without_line(head.kept, place, head.fields.pop(place))
         head.caller = entry.client
-        head.unsaid = known.all
+        head.is_unsaid = known.are_in
         # Nobody else's token goes up either. What is looked at is what goes up, names included.
-        if known.are_in_any([head.target, *head.kept]):
-            return _why_held(head, known)
-        if not _KEY_PLACES.isdisjoint(places) and head.path != b"*":
-            way = self._ways.find(head)
-            if way.name in self._lacks_key:
-                return _no_provider_key(self._lacks_key[way.name])
-        return None
+        return _why_held(head, known) if known.are_in_any([head.target, *head.kept]) else None
 
-    def _on_its_way(self, head: RequestHead) -> Refusal | None:
-        way = self._ways.find(head)
+    def _on_its_way(self, head: RequestHead, way: Way) -> Refusal | None:
         if way.name in self._post_only and head.method != b"POST":
             return refusals.post_only(head.method.decode("ascii"), str(way.upstream))
         key = self._provider_keys.get(way.name)
         # A key that an app sends itself is left alone. This is the one place where that is decided.
-        if key is None or not _KEY_PLACES.isdisjoint(head.fields) or _says_key_as_subprotocol(head):
+        if (
+            key is None
+            or not _KEY_PLACES.isdisjoint(head.fields)
+            or (head.websocket and says_key_as_subprotocol(head.fields))
+        ):
             return None
         for name, url in _targets_of(head):
             if origin_of_url(url) not in key.targets:
@@ -149,10 +152,6 @@ def _targets_of(head: RequestHead) -> Iterator[tuple[bytes, bytes]]:
         yield from helicone.targets_in_query(head.target.partition(b"?")[2])
 
 
-def _says_key_as_subprotocol(head: RequestHead) -> bool:
-    return head.websocket and head.fields.get(_SUBPROTOCOLS, b"").find(_KEY_AS_SUBPROTOCOL) >= 0
-
-
 def _why_held(head: RequestHead, known: Tokens) -> Refusal:
     """Where a token stands that would go up."""
     if known.are_in(head.target):
@@ -186,13 +185,21 @@ def _token_elsewhere(name: bytes) -> Refusal:
     )
 
 
-def _no_provider_key(route: str) -> Refusal:
+def _why_no_key(route: ResolvedRoute, *, has_helicone_key: bool) -> Refusal | None:
+    """Why a token in the place of a key cannot be replaced on that route; None if it can."""
+    if route.lacks_provider_key:
+        whose, setting = "the provider's", f"provider_key in [routes.{route.name}] (or provider_key_file)"
+    elif route.key_name == helicone.AUTHORIZATION and not has_helicone_key:
+        whose, setting = "the Helicone", "HELICONE_API_KEY ([helicone] api_key)"
+    else:
+        return None
     return Refusal(
         503,
         "no_provider_key",
-        "The token of this sidecar stands where the provider's key goes, and there is none to put in its place. "
-        f"Set provider_key in [routes.{route}], or send the provider's key there and the token as "
-        "Feedback-Proxy-Token.",
+        f"The token of this sidecar stands where {whose} key goes, and there is none to put in its place. "
+        f"Set {setting}, or send {whose} key there and the token as Feedback-Proxy-Token.",
+        # Asking again changes nothing. OpenAI's SDKs obey it.
+        b"x-should-retry: false\r\n",
     )
 
 

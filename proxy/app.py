@@ -165,6 +165,7 @@ class Sidecar:
                 self.routes,
                 provider_keys(self.routes, settings.guard.allowed_targets),
                 page_headers=settings.feedback.headers,
+                has_helicone_key=settings.helicone.own_key is not None,
             ),
             route=ways.find,
             observer=recorder,

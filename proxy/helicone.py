@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from proxy.relay.headers import PROVIDER_KEY_NAMES
+
 # --- hosts (worker/wrangler.toml; docs/snippets/eu-api-warning.mdx) ---------------------------------------
 
 DEFAULT_GATEWAY_URL = "https://oai.helicone.ai"
@@ -53,7 +55,7 @@ AUTHORIZATION: Final[bytes] = b"authorization"
 """Where the AI gateway has the Helicone key; everywhere else it is the provider's."""
 KEY_PLACES = (AUTH.decode(), AUTHORIZATION.decode(), "none")
 """Where a route may have it, as a configuration says it."""
-PROVIDER_KEY_PLACES = (AUTHORIZATION.decode(), "x-api-key", "api-key", "x-goog-api-key")
+PROVIDER_KEY_PLACES = tuple([name.decode() for name in PROVIDER_KEY_NAMES])
 """Where a route may have the provider's key, likewise."""
 ANSWER_NAMES: Final[tuple[bytes, ...]] = (
     ANSWER_ID,

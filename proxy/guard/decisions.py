@@ -5,7 +5,7 @@ came from then stands in `Host`, and nowhere else. So `Host` is checked first, o
 `Sec-Fetch-*` tell pages of other origins apart from people, scripts and our own page; then comes the token.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,11 +13,12 @@ from proxy.guard.hosts import (
     canonical_address,
     canonical_host,
     is_always_allowed,
+    is_mapped,
     is_unspecified,
     listed_host,
 )
 from proxy.guard.origins import canonical_origin, is_own_origin
-from proxy.guard.tokens import Tokens
+from proxy.guard.tokens import Tokens, is_one_said
 from proxy.relay.refusals import Refusal
 
 _REMEMBERED_HOSTS: Final = 1024
@@ -48,13 +49,40 @@ _UNASKED: Final = Refusal(
     "A browser may only read this way; send changes with fetch(), from the sidecar's own page or from one whose "
     "origin is listed in [guard] allowed_origins.",
 )
-_CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="helicone-feedback-proxy"\r\n'
-_HOW: Final = (
-    "Send the token of this sidecar ([guard] token, or one of [guard.tokens]) as the API key, or as "
-    "Feedback-Proxy-Token; in a browser, open /feedback?token= once, with the token behind it."
+_NO_PAGES: Final = Refusal(
+    403,
+    "browser_navigation",
+    "A browser may not open or load what a gateway answers here: it would run as the sidecar's own page. Call it "
+    "with fetch(), or open the gateway by its own address.",
 )
-TOKEN_MISSING: Final = Refusal(
-    401, "token_missing", f"The request has no token that is known here. {_HOW}", _CHALLENGE
+_DATA: Final = frozenset({b"empty", b"websocket"})
+"""Destinations of what a page's script reads. With all others the browser itself makes something of the answer."""
+
+_SUBPROTOCOLS: Final = b"sec-websocket-protocol"
+_KEY_AS_SUBPROTOCOL: Final = b"openai-insecure-api-key."
+"""How OpenAI's realtime SDK says a key in a browser, where a handshake can have no header of its own."""
+
+_CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="helicone-feedback-proxy"\r\n'
+_WHOSE: Final = "[guard] token, or one of [guard.tokens]"
+_MISSING: Final = (
+    "No token was sent. Send it as `Authorization: Bearer <token>` (apps: as their API key), or as "
+    f"Feedback-Proxy-Token ({_WHOSE})."
+)
+_UNKNOWN: Final = (
+    "What was sent as the API key is no token of this sidecar. Send the token in its place, or besides it as "
+    f"Feedback-Proxy-Token ({_WHOSE})."
+)
+_IN_A_BROWSER: Final = " In a browser, open /feedback?token= once, with the token behind it."
+_TOKEN_MISSING: Final = Refusal(401, "token_missing", _MISSING, _CHALLENGE)
+_TOKEN_MISSING_LOCALLY: Final = Refusal(401, "token_missing", _MISSING + _IN_A_BROWSER, _CHALLENGE)
+_TOKEN_UNKNOWN: Final = Refusal(401, "token_unknown", _UNKNOWN, _CHALLENGE)
+_TOKEN_UNKNOWN_LOCALLY: Final = Refusal(401, "token_unknown", _UNKNOWN + _IN_A_BROWSER, _CHALLENGE)
+_TOKEN_AS_SUBPROTOCOL: Final = Refusal(
+    401,
+    "token_missing",
+    "A page's WebSocket has no place for this sidecar's token: what it says as its API key goes to the gateway. "
+    f"Connect from a server, with the token as `Authorization: Bearer <token>` ({_WHOSE}).",
+    _CHALLENGE,
 )
 
 
@@ -98,7 +126,7 @@ class Guard:
     ) -> None:
         bound = (canonical_address(address) for address in bound_addresses)
         listed = {host for host in bound if host is not None}.union(map(listed_host, allowed_hosts))
-        self._listed = frozenset(host for host in listed if not is_unspecified(host))
+        self._listed = frozenset(host for host in listed if not is_unspecified(host) and not is_mapped(host))
         self._known_values: set[bytes] = set()
         self._origins = frozenset(map(_listed_origin, allowed_origins))
         self.admits_pages = bool(self._origins)
@@ -106,25 +134,43 @@ class Guard:
         self.tokens = tokens
 
     def check(
-        self, method: str, fields: Mapping[bytes, bytes], *, by_socket: bool = False, session: str = ""
+        self,
+        method: str,
+        fields: Mapping[bytes, bytes],
+        *,
+        by_socket: bool = False,
+        local: bool = False,
+        session: Callable[[], str] = str,
     ) -> Entry | Refusal:
         """Say what is known of the request if it may go on, else why it may not.
 
         `fields` maps lower-case header names to values; repeated lines are joined by `, `, so a second `Host`
         or `Origin` is malformed. For an absolute-form target its authority stands under `host` (RFC 9112
-        §3.2.2). `by_socket`: it came through a Unix socket, which no page reaches under any name. `session` is
-        that of a browser, where one counts.
+        §3.2.2). `by_socket`: it came through a Unix socket, which no page reaches under any name. `local`: we
+        answer it ourselves, and no gateway does. `session` gives that of a browser, where one counts, and is
+        asked last.
         """
         host = fields.get(b"host")
         if host is None:
             return _HOST_MISSING
         if host not in self._known_values and (refusal := self._learn(host, by_socket=by_socket)) is not None:
             return refusal
-        if b"origin" in fields or b"sec-fetch-site" in fields:
-            return self._admit_browser(method, host, fields, session)
+        origin = b""
+        if is_browser(fields):
+            found = self._check_browser(method, host, fields, local=local)
+            if isinstance(found, Refusal):
+                return found
+            origin = found
+            if origin and method == "OPTIONS" and b"access-control-request-method" in fields:
+                return Entry(origin=origin, is_preflight=True)
         if self.tokens is None:
-            return ANYONE
-        return _checked_token(self.tokens, fields, b"", session)
+            return Entry(origin=origin) if origin else ANYONE
+        presented = self.tokens.find(fields)
+        if presented is not None:
+            return Entry(presented.name, presented.places, origin)
+        # A session is for our own pages.
+        name = self.tokens.name_of_session(said) if not origin and (said := session()) else None
+        return _without_token(fields, local=local) if name is None else Entry(name)
 
     def reader(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The origin of the page, not ours, that may read what this request is answered; b"" for none."""
@@ -141,7 +187,7 @@ class Guard:
             return _HOST_MALFORMED
         if by_socket:
             return None
-        if host not in self._listed and not is_always_allowed(host):
+        if host not in self._listed and (is_mapped(host) or not is_always_allowed(host)):
             return _host_not_allowed(host)
         # Refused values are not kept: they would push out the few that every call carries.
         if len(self._known_values) >= _REMEMBERED_HOSTS:
@@ -149,19 +195,9 @@ class Guard:
         self._known_values.add(value)
         return None
 
-    def _admit_browser(
-        self, method: str, host: bytes, fields: Mapping[bytes, bytes], session: str
-    ) -> Entry | Refusal:
-        origin = self._check_browser(method, host, fields)
-        if isinstance(origin, Refusal):
-            return origin
-        if origin and method == "OPTIONS" and b"access-control-request-method" in fields:
-            return Entry(origin=origin, is_preflight=True)
-        if self.tokens is not None:
-            return _checked_token(self.tokens, fields, origin, session)
-        return Entry(origin=origin) if origin else ANYONE
-
-    def _check_browser(self, method: str, host: bytes, fields: Mapping[bytes, bytes]) -> bytes | Refusal:
+    def _check_browser(
+        self, method: str, host: bytes, fields: Mapping[bytes, bytes], *, local: bool
+    ) -> bytes | Refusal:
         """The page's origin where it is another one that is allowed, b"" where it is our own, or why not."""
         origin = fields.get(b"origin")
         reader = b""
@@ -174,12 +210,21 @@ class Guard:
             return _FOREIGN_SITE
         if method not in _SAFE_METHODS and fields.get(b"sec-fetch-mode", b"cors") not in _ASKED_MODES:
             return _UNASKED
-        return reader
+        return reader if local or not _makes_a_page(fields) else _NO_PAGES
 
 
 def is_browser(fields: Mapping[bytes, bytes]) -> bool:
     """True when a web browser sent this; `Sec-Fetch-Mode` alone is no sign: Node's fetch always sends it."""
-    return b"origin" in fields or b"sec-fetch-site" in fields
+    return b"origin" in fields or b"sec-fetch-site" in fields or b"service-worker" in fields
+
+
+def _makes_a_page(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the browser would show or run the answer, under the origin that it came from: ours."""
+    return (
+        fields.get(b"sec-fetch-mode") == b"navigate"
+        or fields.get(b"sec-fetch-dest", b"empty") not in _DATA
+        or b"service-worker" in fields
+    )
 
 
 def _listed_origin(entry: str) -> bytes:
@@ -192,6 +237,8 @@ def _listed_origin(entry: str) -> bytes:
 def _host_not_allowed(host: str) -> Refusal:
     if is_unspecified(host):
         message = f"{host} is no address to call, and no setting allows it; use localhost."
+    elif is_mapped(host):
+        message = f"{host} is an IPv4 address written as IPv6, and no setting allows it; write it as IPv4."
     else:
         message = (
             f"The Host {_shown(host)} is not served here; if it is yours, list it in [guard] allowed_hosts."
@@ -215,11 +262,22 @@ def _shown(name: str) -> str:
     return name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
 
 
-def _checked_token(
-    tokens: Tokens, fields: Mapping[bytes, bytes], origin: bytes, session: str
-) -> Entry | Refusal:
-    presented = tokens.find(fields)
-    if presented is not None:
-        return Entry(presented.name, presented.places, origin)
-    name = tokens.name_of_session(session) if session else None
-    return TOKEN_MISSING if name is None else Entry(name, origin=origin)
+def wrong_in_address() -> Refusal:
+    """401: a browser says in its address what is no token."""
+    return Refusal(
+        401, "token_unknown", f"What the address says is no token of this sidecar ({_WHOSE}).", _CHALLENGE
+    )
+
+
+def says_key_as_subprotocol(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a WebSocket's handshake says a key in the one place that a page has for it."""
+    return fields.get(_SUBPROTOCOLS, b"").find(_KEY_AS_SUBPROTOCOL) >= 0
+
+
+def _without_token(fields: Mapping[bytes, bytes], *, local: bool) -> Refusal:
+    """Which of the ways to say no token that is."""
+    if is_one_said(fields):
+        return _TOKEN_UNKNOWN_LOCALLY if local else _TOKEN_UNKNOWN
+    if says_key_as_subprotocol(fields):
+        return _TOKEN_AS_SUBPROTOCOL
+    return _TOKEN_MISSING_LOCALLY if local else _TOKEN_MISSING

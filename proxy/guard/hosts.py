@@ -32,10 +32,23 @@ def canonical_address(text: str) -> str | None:
 
 
 def is_always_allowed(host: str) -> bool:
-    """True for a canonical host that only this machine can mean: localhost, its subdomains, loopback."""
+    """True for a canonical host that leads to this machine: localhost, its subdomains, loopback."""
     if host == "localhost" or (host.endswith(".localhost") and "_" not in host):
         return True
     return is_loopback(host)
+
+
+def is_mapped(host: str) -> bool:
+    """True for an IPv4 address written as IPv6.
+
+    Chromium takes no such host for trustworthy, not even one of loopback, and sends no `Sec-Fetch-*` there: then
+    nothing tells a page's image from curl.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
 def is_loopback(host: str) -> bool:

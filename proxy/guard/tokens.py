@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from proxy.relay.headers import PROVIDER_KEY_NAMES
+
 TOKEN_HEADER: Final = b"feedback-proxy-token"
-KEY_PLACES: Final = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
-"""Where SDKs put what they take for the provider's key."""
-_PLACES: Final = (TOKEN_HEADER, *KEY_PLACES)
+_PLACES: Final = (TOKEN_HEADER, *PROVIDER_KEY_NAMES)
 _BEARER: Final = b"bearer"
 _MOST_KNOWN: Final = 256
+_LONGEST_SEARCHED: Final = 1024
 
 
 class Presented(NamedTuple):
@@ -41,8 +42,7 @@ class Tokens:
         self._sessions = {self._digest(self._session(name).encode()): name for name in named}
         self._known: dict[bytes, str] = {}
         self._harmless: set[int] = set()
-        self.all = tuple([token for _, token in self._named.values()])
-        """All of them, for those who see to it that none gets out."""
+        self._all = tuple([token for _, token in self._named.values()])
         self.names = frozenset(name for name in named if name)
         """Everybody who has a token of their own."""
 
@@ -83,7 +83,7 @@ class Tokens:
             return False
         if self.are_in(b"\n".join(new)):
             return True
-        if len(harmless) > _MOST_KNOWN:
+        if len(harmless) >= _MOST_KNOWN:
             harmless.clear()
         harmless.update(map(hash, new))
         return False
@@ -91,11 +91,16 @@ class Tokens:
     def are_in(self, text: bytes) -> bool:
         """Whether one of them, whoever's, stands anywhere in `text`, as it is or percent-encoded."""
         texts = (text, unquote_to_bytes(text)) if text.find(b"%") >= 0 else (text,)
-        for token in self.all:
+        for token in self._all:
             for each in texts:
                 if each.find(token) >= 0:
                     return True
         return False
+
+    def may_be_in(self, path: bytes) -> bool:
+        """Whether a path that is refused should rather not be shown. A long one is not even searched: whoever has
+        no token could have us do that as often as they like."""
+        return len(path) > _LONGEST_SEARCHED or self.are_in(path)
 
     def session_of(self, token: bytes) -> str | None:
         """What a browser that says this token keeps in a cookie while this process runs; None for none of ours.
@@ -115,6 +120,11 @@ class Tokens:
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._secret, digest_size=32).digest()
+
+
+def is_one_said(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether anything stands where a token may stand."""
+    return any(_bare(fields.get(place, b"")) for place in _PLACES)
 
 
 def _bare(value: bytes) -> bytes:

@@ -58,12 +58,12 @@ class ClientConnection(asyncio.Protocol):
         self.sender = Sender(transport, self._door.gatherer)
         peer = transport.get_extra_info("peername")
         self.address = "unix" if self._by_socket else str(peer[0]) if peer else ""
+        self._door.make_room()
         self._door.enter(self)
-        if self._door.is_full():
-            self._one_too_many = True
-            if self._door.is_overrun():
-                self._deaf = True
-                closing.reset(self._transport, self.sender)
+        self._one_too_many = self._door.is_full()
+        if self._door.is_overrun():
+            self._deaf = True
+            closing.reset(self._transport, self.sender)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -168,6 +168,7 @@ class ClientConnection(asyncio.Protocol):
         """The answer has been written to its end. On to the next request, or close."""
         self._exchange = None
         self._served += 1
+        self._door.rest(self)
         if self._requests:
             del self._requests[0]
         if not keep or self.draining:
@@ -192,9 +193,8 @@ class ClientConnection(asyncio.Protocol):
             and not self.writing_paused
         )
         head = request.head
-        bodyless = head.method == b"HEAD"
         self.sender.write(
-            refusals.render(refusal, close=not keep, bodyless=bodyless, lines=head.answer_lines)
+            refusals.render(refusal, close=not keep, bodyless=head.method == b"HEAD", lines=head.answer_lines)
         )
         self.done(keep=keep)
 

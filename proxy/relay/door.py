@@ -40,6 +40,12 @@ class Door(Protocol):
     def leave(self, connection: Connection) -> None:
         """It is closed, or no longer ours."""
 
+    def rest(self, connection: Connection) -> None:
+        """`connection` is through with a call."""
+
+    def make_room(self) -> None:
+        """One more is about to come."""
+
     def is_full(self) -> bool:
         """Whether there are more connections than may bring calls."""
 

@@ -102,7 +102,7 @@ class Exchange:
         if request.complete:
             self._sent = True
             if chunked:
-                data += framing.last_chunk(headers.trailers(request.trailers, self._head.unsaid))
+                data += framing.last_chunk(headers.trailers(request.trailers, self._head.is_unsaid))
         if data:
             upstream.sender.write(data)
         if trace.look_bytes:

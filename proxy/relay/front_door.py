@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 
 from proxy.relay import targets
 from proxy.relay.client import ClientConnection
 from proxy.relay.contract import Admit, Clock, Observer, Route
 from proxy.relay.door import Connection
 from proxy.relay.messages import RequestHead
-from proxy.relay.patience import Patience, Watch
+from proxy.relay.patience import Patience, Wait, Watch
 from proxy.relay.tunnel import Tunnel
 from proxy.relay.writes import Gatherer
+
+_ASKED_FOR_ROOM = 256
+"""So many connections are looked at to find an idle one, so that nobody can keep us busy with that."""
 
 _SPARE_CONNECTIONS = 64
 """Above the limit: enough to be told so, and for people to look at what is going on."""
@@ -25,7 +29,8 @@ class FrontDoor:
 
     `local_prefix` and everything below it goes to protocols that `make_local` makes; every other path is relayed.
     `via` is our name in `Via`, random per process: when it comes back there is a loop. None: send no `Via`.
-    Above `max_connections` calls are refused; local requests are still heard.
+    Above `max_connections` the one that has been idle longest makes room for a new one. Where none is, calls are
+    refused; local requests are still heard.
     """
 
     def __init__(  # noqa: PLR0913  # one seam for each thing that the relay does not know
@@ -47,7 +52,8 @@ class FrontDoor:
         self.observer = observer
         self.clock = clock
         self.via = via
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}
+        """First the one that has had nothing new to do for longest."""
         self._emptied = asyncio.Event()
         self.draining = False
         self.admit = admit
@@ -68,8 +74,29 @@ class FrontDoor:
 
     def enter(self, connection: Connection) -> None:
         """`connection` is open."""
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._watch.wake()
+
+    def rest(self, connection: Connection) -> None:
+        """`connection` is through with a call."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._connections[connection] = None
+
+    def make_room(self) -> None:
+        """One more is about to come: if there is no place for it, an idle one ends.
+
+        Else a few who say nothing would lock everybody out.
+        """
+        if self._open() < self.max_connections:
+            return
+        for connection in list(islice(self._connections, _ASKED_FOR_ROOM)):
+            if connection.standing().wait is Wait.REQUEST:
+                self.leave(connection)
+                connection.drain()
+                return
+            # It is at work, and needs not be asked again soon.
+            self.rest(connection)
 
     def is_full(self) -> bool:
         """Whether there are more connections than may bring calls."""
@@ -84,7 +111,7 @@ class FrontDoor:
 
     def leave(self, connection: Connection) -> None:
         """It is closed, or no longer ours."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if self.draining and not self._connections:
             self._emptied.set()
 

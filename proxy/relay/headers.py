@@ -43,9 +43,13 @@ WITHHELD_FROM_CLIENT = frozenset(
 )
 """They would act on every app on localhost, not on the gateway's site; and those that we say of each answer."""
 
-_CREDENTIALS = frozenset({b"api-key", b"authorization", b"x-api-key", b"x-goog-api-key"})
+PROVIDER_KEY_NAMES = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Where SDKs put the provider's key, or what they take for it."""
 _STOP_IN_TRAILERS = (
-    HOP_BY_HOP | WITHHELD_FROM_UPSTREAM | WITHHELD_FROM_CLIENT | _CREDENTIALS | {b"content-length", b"host"}
+    HOP_BY_HOP
+    | WITHHELD_FROM_UPSTREAM
+    | WITHHELD_FROM_CLIENT
+    | {*PROVIDER_KEY_NAMES, b"content-length", b"host"}
 )
 # `Connection: content-length` must not take a message's framing away (RFC 9110 §7.6.1 forbids to name such).
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
@@ -180,16 +184,16 @@ def _host_position(lines: list[bytes]) -> int | None:
     return None
 
 
-def trailers(lines: Sequence[tuple[bytes, bytes]], unsaid: Sequence[bytes] = ()) -> Lines:
+def trailers(lines: Sequence[tuple[bytes, bytes]], is_unsaid: Callable[[bytes], bool] | None = None) -> Lines:
     """The trailer fields that may pass: none that frames, routes, says who asks or speaks of the connection (RFC
-    9110 §6.5.1), and none that holds anything of `unsaid`.
+    9110 §6.5.1), and none whose name or value is unsaid.
     """
     return [
         (name, value)
         for name, value in lines
         if (lower := name.lower()) not in _STOP_IN_TRAILERS
         and not lower.startswith((b"access-control-", b"sec-fetch-"))
-        and not any(name.find(each) >= 0 or value.find(each) >= 0 for each in unsaid)
+        and not (is_unsaid is not None and (is_unsaid(name) or is_unsaid(value)))
     ]
 
 

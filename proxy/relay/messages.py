@@ -1,6 +1,6 @@
 """The heads of requests and answers, as the parsers leave them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Fields, Lines
@@ -33,8 +33,8 @@ class RequestHead:
     """The name under which whoever admits it knows who asks, where there is one."""
     added_lines = b""
     """Header lines, each with its line's end, that whoever admits it has go up with it."""
-    unsaid: tuple[bytes, ...] = ()
-    """What no trailer field behind its body may hold on its way up."""
+    is_unsaid: Callable[[bytes], bool] | None = None
+    """Says of the names and values of trailer fields behind its body which may not go up."""
     answer_lines = b""
     """Header lines, each with its line's end, that every answer to it gets, whoever gives it."""
 

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 
 from proxy.errors import JsonRequired, ReadOnly
 from proxy.guard import cors
-from proxy.guard.decisions import TOKEN_MISSING
+from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
@@ -61,17 +61,22 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
     """What ends here: a refusal, a preflight, a browser's signing in. None for a request that may go on."""
     context = request.app[CONTEXT]
     guard = context.guard
-    said = None if guard.tokens is None else signing_in.token_in_query(request)
-    session = _session(request, fields, guard.tokens, said)
-    entry = guard.check(request.method, fields, by_socket=_by_socket(request), session=session)
-    if said is not None and not session and not isinstance(entry, Refusal):
-        entry = TOKEN_MISSING
+    said = signing_in.token_in_query(request)
+    entry = guard.check(
+        request.method,
+        fields,
+        by_socket=_by_socket(request),
+        local=True,
+        session=lambda: _session(request, fields, guard.tokens, said),
+    )
+    if said is not None and isinstance(entry, Refusal) and entry.status == HTTPStatus.UNAUTHORIZED:
+        entry = wrong_in_address()
     if isinstance(entry, Refusal):
         _note(request, entry)
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
     if entry.is_preflight:
         return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
-    if guard.tokens is not None and said is not None:
+    if said is not None:
         return signing_in.signed_in(request, fields, guard.tokens, said)
     request[CALLER] = entry.client
     return None
@@ -79,8 +84,11 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
 
 def _note(request: web.Request, why: Refusal) -> None:
     """A request is not let through."""
+    context = request.app[CONTEXT]
     path = targets.parse(request.raw_path.encode("latin-1")).path
-    request.app[CONTEXT].refused.note(request.method.encode("latin-1"), path, why)
+    if context.guard.tokens is not None and context.guard.tokens.may_be_in(path):
+        path = b""
+    context.refused.note(request.method.encode("latin-1"), path, why)
 
 
 def _preflight(fields: list[cors.Field]) -> web.Response:

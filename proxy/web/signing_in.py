@@ -4,6 +4,7 @@ Nobody can type a header into a browser. The cookie is not the token: it opens l
 this process has ended. Cookies ignore ports, so its name has the one by which the browser came.
 """
 
+import re
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
@@ -17,6 +18,10 @@ from proxy.relay.headers import Fields
 from proxy.web.answers import answer
 
 _NAME: Final = "token"
+_COOKIE: Final = "helicone-proxy-"
+_SESSIONS: Final = re.compile(
+    rb"(?:^|[;,])[ \t]*%b([0-9]+)=([0-9a-f]{64})(?=[ \t]*(?:[;,]|$))" % _COOKIE.encode()
+)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -39,30 +44,31 @@ def session_of(request: web.Request, fields: Fields) -> str:
     """
     if request.method not in _SAFE_METHODS and not is_browser(fields):
         return ""
-    return request.cookies.get(_cookie_name(fields), "")
+    # Not by `request.cookies`: those of every app on this host come along, and to read them all takes long.
+    port = b"%d" % _port(fields)
+    found = [value for each, value in _SESSIONS.findall(fields.get(b"cookie", b"")) if each == port]
+    return found[-1].decode("ascii") if found else ""
 
 
-def signed_in(request: web.Request, fields: Fields, tokens: Tokens, token: bytes) -> web.Response:
-    """The answer to one who has said `token` in the address: the same address without it, and a cookie."""
+def signed_in(request: web.Request, fields: Fields, tokens: Tokens | None, token: bytes) -> web.Response:
+    """The answer to one who has said `token` in the address: the same address without it, and a cookie if that is
+    a token."""
     left = "&".join([part for part in _query(request).split("&") if not _is_token(part)])
     # The path as it came: the guard has seen to it that it is one of ours, so no other site is meant by it.
     location = _target(request).partition("?")[0] + (f"?{left}" if left else "")
     response = answer({"message": "Signed in; go on without the token."}, status=HTTPStatus.SEE_OTHER)
     response.headers["Location"] = location
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.set_cookie(
-        _cookie_name(fields),
-        tokens.session_of(token) or "",
-        path="/feedback",
-        httponly=True,
-        samesite="Strict",
-    )
+    session = None if tokens is None else tokens.session_of(token)
+    if session is not None:
+        name = f"{_COOKIE}{_port(fields)}"
+        response.set_cookie(name, session, path="/feedback", httponly=True, samesite="Strict")
     return response
 
 
-def _cookie_name(fields: Fields) -> str:
+def _port(fields: Fields) -> int:
     authority = parse_authority(fields.get(b"host", b""))
-    return f"helicone-proxy-{80 if authority is None else authority[1]}"
+    return 80 if authority is None else authority[1]
 
 
 def _target(request: web.Request) -> str:

@@ -181,7 +181,9 @@ def _is_ours(read: Place) -> bool:
     if host in {one_spelling(each) for each in LISTED_HOSTS}:
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
+        # Chromium does not trust one that is written as IPv6.
+        return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
 

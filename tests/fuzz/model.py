@@ -179,8 +179,8 @@ def is_ours(host: bytes) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    # Chromium does not trust one that is written as IPv6.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def is_local(message: Heard) -> bool:

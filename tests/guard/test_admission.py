@@ -132,7 +132,10 @@ def test_nothing_goes_up_without_a_token(
 ) -> None:
     pair = start(**WITH_KEY)
     answer = pair.ask(*lines, method=method, target=target)
-    assert (answer.status, answer.value(b"feedback-error")) == (401, b"token_missing")
+    assert (answer.status, answer.value(b"feedback-error")) == (
+        401,
+        b"token_unknown" if _says_one(lines) else b"token_missing",
+    )
     assert (answer.value(b"www-authenticate") or b"").startswith(b"Bearer ")
     if method != "HEAD":
         sentence = error_of(answer)[2]
@@ -141,6 +144,12 @@ def test_nothing_goes_up_without_a_token(
         assert ANNS not in sentence
     assert pair.calls == []
     assert ANNS not in pair.sidecar.log
+
+
+def _says_one(lines: tuple[bytes, ...]) -> bool:
+    names = {b"authorization", b"x-api-key", b"feedback-proxy-token"}
+    fields = [line.split(b":", 1) for line in lines]
+    return any(name.lower() in names and value.strip() for name, value in fields)
 
 
 def test_a_handshake_needs_one_too(start: Start) -> None:

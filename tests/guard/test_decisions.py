@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.guard.decisions import Guard, is_browser
-from proxy.guard.hosts import canonical_address, canonical_host, is_always_allowed, is_unspecified
+from proxy.guard.hosts import canonical_host, is_always_allowed, is_unspecified
 from proxy.relay.refusals import Refusal
 
 PAGE = b"http://localhost:8747"
@@ -27,8 +27,6 @@ ALLOWED_HOSTS = [
     b"[::1]",
     b"[::1]:8747",
     b"[0:0:0:0:0:0:0:1]:8747",
-    b"[::ffff:127.0.0.1]:8747",
-    b"[::FFFF:7f00:1]",
 ]
 
 UNLISTED_HOSTS = [
@@ -47,6 +45,9 @@ UNLISTED_HOSTS = [
     b"0.0.0.0:8747",
     b"[::]:8747",
     b"[::ffff:0.0.0.0]",
+    b"[::ffff:127.0.0.1]:8747",
+    b"[::FFFF:7f00:1]",
+    b"[0:0:0:0:0:ffff:127.0.0.1]",
     b"192.168.1.5:8747",
     b"10.0.0.1",
     b"128.0.0.1",
@@ -452,7 +453,7 @@ def names_this_machine(value: bytes) -> bool:
         return False
     if host.startswith("[") and host.endswith("]"):
         address = int(ip_address(host[1:-1])) if re.fullmatch(r"[0-9a-fA-F:.]+", host[1:-1]) else 0
-        return address == 1 or (address >> 32 == 0xFFFF and address >> 24 & 0xFF == 127)
+        return address == 1
     if re.fullmatch(r"[0-9.]+", host):
         parts = host.split(".")
         return len(parts) == 4 and parts[0] == "127" and all(p == str(int(p)) and int(p) < 256 for p in parts)
@@ -489,7 +490,7 @@ def test_an_address_passes_or_fails_in_every_spelling_alike(address: IPv6Address
 
     for spelling in (address.compressed, address.exploded, address.exploded.upper()):
         denial = asked(guard, "GET", {b"host": f"[{spelling}]:8747".encode()})
-        assert (denial is None) is (not is_unspecified(canonical_address(spelling) or ""))
+        assert (denial is None) is (not is_unspecified(str(address)) and address.ipv4_mapped is None)
 
 
 def test_always_allowed_says_which_names_need_no_listing() -> None:

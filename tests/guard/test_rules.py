@@ -37,6 +37,8 @@ class Case(NamedTuple):
     host: str | None = HOST
     target: str = "{}"
     version: str = "HTTP/1.1"
+    relayed: str = ""
+    """Where only the local plane lets it in: why the relay does not."""
 
     def fields(self) -> headers.Fields:
         """As the guard is given them."""
@@ -139,6 +141,11 @@ HOSTS = [
     Case("a name below localhost (RFC 6761)", "", host="app.localhost:8747"),
     Case("loopback, IPv4", "", host="127.8.9.1:8747"),
     Case("loopback, IPv6", "", host="[::1]:8747"),
+    Case(
+        "loopback, IPv4 written as IPv6: Chromium says nothing there",
+        "host_not_allowed",
+        host="[::ffff:127.0.0.1]:8747",
+    ),
     Case("the listed name", "", host="host.docker.internal:8747"),
     Case("a name below the listed one", "host_not_allowed", host="x.host.docker.internal"),
     Case("0.0.0.0 goes past the browsers' own checks", "host_not_allowed", host="0.0.0.0:8747"),
@@ -163,7 +170,21 @@ BROWSERS = [
     Case("no Origin, another port: same-site is no friend", "cross_site", ("Sec-Fetch-Site: same-site",)),
     Case("a site that is none", "cross_site", ("Sec-Fetch-Site: none, same-origin",)),
     Case("a link on another site", "cross_site", (CROSS, "Sec-Fetch-Mode: navigate", "Sec-Fetch-User: ?1")),
-    Case("typed into the address bar", "", (TYPED, "Sec-Fetch-Mode: navigate", "Sec-Fetch-User: ?1")),
+    Case("typed into the address bar", "", (TYPED, "Sec-Fetch-Mode: navigate", "Sec-Fetch-User: ?1"),
+         relayed="browser_navigation"),
+    Case("own page's frame", "", (SAME, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"),
+         relayed="browser_navigation"),
+    Case("own page's script", "", (SAME, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script"),
+         relayed="browser_navigation"),
+    Case("own page's worker", "", (SAME, "Sec-Fetch-Mode: same-origin", "Sec-Fetch-Dest: worker"),
+         relayed="browser_navigation"),
+    Case("own page's icon", "", (SAME, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"),
+         relayed="browser_navigation"),
+    Case("a service worker in a browser that says nothing else", "", ("Service-Worker: script",),
+         relayed="browser_navigation"),
+    Case("listed page's script", "", (LISTED, CROSS, "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: script"),
+         relayed="browser_navigation"),
+    Case("own page's fetch()", "", (SAME, "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty")),
     Case("no address bar sends changes: a form of a page's that was kept does", "browser_navigation",
          (TYPED, "Sec-Fetch-Mode: navigate"), "POST"),
     Case("an extension that may speak to localhost", "", (TYPED, "Sec-Fetch-Mode: cors"), "POST"),
@@ -235,8 +256,10 @@ def test_the_guard_decides(case: Case) -> None:
         bound_addresses=["127.0.0.1", "::1"], allowed_hosts=["host.docker.internal"], allowed_origins=[APP]
     )
     for _ in range(2):
-        found = guard.check(case.method, case.fields())
+        found = guard.check(case.method, case.fields(), local=True)
         assert (found.code if isinstance(found, Refusal) else "") == case.expected
+        found = guard.check(case.method, case.fields())
+        assert (found.code if isinstance(found, Refusal) else "") == (case.relayed or case.expected)
 
 
 def answer_to(bench: Bench, case: Case, path: str, body: bytes) -> Message:
@@ -279,8 +302,9 @@ def test_the_relay_decides_so(open_bench: Bench) -> None:
         before = len(gateway.all())
         answer = answer_to(open_bench, case, path, chat_body())
         code = (answer.value(b"feedback-error") or b"").decode()
-        if case.expected:
-            assert code == case.expected, case.why
+        expected = case.relayed or case.expected
+        if expected:
+            assert code == expected, case.why
             assert answer.status == (400 if code.startswith("host_m") else 403), case.why
             assert len(gateway.all()) == before, case.why
         else:

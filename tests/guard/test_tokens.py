@@ -2,12 +2,13 @@
 
 import pytest
 
-from proxy.guard.tokens import KEY_PLACES, TOKEN_HEADER, Tokens
+from proxy.guard.tokens import TOKEN_HEADER, Tokens
+from proxy.relay.headers import PROVIDER_KEY_NAMES
 
 ANNS = "anns-token-0123456789"
 BOBS = "bobs/token+with=all~._-"
 SECRET = b"s" * 32
-PLACES = (TOKEN_HEADER, *KEY_PLACES)
+PLACES = (TOKEN_HEADER, *PROVIDER_KEY_NAMES)
 
 
 @pytest.fixture
@@ -122,3 +123,19 @@ def test_a_repr_shows_nothing(tokens: Tokens) -> None:
     for shown in (repr(tokens), repr(found)):
         assert ANNS not in shown
         assert BOBS not in shown
+
+
+def test_what_is_remembered_stays_bounded(tokens: Tokens) -> None:
+    for number in range(600):
+        assert tokens.find({b"authorization": b" " * number + b"x", TOKEN_HEADER: ANNS.encode()}) is not None
+        value = b"Bearer " + b" " * number + ANNS.encode()
+        assert tokens.find({b"authorization": value}) is not None
+        assert not tokens.are_in_any([b"line %d" % number])
+        assert len(tokens._known) <= 256
+        assert len(tokens._harmless) <= 256
+
+
+def test_a_long_path_is_not_searched_and_not_shown(tokens: Tokens) -> None:
+    assert not tokens.may_be_in(b"/" * 1024)
+    assert tokens.may_be_in(b"/" * 1025)
+    assert tokens.may_be_in(b"/feedback/" + ANNS.encode())

@@ -16,6 +16,7 @@ from harness.programs import Program
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, Upstream, answering
 from harness.wire import End, Truncated, head, wait_until
+from proxy.relay.patience import Wait
 from relay.loops import on_both_loops
 
 HOST = b"Host: localhost"
@@ -45,6 +46,12 @@ def local_connections(sidecar: RunningSidecar) -> int:
     return sidecar._loop.call(lambda: sidecar.sidecar._door._handed_over)
 
 
+def idle(sidecar: RunningSidecar) -> int:
+    """How many connections have nothing to do."""
+    door = sidecar.sidecar._door
+    return sidecar._loop.call(lambda: sum(each.standing().wait is Wait.REQUEST for each in door._connections))
+
+
 def is_reset(sidecar: RunningSidecar) -> bool:
     """Whether a new connection is reset, perhaps before the client has it."""
     try:
@@ -61,6 +68,9 @@ def full(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> tuple[Ru
     clients = connected(sidecar, LIMIT)
     for client in clients:
         assert client.ask(GET).body == b"ok"
+        # They are at work on the next one.
+        client.send(GET[:20])
+    wait_until(lambda: not idle(sidecar), "all are at work")
     return sidecar, clients
 
 
@@ -93,7 +103,7 @@ def test_those_that_were_there_before_go_on(full: tuple[RunningSidecar, list[Cli
     connected(sidecar, LIMIT)
     for _ in range(3):
         for client in clients:
-            assert client.ask(GET).body == b"ok"
+            assert client.ask(GET[20:] + GET[:20]).body == b"ok"
 
 
 @on_both_loops
@@ -105,6 +115,22 @@ def test_when_one_leaves_another_is_served(full: tuple[RunningSidecar, list[Clie
         client.close()
         wait_until(lambda: sidecar.open_connections() < LIMIT, "there is room")
         assert connected(sidecar, 1)[0].ask(GET).body == b"ok"
+
+
+@on_both_loops
+def test_the_one_that_is_idle_longest_makes_room(start_sidecar: StartSidecar, upstream: Upstream) -> None:
+    sidecar = start_sidecar(upstream.url, **FEW)
+    busy, first, second = [connected(sidecar, 1)[0] for _ in range(LIMIT)]
+    busy.send(GET)
+    wait_until(lambda: idle(sidecar) == LIMIT - 1, "one is at work")
+    another = sidecar.connect()
+    assert first.wait_for_end() is End.CLOSED
+    wait_until(lambda: sidecar.open_connections() == LIMIT, "it takes the place")
+    third = sidecar.connect()
+    assert second.wait_for_end() is End.CLOSED
+    wait_until(lambda: sidecar.open_connections() == LIMIT, "it takes the place")
+    assert idle(sidecar) == 2
+    del another, third
 
 
 def test_a_tunnel_takes_one_place(start_sidecar: StartSidecar, upstream: Upstream) -> None:
@@ -125,7 +151,7 @@ def test_those_beyond_all_bounds_are_reset_at_once_and_nothing_of_them_stays(
     for _ in range(100):
         assert is_reset(sidecar)
     wait_until(lambda: sidecar.open_connections() == LIMIT + SPARE, "no more than those are held")
-    assert clients[0].ask(GET).body == b"ok"
+    assert clients[0].ask(GET[20:]).body == b"ok"
     assert told[0].ask(GET).status == 503
     for client in told:
         client.close()
