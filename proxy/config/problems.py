@@ -21,6 +21,7 @@ from proxy.errors import ConfigurationError
 from proxy.guard.hosts import (
     canonical_address,
     canonical_host,
+    is_mapped,
     is_unspecified,
 )
 from proxy.guard.origins import canonical_origin
@@ -226,12 +227,15 @@ def allowed_host(text: str) -> str:
     if "://" in text or "/" in text:
         raise ValueError("must be a name alone, without scheme and path")
     host = canonical_address(text) or canonical_host(text.encode("utf-8", "replace"))
-    if host is None:
+    if host is None or re.match("[sp]k-", host):
+        # What looks like a key is not shown, and names are.
         raise ValueError("must be a host name or an IP address in its usual form")
     if canonical_address(text) is None and re.search(r":[0-9]+\Z", text):
         raise ValueError("must be a name without a port: any port is allowed")
     if is_unspecified(host):
         raise ValueError("has no effect: 0.0.0.0 and :: are never allowed as Host")
+    if is_mapped(host):
+        raise ValueError("has no effect: an IPv4 address written as IPv6 is never allowed as Host")
     return host
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.guard.decisions import Guard, is_browser
+from proxy.guard.decisions import ANYONE, Guard, is_browser
 from proxy.guard.hosts import canonical_host, is_always_allowed, is_unspecified
 from proxy.relay.refusals import Refusal
 
@@ -302,7 +302,12 @@ def test_the_unspecified_address_never_passes(host: bytes) -> None:
         ("own page, GET", "GET", {"sec_fetch_site": b"same-origin", "sec_fetch_mode": b"cors"}, None),
         ("own page, image", "GET", {"sec_fetch_site": b"same-origin", "sec_fetch_mode": b"no-cors"}, None),
         ("own page, WebSocket", "GET", {"origin": PAGE, "upgrade": b"websocket"}, None),
-        ("address typed by hand", "GET", {"sec_fetch_site": b"none", "sec_fetch_mode": b"navigate"}, None),
+        (
+            "address typed by hand",
+            "GET",
+            {"sec_fetch_site": b"none", "sec_fetch_mode": b"navigate"},
+            "browser_navigation",
+        ),
         ("curl", "POST", {}, None),
         ("Node's fetch", "POST", {"sec_fetch_mode": b"cors"}, None),
         ("Node's fetch, any mode", "POST", {"sec_fetch_mode": b"navigate"}, None),
@@ -313,6 +318,11 @@ def test_what_browsers_and_scripts_send(
     vector: str, method: str, fields: dict[str, bytes], expected: str | None
 ) -> None:
     assert code(decide(fields.pop("host", HOST), method, **fields)) == expected, vector
+
+
+def test_an_address_typed_by_hand_opens_a_local_page() -> None:
+    fields = {b"host": HOST, b"sec-fetch-site": b"none", b"sec-fetch-mode": b"navigate"}
+    assert Guard().check("GET", fields, local=True) is ANYONE
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
