@@ -84,7 +84,10 @@ def test_a_broken_configuration_is_no_obstacle_to_asking_a_sidecar_elsewhere(
     file.write_text("no toml")
     assert asked(guarded, "recent", "--config", str(file), **{TOKEN: ANNS}).status == 0
     assert "wants a token" in one_sentence(asked(guarded, "recent", "--config", str(file)))
-    assert "wants a token" in one_sentence(asked(guarded, "recent", **{TOKEN: "short"}))
+    # A token that cannot be one is what to mend, wherever the sidecar is.
+    outcome = asked(guarded, "recent", **{TOKEN: "short"})
+    assert outcome.status == 2
+    assert outcome.stderr.startswith(f"{TOKEN}: must be 16 to 200")
 
 
 def test_a_call_is_found_by_the_name_of_its_token(guarded: Bench) -> None:

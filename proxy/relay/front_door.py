@@ -16,6 +16,9 @@ from proxy.relay.writes import Gatherer
 _ASKED_FOR_ROOM = 256
 """So many connections are looked at to find an idle one, so that nobody can keep us busy with that."""
 
+_TIME_TO_ASK_SECONDS = 1.0
+"""For so long a connection that says nothing is not idle yet."""
+
 _SPARE_CONNECTIONS = 64
 """Above the limit: enough to be told so, and for people to look at what is going on."""
 
@@ -52,7 +55,7 @@ class FrontDoor:
         self.observer = observer
         self.clock = clock
         self.via = via
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[Connection, float] = {}
         """First the one that has had nothing new to do for longest."""
         self._emptied = asyncio.Event()
         self.draining = False
@@ -74,14 +77,14 @@ class FrontDoor:
 
     def enter(self, connection: Connection) -> None:
         """`connection` is open."""
-        self._connections[connection] = None
+        self._connections[connection] = self.clock()
         self._watch.wake()
 
     def rest(self, connection: Connection) -> None:
         """`connection` is through with a call."""
         if connection in self._connections:
             del self._connections[connection]
-            self._connections[connection] = None
+            self._connections[connection] = self.clock()
 
     def make_room(self) -> None:
         """One more is about to come: if there is no place for it, an idle one ends.
@@ -90,7 +93,11 @@ class FrontDoor:
         """
         if self._open() < self.max_connections:
             return
-        for connection in list(islice(self._connections, _ASKED_FOR_ROOM)):
+        now = self.clock()
+        for connection, since in list(islice(self._connections.items(), _ASKED_FOR_ROOM)):
+            if now - since < _TIME_TO_ASK_SECONDS:
+                # Nor have those behind it had time: of a crowd that comes at once nobody sends others away.
+                return
             if connection.standing().wait is Wait.REQUEST:
                 self.leave(connection)
                 connection.drain()

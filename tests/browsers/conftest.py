@@ -40,6 +40,13 @@ def profile(chromium: Chromium) -> Iterator[Profile]:
 
 
 @pytest.fixture
+def lax_profile(chromium: Chromium) -> Iterator[Profile]:
+    """One in which a script can use our own documents' origin: what they forbid is done."""
+    with chromium.open_profile(obeys_csp=False) as opened:
+        yield opened
+
+
+@pytest.fixture
 def start_relay(loop: LoopThread, scope: contextlib.ExitStack) -> StartRelay:
     """Put a relay that takes notes before a server."""
     return lambda destination: scope.enter_context(Relay(loop, destination))

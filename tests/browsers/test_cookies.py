@@ -12,6 +12,7 @@ from harness.benches import CHAT_PATH, Bench
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
+GET = """async (url) => (await fetch(url, { credentials: "include" })).status"""
 POST = """async (url) => {
   const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"messages": []}' };
   return (await fetch(url, { ...init, credentials: "include" })).status;
@@ -19,15 +20,15 @@ POST = """async (url) => {
 
 
 def test_cookies_of_other_apps_stay_here_and_the_gateways_stay_there(
-    profile: Profile, pages: Server, bench: Bench, start_relay: StartRelay
+    lax_profile: Profile, pages: Server, bench: Bench, start_relay: StartRelay
 ) -> None:
-    profile.open(f"http://localhost:{pages.port}/attack.html")
-    assert profile.cookies == {"session": "of-another-app"}
+    lax_profile.open(f"http://localhost:{pages.port}/attack.html")
+    assert lax_profile.cookies == {"session": "of-another-app"}
     relay = start_relay(bench.sidecar.address)
     base = f"http://localhost:{relay.port}"
 
-    tab = profile.open(f"{base}/v1/models")
-    assert tab.status == 200
+    tab = lax_profile.open(f"{base}/feedback/health")
+    assert tab.run(GET, f"{base}/v1/models") == 200
     assert tab.run(POST, base + CHAT_PATH) > 0
 
     asked = {each.path: each for each in relay.exchanges}
@@ -39,7 +40,7 @@ def test_cookies_of_other_apps_stay_here_and_the_gateways_stay_there(
     sent = bench.standin.gateway.all()
     assert {each.target for each in sent} >= {"/v1/models", CHAT_PATH}
     assert all(each.header("Cookie") is None for each in sent)
-    assert profile.cookies == {"session": "of-another-app"}
+    assert lax_profile.cookies == {"session": "of-another-app"}
 
 
 def test_straight_at_the_gateway_the_cookies_go_both_ways(

@@ -14,11 +14,13 @@ from harness.clients import Client
 from harness.handshakes import shake_hands
 from harness.programs import Program
 from harness.sidecars import RunningSidecar, StartSidecar
-from harness.upstreams import StartUpstream, Upstream, answering
+from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
 from harness.wire import End, Truncated, head, wait_until
 from proxy.relay.patience import Wait
 from relay.loops import on_both_loops
 
+TIME_TO_ASK_SECONDS = 1.1
+"""After that a connection that says nothing makes room."""
 HOST = b"Host: localhost"
 GET = head(b"GET /v1/models HTTP/1.1", HOST)
 HEALTH = head(b"GET /feedback/health HTTP/1.1", HOST)
@@ -30,7 +32,7 @@ Address = tuple[str, int]
 LIMIT = 3
 SPARE = 64
 """So many above the limit are told why they are not served."""
-FEW = {"server.max_connections": LIMIT}
+FEW = {"server.max_connections": LIMIT, "server.head_timeout_seconds": 120}
 
 
 def connected(sidecar: RunningSidecar, count: int) -> list[Client]:
@@ -61,25 +63,51 @@ def is_reset(sidecar: RunningSidecar) -> bool:
     return client.wait_for_end() is End.RESET
 
 
+def ask_again(client: Client, call: UpstreamWire) -> None:
+    """The open call of `client` is answered, and it makes another, which is not."""
+    call.send(OK)
+    assert client.read_answer().body == b"ok"
+    client.send(GET)
+    call.read_request_head()
+
+
+def at_work(sidecar: RunningSidecar, upstream: Upstream) -> tuple[Client, UpstreamWire]:
+    """A client whose call the upstream has, and has not answered: no newcomer takes its place."""
+    client = sidecar.connect()
+    client.send(GET)
+    call = upstream.accept()
+    call.read_request_head()
+    return client, call
+
+
+def speaking(sidecar: RunningSidecar, count: int) -> list[Client]:
+    """So many clients who have begun to ask: those who say nothing would make room for each other."""
+    clients = []
+    for _ in range(count):
+        there = sidecar.open_connections()
+        clients += connected(sidecar, 1)
+        clients[-1].send(GET[:20])
+        wait_until(lambda: not idle(sidecar), "it is heard")
+        assert sidecar.open_connections() == there + 1
+    return clients
+
+
+Full = tuple[RunningSidecar, Upstream, list[tuple[Client, UpstreamWire]]]
+
+
 @pytest.fixture
-def full(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> tuple[RunningSidecar, list[Client]]:
-    """A sidecar at its limit, and the clients that it serves."""
-    sidecar = start_sidecar(start_upstream(answering(OK)).url, **FEW)
-    clients = connected(sidecar, LIMIT)
-    for client in clients:
-        assert client.ask(GET).body == b"ok"
-        # They are at work on the next one.
-        client.send(GET[:20])
-    wait_until(lambda: not idle(sidecar), "all are at work")
-    return sidecar, clients
+def full(start_sidecar: StartSidecar, upstream: Upstream) -> Full:
+    """A sidecar at its limit, its upstream, and the clients that it serves, each with its open call."""
+    sidecar = start_sidecar(upstream.url, **FEW)
+    return sidecar, upstream, [at_work(sidecar, upstream) for _ in range(LIMIT)]
 
 
 # -- the limit on connections
 
 
 @on_both_loops
-def test_a_call_above_the_limit_is_told_so(full: tuple[RunningSidecar, list[Client]]) -> None:
-    sidecar, _ = full
+def test_a_call_above_the_limit_is_told_so(full: Full) -> None:
+    sidecar, _, _ = full
     for _ in range(LIMIT):
         client = sidecar.connect()
         answer = client.ask(GET)
@@ -93,28 +121,30 @@ def test_a_call_above_the_limit_is_told_so(full: tuple[RunningSidecar, list[Clie
 
 
 @on_both_loops
-def test_local_requests_are_answered_above_the_limit(full: tuple[RunningSidecar, list[Client]]) -> None:
-    sidecar, _ = full
+def test_local_requests_are_answered_above_the_limit(full: Full) -> None:
+    sidecar, _, _ = full
     assert sidecar.connect().ask(HEALTH).status == 200
 
 
-def test_those_that_were_there_before_go_on(full: tuple[RunningSidecar, list[Client]]) -> None:
-    sidecar, clients = full
-    connected(sidecar, LIMIT)
+def test_those_that_were_there_before_go_on(full: Full) -> None:
+    sidecar, _, served = full
+    others = speaking(sidecar, LIMIT)
     for _ in range(3):
-        for client in clients:
-            assert client.ask(GET[20:] + GET[:20]).body == b"ok"
+        for client, call in served:
+            ask_again(client, call)
+    del others
 
 
 @on_both_loops
-def test_when_one_leaves_another_is_served(full: tuple[RunningSidecar, list[Client]]) -> None:
-    sidecar, clients = full
-    for client in clients:
+def test_when_one_leaves_another_is_served(full: Full) -> None:
+    sidecar, upstream, served = full
+    for client, _ in list(served):
         with sidecar.connect() as another:
             assert another.ask(GET).status == 503
         client.close()
         wait_until(lambda: sidecar.open_connections() < LIMIT, "there is room")
-        assert connected(sidecar, 1)[0].ask(GET).body == b"ok"
+        served.append(at_work(sidecar, upstream))
+        ask_again(*served[-1])
 
 
 @on_both_loops
@@ -123,6 +153,7 @@ def test_the_one_that_is_idle_longest_makes_room(start_sidecar: StartSidecar, up
     busy, first, second = [connected(sidecar, 1)[0] for _ in range(LIMIT)]
     busy.send(GET)
     wait_until(lambda: idle(sidecar) == LIMIT - 1, "one is at work")
+    time.sleep(TIME_TO_ASK_SECONDS)
     another = sidecar.connect()
     assert first.wait_for_end() is End.CLOSED
     wait_until(lambda: sidecar.open_connections() == LIMIT, "it takes the place")
@@ -131,6 +162,25 @@ def test_the_one_that_is_idle_longest_makes_room(start_sidecar: StartSidecar, up
     wait_until(lambda: sidecar.open_connections() == LIMIT, "it takes the place")
     assert idle(sidecar) == 2
     del another, third
+
+
+@on_both_loops
+def test_those_who_come_at_once_do_not_send_each_other_away(
+    start_sidecar: StartSidecar, start_upstream: StartUpstream
+) -> None:
+    def script(connection: UpstreamWire) -> None:
+        with contextlib.suppress(Truncated, ConnectionError):
+            while True:
+                connection.read_request()
+                connection.send(OK)
+
+    sidecar = start_sidecar(start_upstream(script).url, **FEW)
+    clients = [sidecar.connect() for _ in range(LIMIT + 20)]
+    for client in clients:
+        client.send(GET)
+    statuses = [client.read_answer().status for client in clients]
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= LIMIT
 
 
 def test_a_tunnel_takes_one_place(start_sidecar: StartSidecar, upstream: Upstream) -> None:
@@ -143,16 +193,14 @@ def test_a_tunnel_takes_one_place(start_sidecar: StartSidecar, upstream: Upstrea
 
 
 @on_both_loops
-def test_those_beyond_all_bounds_are_reset_at_once_and_nothing_of_them_stays(
-    full: tuple[RunningSidecar, list[Client]],
-) -> None:
-    sidecar, clients = full
-    told = connected(sidecar, SPARE)
+def test_those_beyond_all_bounds_are_reset_at_once_and_nothing_of_them_stays(full: Full) -> None:
+    sidecar, _, served = full
+    told = speaking(sidecar, SPARE)
     for _ in range(100):
         assert is_reset(sidecar)
     wait_until(lambda: sidecar.open_connections() == LIMIT + SPARE, "no more than those are held")
-    assert clients[0].ask(GET[20:]).body == b"ok"
-    assert told[0].ask(GET).status == 503
+    ask_again(*served[0])
+    assert told[0].ask(GET[20:]).status == 503
     for client in told:
         client.close()
     wait_until(lambda: sidecar.open_connections() == LIMIT, "they are gone")
@@ -164,11 +212,13 @@ def test_local_connections_count_as_long_as_they_are_open(
     start_sidecar: StartSidecar, start_upstream: StartUpstream
 ) -> None:
     sidecar = start_sidecar(start_upstream(answering(OK)).url, **FEW)
-    raters = [sidecar.connect() for _ in range(LIMIT + SPARE)]
-    for rater in raters:
+    raters: list[Client] = []
+    for _ in range(LIMIT + SPARE):
+        raters.append(sidecar.connect())
         # Its body never comes.
-        rater.send(RATING)
-    wait_until(lambda: local_connections(sidecar) == len(raters), "all wait")
+        raters[-1].send(RATING)
+        # Until it is heard the next one would take its place.
+        wait_until(lambda: local_connections(sidecar) == len(raters), "it waits")
     assert is_reset(sidecar)
     for rater in raters[LIMIT:]:
         rater.close()

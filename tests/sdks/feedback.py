@@ -41,7 +41,8 @@ class Feedback:
 
     def rate(self, name: str, *, up: bool) -> dict[str, Any]:
         """Rate `last` or the call with that id; it has to be accepted."""
-        said = self.ask("POST", f"/{name}", {"rating": up})
+        patiently = f"{'&' if '?' in name else '?'}wait=accepted&timeout=30s"
+        said = self.ask("POST", f"/{name}{patiently}", {"rating": up})
         assert said.status == 200, said
         return said.document
 
