@@ -14,7 +14,7 @@ from harness.proxies import ConnectProxy, saying
 from harness.sidecars import settings_of
 from harness.standins import running_standin
 from harness.upstreams import ScriptedUpstream, UpstreamWire, answering
-from harness.wire import head
+from harness.wire import head, wait_until
 from proxy import helicone_api
 from proxy.connecting import Finding, explore
 from proxy.demo import DEMO_KEY, ApiFault, StandIn, StandInSettings, invalid_token, too_many_requests
@@ -303,6 +303,7 @@ def test_a_host_is_tried_once_and_sessions_are_told_apart_from_calls(
         f"The host {sessions.authority.decode()} (realtime sessions of default, more)",
         f"The gateway {gateway.authority.decode()} (route own)",
     ]
+    wait_until(lambda: bool(sessions.connections and gateway.connections), "both have been tried")
     assert (len(sessions.connections), len(gateway.connections)) == (1, 1)
 
 

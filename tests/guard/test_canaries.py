@@ -23,6 +23,7 @@ from harness.canaries import (
     TOKEN,
     WORD,
     bearer,
+    living,
     requests_with_canaries,
     shown_everywhere,
     traces_of,
@@ -159,6 +160,7 @@ def test_a_gateway_that_fails_brings_no_secret_to_light(
     caplog: pytest.LogCaptureFixture,
     fault: str,
 ) -> None:
+    before = living()
     caplog.set_level(logging.DEBUG)
     failing = FAULTS[fault](scope, authority)
     settings = settings_of(failing.url, **SECRETS, **failing.dotted)
@@ -174,7 +176,7 @@ def test_a_gateway_that_fails_brings_no_secret_to_light(
     assert [each.split()[1] for each in said[-len(LOCAL) :]].count(b"200") >= 5
     sidecar.wait_for_log("/v1/chat/completions")
     logged = [sidecar.log, *map(caplog.handler.format, caplog.records)]
-    found = shown_everywhere([*(each.decode("latin-1") for each in said), *logged])
+    found = shown_everywhere([*(each.decode("latin-1") for each in said), *logged], before)
     assert not found, "\n".join(found)
 
 
@@ -184,6 +186,7 @@ def test_a_gateway_that_fails_brings_no_secret_to_light(
 def test_an_api_that_fails_brings_no_secret_to_light(
     start_bench: StartBench, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before = living()
     caplog.set_level(logging.DEBUG, "proxy")
     known = StandInSettings(
         keys={OWN_KEY: "ours", APPS_KEY: "apps"}, ingestion_delay_seconds=0.0, token_interval_seconds=0.0005
@@ -212,7 +215,8 @@ def test_an_api_that_fails_brings_no_secret_to_light(
             *(each.decode() for each in said),
             bench.sidecar.log,
             *map(caplog.handler.format, own_records(caplog)),
-        ]
+        ],
+        before,
     )
     assert not found, "\n".join(found)
 

@@ -115,15 +115,24 @@ def malformed(token: str) -> Iterator[bytes]:
         yield raw + line + b"\r\n"
 
 
-def reprs_of_the_product() -> Iterator[str]:
-    """How every object of the product that lives in this process shows itself."""
-    for each in gc.get_objects():
-        kind = type(each)
-        module = getattr(kind, "__module__", None)
-        if isinstance(module, str) and module.startswith("proxy.") and not module.startswith("proxy.demo"):
-            yield f"{kind.__qualname__}: {each!r}"
+Living = dict[int, object]
+"""Objects of the product, by their identity."""
 
 
-def shown_everywhere(texts: Iterable[str]) -> list[str]:
-    """All traces of canaries in these and in the objects that live."""
-    return [trace for text in (*texts, *reprs_of_the_product()) for trace in traces_of(text)]
+def living() -> Living:
+    """Every object of the product that lives in this process."""
+    gc.collect()
+    return {id(each): each for each in gc.get_objects() if _is_of_the_product(type(each))}
+
+
+def _is_of_the_product(kind: type) -> bool:
+    module = getattr(kind, "__module__", None)
+    return isinstance(module, str) and module.startswith("proxy.") and not module.startswith("proxy.demo")
+
+
+def shown_everywhere(texts: Iterable[str], before: Living) -> list[str]:
+    """All traces of canaries in these, and in how the objects show themselves that live now and did not before:
+    other tests' objects have canaries of their own.
+    """
+    reprs = [f"{type(each).__qualname__}: {each!r}" for key, each in living().items() if key not in before]
+    return [trace for text in (*texts, *reprs) for trace in traces_of(text)]
