@@ -121,7 +121,6 @@ Living = dict[int, object]
 
 def living() -> Living:
     """Every object of the product that lives in this process."""
-    gc.collect()
     return {id(each): each for each in gc.get_objects() if _is_of_the_product(type(each))}
 
 
