@@ -63,8 +63,7 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
-        self._hang_up()
+        self._loop.run(self._stop())
 
     def rebind(self, destination: tuple[str, int]) -> None:
         """From now on another server answers here. What passed before is forgotten."""
@@ -73,7 +72,7 @@ class Relay:
 
     def forget(self) -> None:
         """Let go of what passed so far, and of all connections."""
-        self._hang_up()
+        self._loop.run(self._hang_up())
         self._passed.clear()
 
     @property
@@ -99,10 +98,12 @@ class Relay:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def _hang_up(self) -> None:
-        self._loop.run(self._close_all())
+    async def _stop(self) -> None:
+        # On the loop, as all that a loop has made: closed by another thread, uvloop fails where somebody comes just then.
+        self._server.close()
+        await self._hang_up()
 
-    async def _close_all(self) -> None:
+    async def _hang_up(self) -> None:
         for writer in tuple(self._writers):
             writer.close()
 
