@@ -2,7 +2,7 @@
 
 cli         which commands there are
 commands/   each of them: parse, call, print, exit code
-app         composition root: builds everything, owns what runs in the background
+app         the sidecar as a whole: listens, runs, stops; assembly builds what it is made of
 event_loop  which loop, and the signals that end it
 listeners   the listening sockets (unix_sockets: of this user alone; open_files: how many connections fit)
 volumes     whether a folder outlasts a restart

@@ -211,7 +211,7 @@ PASSING: list[tuple[Rule, Tree]] = [
     (imports_in_functions, {"event_loop.py": "def f():\n    import uvloop"}),
     (
         concrete_stores_named,
-        {"app.py": "import proxy.stores.memory", "calls/recorder.py": "import proxy.stores.contract"},
+        {"assembly.py": "import proxy.stores.memory", "calls/recorder.py": "import proxy.stores.contract"},
     ),
     (relay_knows_too_much, {"relay/a.py": "import httptools\nfrom . import b", "relay/b.py": ""}),
     (spelled_names, {"a.py": '"""It reads helicone-id."""\nx = 1  # helicone-id'}),

@@ -265,7 +265,7 @@ def test_of_the_environment_keys_tokens_headers_and_proxies_passwords_are_known(
 
 def test_a_key_that_an_app_sends_is_known_from_then_on(start_bench: StartBench) -> None:
     bench: Bench = start_bench()
-    redact = bench.sidecar.sidecar._redaction
+    redact = bench.sidecar.sidecar.parts._redaction
     assert redact("app-canary-canary") == "app-canary-canary"
     bench.ask("POST", "/v1/chat/completions", chat_body(), JSON, b"Helicone-Auth: Bearer app-canary-canary")
     assert redact("app-canary-canary") == "***"

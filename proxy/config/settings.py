@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from proxy.config.guarding import GuardSettings
+from proxy.config.hooking import Hooks
 from proxy.config.kinds import (
     ANY_NAME,
     Secret,
@@ -262,14 +263,6 @@ class DeliverySettings:
         "How long after a rating has left Helicone is asked whether it is stored; later looks wait "
         "longer and longer.",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """Headers that the sidecar adds to answers."""
-
-    id: bool = setting(truth(), True, "Add Feedback-Id, the id to rate by, to answers.")
-    url: bool = setting(truth(), True, "Add Feedback-URL, the address to rate at, to answers.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,7 +99,7 @@ class Relay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
-        # On the loop, as all that a loop has made: closed by another thread, uvloop fails where somebody comes just then.
+        # On the loop: closed by another thread, uvloop fails where somebody comes just then.
         self._server.close()
         await self._hang_up()
 

@@ -610,7 +610,7 @@ def test_a_remembered_call_keeps_no_key(start_bench: StartBench) -> None:
     bench = start_bench()
     bench.chat()
     bench.ask("GET", "/v1/models")
-    store = bench.sidecar.sidecar._store
+    store = bench.sidecar.sidecar.parts.store
     assert [call.upstream_lines for call in store.newest(10)] == [b"", b""]
 
 
@@ -668,7 +668,7 @@ class Broken:
 
 def test_a_call_goes_on_when_it_cannot_be_remembered(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     running = bench.sidecar.sidecar
-    recorder = running._door.observer
+    recorder = running.parts.door.observer
     assert isinstance(recorder, CallRecorder)
     own = recorder._store
     recorder._store = Broken()
@@ -687,7 +687,7 @@ def test_a_call_goes_on_when_its_body_cannot_be_looked_at(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = bench.sidecar.sidecar
-    recorder = running._door.observer
+    recorder = running.parts.door.observer
     assert isinstance(recorder, CallRecorder)
     own = recorder._store
     recorder._store = Broken()

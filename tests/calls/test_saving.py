@@ -149,7 +149,7 @@ def test_a_call_that_was_saved_while_it_streamed_is_saved_again_at_its_end(runni
         gateway.read_request()
         gateway.send(BEGINNING)
         raw_head = client.read_head()
-        store = bench.sidecar.sidecar._store
+        store = bench.sidecar.sidecar.parts.store
         assert isinstance(store, SavingCalls)
         wait_until(lambda: not store._changed, "it is saved as it streams")
         gateway.send(b"0\r\n\r\n")
@@ -228,7 +228,7 @@ def test_a_record_that_cannot_be_read_costs_one_call(
 ) -> None:
     with running() as bench:
         first, second = id_of(bench.chat()), id_of(bench.chat())
-        place = bench.sidecar.sidecar._store
+        place = bench.sidecar.sidecar.parts.store
         assert isinstance(place, SavingCalls)
         wait_until(lambda: not place._changed, "they are saved")
         broken = SavedCall(place=2, arrived=99, used=99, request_id=second, document="{")

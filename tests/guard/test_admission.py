@@ -585,18 +585,18 @@ def test_nothing_that_is_kept_shows_a_secret(start: Start) -> None:
     pair = start(**ALLOWED, **{"helicone.api_key": HELICONES})
     pair.ask(b"Authorization: Bearer " + ANN)
     running = pair.sidecar.sidecar
-    admission = running._door.admit
+    admission = running.parts.door.admit
     shown = [
         repr(each)
         for each in (
             running.settings,
             running.routes,
-            running._guard,
-            running._guard.tokens,
+            running.parts.guard,
+            running.parts.guard.tokens,
             admission,
             vars(admission),
-            running._recorder._ways,
-            running._store.newest(1),
+            running.parts.recorder._ways,
+            running.parts.store.newest(1),
         )
     ]
     for secret in (ANNS, BOBS, EVERYBODYS, PROVIDERS, HELICONES):

@@ -336,7 +336,7 @@ def test_local_answers_and_errors_are_readable(
 def test_a_bug_of_ours_is_readable_too(start_bench: StartBench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = start_bench(**LISTED)
     # No request is known that does this.
-    monkeypatch.setattr(bench.sidecar.sidecar._delivery, "depth", None)
+    monkeypatch.setattr(bench.sidecar.sidecar.parts.delivery, "depth", None)
     answer = bench.ask("GET", "/feedback/metrics", b"", *FROM_APP)
     assert answer.status == 500
     assert_readable(answer)

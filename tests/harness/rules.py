@@ -60,7 +60,8 @@ LAYERS = (
         "proxy.refused",
     ),
     ("proxy.admission", "proxy.network", "proxy.web.*"),
-    ("proxy.app", "proxy.connecting"),
+    ("proxy.assembly", "proxy.connecting"),
+    ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
 )
@@ -164,12 +165,16 @@ def product_looks_into_demo(sources: list[Source]) -> list[str]:
     ]
 
 
+ROOT = "proxy.assembly"
+"""The composition root."""
+
+
 def concrete_stores_named(sources: list[Source]) -> list[str]:
     """Only the composition root knows which store it is."""
     return [
         source.at(each.line, f"names {each.target}; the contract is proxy.stores.contract")
         for source in sources
-        if source.name != "proxy.app" and not is_below(source.name, "proxy.stores")
+        if source.name != ROOT and not is_below(source.name, "proxy.stores")
         for each in source.imports()
         if is_below(each.target, "proxy.stores") and each.target != "proxy.stores.contract"
     ]
@@ -325,7 +330,7 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
     return [
         source.at(node.lineno, f"calls {ast.unparse(node.func)}")
         for source in sources
-        if source.name != "proxy.app" and not is_demo(source.name)
+        if source.name not in ("proxy.app", ROOT) and not is_demo(source.name)
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call)
         and CLOCKS_AND_DICE.fullmatch(ast.unparse(node.func))
@@ -337,6 +342,7 @@ def clocks_and_dice(sources: list[Source]) -> list[str]:
 TASK_OWNERS = frozenset(
     {
         "proxy/app.py",
+        "proxy/assembly.py",
         "proxy/delivery/courier.py",
         "proxy/relay/pool.py",
         "proxy/relay/names.py",

@@ -103,15 +103,15 @@ class RunningSidecar:
     @property
     def pool(self) -> Pool:
         """Its connections to the gateway of the default route."""
-        return self.sidecar._pools[self.sidecar.routes[0].url]
+        return self.sidecar.parts.pools[self.sidecar.routes[0].url]
 
     def open_calls(self) -> int:
         """How many calls it believes to be open."""
-        return self._loop.call(lambda: self.sidecar._gatherer.open_calls)
+        return self._loop.call(lambda: self.sidecar.parts.gatherer.open_calls)
 
     def open_connections(self) -> int:
         """How many clients' connections and tunnels it holds."""
-        return self._loop.call(lambda: len(self.sidecar._door._connections))
+        return self._loop.call(lambda: len(self.sidecar.parts.door._connections))
 
     def connecting(self) -> int:
         """How many connections to the upstream it is opening."""
@@ -135,7 +135,7 @@ class RunningSidecar:
         return self._loop.call(
             lambda: sum(
                 transport.get_write_buffer_size()
-                for connection in self.sidecar._door._connections
+                for connection in self.sidecar.parts.door._connections
                 for transport in _transports(connection)
             )
         )
@@ -145,7 +145,7 @@ class RunningSidecar:
         return self._loop.call(
             lambda: sum(
                 len(piece)
-                for connection in self.sidecar._door._connections
+                for connection in self.sidecar.parts.door._connections
                 if isinstance(connection, ClientConnection)
                 for request in connection._requests
                 for piece in request.pieces

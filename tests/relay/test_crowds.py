@@ -45,12 +45,12 @@ def connected(sidecar: RunningSidecar, count: int) -> list[Client]:
 
 def local_connections(sidecar: RunningSidecar) -> int:
     """How many have been handed over to the local application."""
-    return sidecar._loop.call(lambda: sidecar.sidecar._door._handed_over)
+    return sidecar._loop.call(lambda: sidecar.sidecar.parts.door._handed_over)
 
 
 def idle(sidecar: RunningSidecar) -> int:
     """How many connections have nothing to do."""
-    door = sidecar.sidecar._door
+    door = sidecar.sidecar.parts.door
     return sidecar._loop.call(lambda: sum(each.standing().wait is Wait.REQUEST for each in door._connections))
 
 

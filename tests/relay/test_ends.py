@@ -220,7 +220,7 @@ def test_a_client_that_asks_on_and_on_and_reads_no_502_is_no_longer_heard(
     sidecar = start_sidecar(refusing)
     client = sidecar.connect(receive_buffer_bytes=4096)
     wait_until(lambda: sidecar.open_connections() == 1, "the client is there")
-    connection = next(iter(sidecar.sidecar._door._connections))
+    connection = next(iter(sidecar.sidecar.parts.door._connections))
     assert isinstance(connection, ClientConnection)
     sock = connection._transport.get_extra_info("socket")
     loop.call(sock.setsockopt, socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -607,7 +607,7 @@ def test_a_connection_that_has_not_taken_its_request_in_carries_no_other(
 
 def _exchange_of(sidecar: RunningSidecar) -> Exchange:
     """The exchange of its one connection that has a call."""
-    for connection in sidecar.sidecar._door._connections:
+    for connection in sidecar.sidecar.parts.door._connections:
         if isinstance(connection, ClientConnection) and connection._exchange is not None:
             return connection._exchange
     raise AssertionError("there is no call")
@@ -642,7 +642,7 @@ def test_a_stop_lets_running_calls_finish(start_sidecar: StartSidecar, upstream:
     call.send(EVENTS)
     client.read_head()
     stopped = sidecar.begin_stop()
-    wait_until(lambda: sidecar.sidecar._door.draining, "it stops")
+    wait_until(lambda: sidecar.sidecar.parts.door.draining, "it stops")
     with pytest.raises(ConnectionRefusedError):
         sidecar.connect()
     call.send(b"4\r\nlast\r\n0\r\n\r\n")
@@ -664,7 +664,7 @@ def test_a_stop_says_close_in_answers_that_begin_after_it(
     call = upstream.accept()
     call.read_request()
     sidecar.begin_stop()
-    wait_until(lambda: sidecar.sidecar._door.draining, "it stops")
+    wait_until(lambda: sidecar.sidecar.parts.door.draining, "it stops")
     call.send(OK)
     answer = client.read_answer()
     assert answer.body == b"ok"

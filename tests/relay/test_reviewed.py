@@ -20,7 +20,7 @@ def get(target: bytes) -> bytes:
 def queued(sidecar: RunningSidecar) -> int:
     """How many requests wait behind the one that is served."""
     return sidecar._loop.call(
-        lambda: sum(len(getattr(each, "_requests", ())) for each in sidecar.sidecar._door._connections)
+        lambda: sum(len(getattr(each, "_requests", ())) for each in sidecar.sidecar.parts.door._connections)
     )
 
 
@@ -80,7 +80,7 @@ def test_a_tunnel_that_opens_during_the_grace_period_gets_the_rest_of_it(
     call = upstream.accept()
     call.read_request()
     stopping = sidecar.begin_stop()
-    wait_until(lambda: sidecar.sidecar._door.draining, "it drains")
+    wait_until(lambda: sidecar.sidecar.parts.door.draining, "it drains")
     call.send(SWITCH)
     assert client.read_answer().status == 101
     client.send(b"still here")

@@ -109,7 +109,7 @@ def test_a_call_on_a_route_is_remembered_with_its_name(start: Start) -> None:
     world = start("anthropic")
     world.ask(b"/anthropic/v1/messages")
     world.ask(b"/v1/messages")
-    store = world.sidecar.sidecar._store
+    store = world.sidecar.sidecar.parts.store
     assert [(call.route, call.path) for call in store.newest(2)] == [
         ("default", b"/v1/messages"),
         ("anthropic", b"/anthropic/v1/messages"),
@@ -131,7 +131,7 @@ def test_routes_to_one_url_share_their_connections(start_sidecar: StartSidecar, 
     assert call.read_request().target == b"/x"
     call.send(said_by("ok"))
     client.read_answer()
-    assert len(sidecar.sidecar._pools) == 2
+    assert len(sidecar.sidecar.parts.pools) == 2
 
 
 # -- whose key, in which header

@@ -404,7 +404,7 @@ def test_a_call_without_a_session_is_listed_by_itself(bench: Bench) -> None:
 
 def test_the_calls_of_a_session_are_listed_with_the_newest_first(bench: Bench) -> None:
     ids = [id_of(bench.chat(CLIENT_ID + b"%d" % number)) for number in range(4)]
-    store = bench.sidecar.sidecar._store
+    store = bench.sidecar.sidecar.parts.store
     for request_id, session in zip(ids, ("a", "b", "a", "b"), strict=True):
         call = store.find(request_id)
         assert call is not None

@@ -110,7 +110,7 @@ def test_a_call_says_its_client_and_its_properties(bench: Bench) -> None:
 def test_calls_that_say_the_same_share_it(bench: Bench) -> None:
     for _ in range(2):
         bench.chat(ANN, b"User-Agent: curl/8", b"Helicone-Property-App: shop", model="m-1", conversation="c")
-    first, second = bench.sidecar.sidecar._store.newest(2)
+    first, second = bench.sidecar.sidecar.parts.store.newest(2)
     for name in ("user", "session", "model", "user_agent", "client", "properties"):
         assert getattr(first, name) is getattr(second, name), name
 
@@ -131,7 +131,7 @@ def test_what_looks_like_a_key_is_not_kept(bench: Bench) -> None:
     bench.chat(previous_response_id="sk-canary")
     assert shown(bench)["session"] is None
     assert "canary" not in json.dumps(document(bench.get("/feedback")))
-    attribution = bench.sidecar.sidecar._recorder._attribution
+    attribution = bench.sidecar.sidecar.parts.recorder._attribution
     assert "canary" not in str([attribution._read, attribution._shared, attribution._sets])
     status, _, sentence = error_of(bench.get("/feedback/last?user=sk-canary"))
     assert (status, "canary" in sentence) == (400, False)
@@ -165,7 +165,7 @@ def test_the_first_fifty_properties_count_and_of_more_nothing_is_kept(bench: Ben
     for _ in range(2):
         bench.chat(*lines, *more)
         assert sorted(shown(bench)["properties"]) == sorted(f"p{number}" for number in range(50))
-    sets = bench.sidecar.sidecar._recorder._attribution._sets
+    sets = bench.sidecar.sidecar.parts.recorder._attribution._sets
     assert sets == {}
     bench.chat(*lines)
     assert len(sets) == 1
@@ -496,7 +496,7 @@ def test_strict_counts_a_stream_that_still_comes(start_bench: StartBench) -> Non
 
 
 def test_strict_looks_at_the_last_minute_alone(bench: Bench) -> None:
-    store = bench.sidecar.sidecar._store
+    store = bench.sidecar.sidecar.parts.store
     ids = [id_of(bench.chat(line)) for line in (ANN, BOB, b"Helicone-User-Id: carl")]
 
     def age(index: int, answered: float, ended: float | None) -> None:
@@ -520,7 +520,7 @@ def test_strict_looks_at_the_last_minute_alone(bench: Bench) -> None:
 def test_strict_does_not_count_a_stream_that_a_crash_has_cut(bench: Bench) -> None:
     """When it ended nobody knows; it has not been active since the process was killed."""
     ids = [id_of(bench.chat(line)) for line in (ANN, BOB)]
-    call = bench.sidecar.sidecar._store.find(ids[0])
+    call = bench.sidecar.sidecar.parts.store.find(ids[0])
     assert call is not None
     assert call.answered is not None
     call.ending, call.ended = Ending.CUT, None

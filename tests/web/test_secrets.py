@@ -150,10 +150,10 @@ def test_no_secret_is_in_any_log_line_any_answer_of_ours_or_any_repr(
             for each in (
                 running,
                 running.settings,
-                running._door,
-                running._store,
-                *running._pools.values(),
-                running._guard,
+                running.parts.door,
+                running.parts.store,
+                *running.parts.pools.values(),
+                running.parts.guard,
             )
         ]
         logged = [bench.sidecar.log, *(caplog.handler.format(record) for record in caplog.records)]

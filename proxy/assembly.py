@@ -1,0 +1,267 @@
+"""Builds what a sidecar is made of: the only place that knows every part, and which of several it is.
+
+`app.py` starts and stops what is built here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from aiohttp import web
+
+from proxy import helicone, open_files
+from proxy.admission import Admission, provider_keys
+from proxy.api_client import HeliconeApi
+from proxy.calls.aliases import Naming
+from proxy.calls.attribution import Attribution
+from proxy.calls.live_call import LiveCall
+from proxy.calls.recorder import CallRecorder, Hooks
+from proxy.calls.route_rules import all_rules
+from proxy.calls.saving import SavingCalls
+from proxy.clock import Clock
+from proxy.config.outbox_place import place_of, why_unusable
+from proxy.config.settings import Settings
+from proxy.delivery.courier import Courier, say_why_stopped
+from proxy.delivery.errands import Errands, Manner
+from proxy.delivery.intake import Delivery
+from proxy.delivery.lanes import Budget, Lanes
+from proxy.delivery.schedule import Pace
+from proxy.errors import CannotStart, OutboxFailed
+from proxy.guard.decisions import Guard
+from proxy.guard.tokens import Tokens
+from proxy.journal import Journal, Reader
+from proxy.keys import Keyring
+from proxy.logs import CallLog
+from proxy.metrics import CallMetrics, Metrics, readings
+from proxy.network import Network, patience, ways_of
+from proxy.redaction import Redaction
+from proxy.refused import RefusalBook
+from proxy.relay.front_door import FrontDoor, MakeLocal
+from proxy.relay.names import NameCache, system_resolve
+from proxy.relay.writes import Gatherer
+from proxy.routing import resolve
+from proxy.stores.contract import Outbox, RecentCalls
+from proxy.stores.memory import MemoryCalls
+from proxy.stores.places import worth_saying
+from proxy.stores.saved_calls import SqliteSavedCalls
+from proxy.stores.sqlite import SqliteOutbox
+from proxy.web.application import PREFIX, RESERVED, make_application
+from proxy.web.context import Context
+from proxy.web.protocol import LocalProtocol
+
+logger = logging.getLogger(__name__)
+
+_LAST_MOMENT_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a sidecar gets from the process that it runs in. `environ` may name a proxy; `clock` is delivery's."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    log: TextIO
+    clock: Clock
+    redaction: Redaction
+
+
+class Assembly:
+    """The parts of one sidecar, of which those that somebody else needs have names without an underscore.
+
+    `resources` closes all that has to be closed, in the order of building reversed.
+    """
+
+    def __init__(self, settings: Settings, outside: Outside, resources: contextlib.AsyncExitStack) -> None:
+        self.settings = settings
+        self.routes = resolve(settings)
+        self._environ = outside.environ
+        self._log_stream = outside.log
+        self._redaction = outside.redaction
+        self._clock = outside.clock
+        self._resources = resources
+
+    async def build(self, port: int) -> None:
+        """Build all, for a sidecar that listens on `port`. Raises CannotStart."""
+        settings = self.settings
+        keys = self._make_keyring()
+        network = Network(settings, self.routes, self._environ)
+        outbox = await self._open_outbox(port)
+        self._call_metrics = CallMetrics()
+        self.store, readers = await self._make_store(outbox)
+        self.delivery = await self._make_delivery(outbox, keys, network)
+        readers += [self._call_metrics.count, self.delivery.calls_ended]
+        if settings.log.level in ("debug", "info"):
+            readers.append(CallLog(self._log_stream, settings.log.format, self._redaction).write)
+        self.journal = Journal(readers)
+        self._resources.callback(self.journal.flush)
+        self.gatherer = Gatherer(asyncio.get_running_loop().call_soon)
+        names = NameCache(system_resolve, time.monotonic)
+        self._resources.push_async_callback(names.close)
+        self.pools = network.pools(names, self.gatherer, time.perf_counter)
+        for pool in self.pools.values():
+            self._resources.push_async_callback(pool.close)
+        ways = ways_of(self.routes, self.pools)
+        self.guard = self._make_guard()
+        self.refused = RefusalBook(time.monotonic)
+        self.recorder = CallRecorder(
+            store=self.store,
+            keys=keys,
+            rules=all_rules(self.routes, settings.helicone.own_key),
+            hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
+            attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
+            wall_clock=time.time,
+            on_end=self.journal.add,
+            on_refused=self.refused.note,
+        )
+        self.door = FrontDoor(
+            gatherer=self.gatherer,
+            admit=Admission(
+                self.guard,
+                ways,
+                self.routes,
+                provider_keys(self.routes, settings.guard.allowed_targets),
+                page_headers=settings.feedback.headers,
+                has_helicone_key=settings.helicone.own_key is not None,
+            ),
+            route=ways.find,
+            observer=self.recorder,
+            clock=time.perf_counter,
+            make_local=await self._make_local(keys),
+            local_prefix=PREFIX.encode(),
+            # Random, so that two sidecars in a row are no loop.
+            via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
+            patience=patience(settings),
+            max_connections=self._max_connections(),
+        )
+
+    def _make_keyring(self) -> Keyring:
+        vendor = self.settings.helicone
+        keys = Keyring(
+            vendor.own_key,
+            helicone.fingerprint,
+            helicone.api_url_for,
+            {route.api_url for route in self.routes if route.api_may_have_key},
+            default_url=vendor.api_url,
+        )
+        keys.on_key = self._redaction.learn
+        return keys
+
+    def _make_guard(self) -> Guard:
+        settings = self.settings.guard
+        named = settings.named_tokens
+        return Guard(
+            bound_addresses=self.settings.server.host,
+            allowed_hosts=settings.allowed_hosts,
+            allowed_origins=settings.allowed_origins,
+            tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
+        )
+
+    async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
+        """What remembers calls, and whether it wants to know of their ends."""
+        settings = self.settings.calls
+        memory: MemoryCalls[LiveCall] = MemoryCalls(settings.capacity)
+        disk = SqliteSavedCalls(outbox.database, settings.capacity)
+        if not settings.persist:
+            # What was saved when it was on is not wanted on disk any more.
+            try:
+                await disk.forget()
+            except OutboxFailed as error:
+                # That must not keep calls from being relayed; the next start tries again.
+                logger.warning("[calls] persist is off, but saved calls are still on disk: %s", error.message)
+            return memory, []
+        saving = SavingCalls(memory, disk, self._clock)
+        await saving.read_back(now=time.perf_counter(), wall_now=time.time())
+        return await self._resources.enter_async_context(saving), [saving.calls_ended]
+
+    async def _make_delivery(self, outbox: Outbox, keys: Keyring, network: Network) -> Delivery:
+        """Have a courier work on the outbox from now on."""
+        settings, chance = self.settings.delivery, random.random
+        session = await self._resources.enter_async_context(network.api_session())
+        vendor = self.settings.helicone
+        api = HeliconeApi(
+            session,
+            network.proxy_for,
+            timeout_seconds=vendor.timeout_seconds,
+            wall_clock=time.time,
+            own_key=vendor.own_key,
+        )
+        lanes = Lanes(Budget(settings.burst, settings.per_second), chance)
+        manner = Manner(Pace(settings.first_look_seconds), chance)
+        errands = Errands(outbox, api, lanes, self._clock, manner)
+        self.courier = courier = Courier(outbox, errands, keys, lanes, self._clock)
+        keys.on_new = courier.key_known
+        await courier.load()
+        self._resources.push_async_callback(courier.close)
+        running = asyncio.create_task(courier.run(), name="courier")
+        running.add_done_callback(say_why_stopped)
+        self._resources.callback(running.cancel)
+        delivery = Delivery(outbox, courier, lanes, keys, self._clock)
+        await delivery.say_what_waits()
+        return delivery
+
+    async def _open_outbox(self, port: int) -> SqliteOutbox:
+        settings = self.settings.outbox
+        if (why := why_unusable(settings, port)) is not None:
+            raise CannotStart(why)
+        path = place_of(settings, port)
+        outbox = await SqliteOutbox.open(
+            ":memory:" if path is None else path,
+            max_bytes=settings.max_size_mib * 1024 * 1024,
+            stamp=lambda: time.strftime("%Y%m%d-%H%M%S"),
+        )
+        self._resources.push_async_callback(outbox.close)
+        if path is not None:
+            for said in worth_saying(path, is_named_after_port=settings.path is None):
+                logger.warning(said)
+        return outbox
+
+    def _max_connections(self) -> int:
+        """As configured, or as many as this process may have open files for."""
+        idle = self.settings.upstream.max_idle_connections * len(self.pools)
+        return open_files.possible_connections(self.settings.server.max_connections, besides=idle)
+
+    async def _make_local(self, keys: Keyring) -> MakeLocal:
+        """Build the local application. Gives what makes a protocol for a connection that is handed over."""
+        context = Context(
+            store=self.store,
+            delivery=self.delivery,
+            keys=keys,
+            guard=self.guard,
+            refused=self.refused,
+            clock=time.perf_counter,
+            wall_clock=self._clock.now,
+            feedback=self.settings.feedback,
+            metrics=Metrics(
+                calls=self._call_metrics,
+                refusals=self.refused.counts,
+                # The door is built last, since it hands connections over to what is built here.
+                readings=readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
+                catch_up=self.journal.flush,
+            ),
+            open_calls=lambda: self.gatherer.open_calls,
+            routes=self.routes,
+            api_url=self.settings.helicone.resolved_api_url,
+            started=time.perf_counter(),
+            body_timeout_seconds=self.settings.server.body_timeout_seconds,
+        )
+        runner = web.AppRunner(
+            make_application(context),
+            handle_signals=False,
+            # Whoever is still there then has had the whole grace period: see `_stop`.
+            shutdown_timeout=_LAST_MOMENT_SECONDS,
+        )
+        await runner.setup()
+        self._resources.push_async_callback(runner.cleanup)
+        server = runner.server
+        if server is None:
+            raise RuntimeError("aiohttp's runner made no server")
+        self.local_server = server
+        return lambda on_lost, by_socket: LocalProtocol(
+            server, on_lost, by_socket=by_socket, on_refused=self.refused.note
+        )
