@@ -40,8 +40,8 @@ def test_what_is_listed_is_there() -> None:
 
 
 def test_no_compiled_class_derives_from_a_python_class_whose_objects_have_a_dict() -> None:
-    """Python 3.11 keeps that dict before the object, where mypyc's class has no place: the garbage collector
-    crashes. Exceptions are C's; enumerations are not compiled as classes."""
+    """With a logging handler that did, garbage collections crashed the process. Exceptions are C's; enumerations
+    are left as they are."""
     odd = [
         f"{name} derives from {base.__module__}.{base.__qualname__}"
         for name, base in foreign_bases(compiled_modules())
