@@ -41,7 +41,8 @@ async def rate_call(request: web.Request) -> web.Response:
 async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response:
     context = request.app[CONTEXT]
     body = await sent_body(request)
-    rating = ratings.parse_rating(body, request.query_string, request.host)
+    # The query as it came: decoded once already, a percent sign in a comment would be taken for an escape.
+    rating = ratings.parse_rating(body, request.rel_url.raw_query_string, request.host)
     wanted = wishes.wishes(request)
     once = wishes.once_only(request, body)
     # Before anything is looked up: "the last answer" may mean another one by now.

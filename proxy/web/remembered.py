@@ -22,7 +22,7 @@ _MOST_OTHERS = 1000
 
 def refuse_rating_by_get(request: web.Request) -> None:
     """A GET never rates: a link, a prefetch or an image would. Raises ReadOnly."""
-    if ratings.has_rating(request.query_string):
+    if ratings.has_rating(request.rel_url.raw_query_string):
         raise ReadOnly("GET only looks; to rate, send a POST: add -X POST to the curl command.")
 
 

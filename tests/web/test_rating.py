@@ -326,6 +326,12 @@ def test_what_is_said_is_answered_and_shown_as_it_was_said(bench: Bench) -> None
     assert received.target.endswith("/score")
 
 
+def test_a_comment_in_a_query_is_decoded_once(bench: Bench) -> None:
+    bench.chat()
+    said = document(bench.rate("/feedback/last?rating=up&comment=100%2525+of+%2541%26b", b""))
+    assert said["comment"] == "100%25 of %41&b"
+
+
 def test_a_form_and_a_query_hold_more_than_a_thumb(bench: Bench) -> None:
     bench.chat()
     said = document(bench.rate("/feedback/last?tags=a,b&source=developer", b"rating=up&comment=so+so"))
