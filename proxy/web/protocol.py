@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -70,6 +71,14 @@ class LocalProtocol(web.RequestHandler):
             return refusal(said.status, said.code, said.message)
         logger.error("A local request failed in aiohttp (%s).", type(exc).__name__)
         return refusal(status, "internal_error", "The sidecar has a bug; its log has the details.")
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Say nothing of a body that is not what its headers say, which aiohttp meets again behind the answer.
+
+        Whoever has no token could fill the log with its tracebacks.
+        """
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -320,6 +320,25 @@ def test_what_is_no_good_request_is_refused_in_our_own_words(bench: Bench, raw: 
     assert bench.posted == []
 
 
+@pytest.mark.parametrize("lines", [(), (b"Feedback-Proxy-Token: the-token-0123456789",)])
+def test_a_body_that_cannot_be_decoded_fills_no_log(
+    start_bench: StartBench, caplog: pytest.LogCaptureFixture, lines: tuple[bytes, ...]
+) -> None:
+    """Aiohttp looks at it once more behind the answer."""
+    bench = start_bench(**{"guard.token": "the-token-0123456789"})
+    client = bench.sidecar.connect()
+    start = (
+        b"POST /feedback/last HTTP/1.1",
+        b"Host: localhost",
+        b"Content-Encoding: gzip",
+        b"Content-Length: 2",
+    )
+    client.send(head(*start, *lines) + b"up")
+    assert client.read_answer().status == (400 if lines else 401)
+    client.wait_for_end()
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
 @pytest.mark.parametrize("end", [Wire.close, Wire.reset])
 @pytest.mark.parametrize(
     ("line", "beginning"), [(b"Content-Length: 20", b""), (b"Transfer-Encoding: chunked", b"5\r\n")]
