@@ -44,7 +44,8 @@ def permission_advice(
     outbox = place_of(settings.outbox, settings.server.port)
     folder = None if outbox is None else outbox.parent
     found = None if folder is None else _status(folder)
-    if found is not None and found.st_mode & _WRITTEN_BY_OTHERS:
+    # What is no folder is refused at the start. Nobody should be told to change the mode of a device.
+    if found is not None and stat.S_ISDIR(found.st_mode) and found.st_mode & _WRITTEN_BY_OTHERS:
         yield (
             f"{folder}, where ratings are kept, may be written by others on this machine, who can take them away: "
             f"chmod 700 {folder}, or choose another folder with --state-dir."

@@ -112,6 +112,10 @@ def test_a_state_folder_is_written_by_its_user_alone(tmp_path: Path, mode: int, 
         assert each.startswith(f"{folder}, where ratings are kept, may be written by others on this machine")
 
 
+def test_nobody_is_told_to_change_the_mode_of_what_is_no_folder() -> None:
+    assert said(state_dir=Path("/dev/null")) == []
+
+
 def test_check_and_serve_say_it(tmp_path: Path) -> None:
     file = written(tmp_path / "key", KEY, 0o644)
     env = {"HELICONE_PROXY_HELICONE__API_KEY_FILE": str(file), "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
