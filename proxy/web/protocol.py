@@ -72,7 +72,7 @@ class LocalProtocol(web.RequestHandler):
         logger.error("A local request failed in aiohttp (%s).", type(exc).__name__)
         return refusal(status, "internal_error", "The sidecar has a bug; its log has the details.")
 
-    def log_exception(self, *args: Any, **kw: Any) -> None:
+    def log_exception(self, *args: object, **kw: Any) -> None:  # noqa: ANN401  # as aiohttp has it
         """Say nothing of a body that is not what its headers say, which aiohttp meets again behind the answer.
 
         Whoever has no token could fill the log with its tracebacks.
