@@ -111,9 +111,15 @@ class RemoteSidecar:
         )
         try:
             return self._answer(request)
+        except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError):
+            raise RemoteError(
+                f"The connection to {self._place} ended before the answer had come. What was asked may have been "
+                "done: helicone-proxy recent and helicone-proxy outbox list show it."
+            ) from None
         except http.client.HTTPException:
             raise RemoteError(self._not_ours()) from None
-        except OSError:
+        # What cannot be a host name at all is a UnicodeError.
+        except (OSError, UnicodeError):
             raise RemoteError(
                 f"No sidecar answers at {self._place}. Start one with helicone-proxy serve, or say where it is "
                 "with --url or HELICONE_PROXY_URL."

@@ -141,6 +141,27 @@ def test_commands_mean_the_calls_that_they_are_told_of(bench: Bench) -> None:
     assert bench.posted == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("rate", "up", "\udcff"), ("rate", "up", "--user", "\udcff"), ("recent", "--property", "\udcff=1")],
+)
+def test_bytes_that_are_no_text_are_a_mistake(bench: Bench, arguments: tuple[str, ...]) -> None:
+    outcome = asked(bench, *arguments)
+    assert outcome.status == 2
+    assert "is not valid text" in outcome.stderr
+
+
+@pytest.mark.parametrize("arguments", [("rate", "up"), ("withdraw",), ("outbox", "show")])
+def test_an_empty_id_is_a_mistake(bench: Bench, arguments: tuple[str, ...]) -> None:
+    """A variable of a script that was never set, say."""
+    bench.chat()
+    for empty in ("", " "):
+        outcome = asked(bench, *arguments, empty)
+        assert outcome.status == 2
+        assert "The ID is empty" in outcome.stderr
+    assert bench.posted == []
+
+
 def test_rate_with_an_id_and_back_is_a_mistake(bench: Bench) -> None:
     outcome = asked(bench, "rate", "up", UNKNOWN, "--back", "1")
     assert outcome.status == 2
@@ -339,8 +360,6 @@ def test_outbox_exports_everything_line_by_line(bench: Bench) -> None:
         "not an id",
         "é",
         "👍",
-        "",
-        " ",
         "a/b",
         "..",
         "last/x",

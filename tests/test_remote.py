@@ -7,7 +7,7 @@ import pytest
 from harness.benches import Bench, StartBench, id_of, request
 from harness.clients import Client
 from harness.programs import Program
-from harness.upstreams import StartUpstream, answering
+from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import head
 from test_cli import READY, Outcome, command, one_sentence
 
@@ -107,6 +107,23 @@ def test_a_token_is_not_carried_to_where_a_redirect_leads(start_upstream: StartU
     assert "answered 302" in one_sentence(outcome)
     assert upstream.requests[0].value(b"feedback-proxy-token") == EVERYBODYS.encode()
     assert other.requests == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 80])
+def test_no_sidecar_answers_at_what_can_be_no_name(host: str) -> None:
+    assert "No sidecar answers" in one_sentence(command("recent", "--url", f"http://{host}:1"))
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"])
+def test_a_sidecar_that_ends_meanwhile_may_have_done_what_was_asked(
+    start_upstream: StartUpstream, beginning: bytes
+) -> None:
+    def script(wire: UpstreamWire) -> None:
+        wire.read_request()
+        wire.send(beginning)
+
+    sentence = one_sentence(command("rate", "up", "--url", start_upstream(script).url))
+    assert "may have been done" in sentence
 
 
 def test_serve_prints_no_token_and_no_key(start_upstream: StartUpstream) -> None:

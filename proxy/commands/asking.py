@@ -1,9 +1,10 @@
 """What the commands share that ask a running sidecar: where it is, and how its answer is printed for scripts."""
 
+import contextlib
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -154,14 +155,27 @@ def path_of(request_id: str | None, query: Mapping[str, object] = _NO_QUERY) -> 
         raise click.UsageError(
             "--back, --strict, --user and the like say which answer is the newest, so they go without an ID."
         )
-    return f"/feedback/{quote(request_id, safe='')}"
+    if not request_id.strip():
+        raise click.UsageError("The ID is empty.")
+    with _as_text():
+        return f"/feedback/{quote(request_id, safe='')}"
 
 
 def with_query(path: str, said: Mapping[str, object]) -> str:
-    """A path, with what is said put behind it."""
+    """A path, with what is said put behind it. Raises UsageError."""
     if not said:
         return path
-    return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
+    with _as_text():
+        return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
+
+
+@contextlib.contextmanager
+def _as_text() -> Iterator[None]:
+    """Refuse bytes that are no text in the encoding that this system's arguments have."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise click.UsageError("An ID, or what an option says, is not valid text.") from None
 
 
 def json_text(document: Mapping[str, Any]) -> str:
