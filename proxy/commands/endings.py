@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from proxy.errors import CannotStart, ConfigurationError, RemoteError
+from proxy.errors import CannotStart, ConfigurationError, OutboxFailed, RemoteError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -21,6 +21,6 @@ def sentences_instead_of_tracebacks() -> Iterator[None]:
         for problem in error.problems:
             click.echo(problem, err=True)
         sys.exit(EXIT_USAGE)
-    except (CannotStart, RemoteError) as error:
+    except (CannotStart, OutboxFailed, RemoteError) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_FAILED)

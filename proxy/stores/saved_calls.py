@@ -21,6 +21,13 @@ WHERE excluded.arrived >= arrived
 
 TRIM = "DELETE FROM call WHERE used <= (SELECT used FROM call ORDER BY used DESC LIMIT 1 OFFSET ?)"
 
+# As they should be, whatever stands in a file that was damaged.
+LOAD = """
+SELECT place, CAST(arrived AS INTEGER), CAST(used AS INTEGER), CAST(request_id AS TEXT), CAST(document AS TEXT)
+FROM call WHERE ifnull(used > (SELECT used FROM call ORDER BY used DESC LIMIT 1 OFFSET ?), 1)
+ORDER BY arrived, place
+"""
+
 
 class SqliteSavedCalls:
     """See `stores.contract.SavedCalls`."""
@@ -51,18 +58,17 @@ class SqliteSavedCalls:
             self._saved_since_trim = 0
 
     async def load(self) -> list[SavedCall]:
-        """All that are kept, in the order of their arrival."""
-
-        def job(connection: sqlite3.Connection) -> list[SavedCall]:
-            connection.execute(TRIM, (self._capacity,))
-            rows = connection.execute(
-                # As they should be, whatever stands in a file that was damaged.
-                "SELECT place, CAST(arrived AS INTEGER), CAST(used AS INTEGER), "
-                "CAST(request_id AS TEXT), CAST(document AS TEXT) FROM call ORDER BY arrived, place"
-            ).fetchall()
-            return [SavedCall(*row) for row in rows]
-
-        return await self._database.run(job)
+        """All that are kept and fit, in the order of their arrival."""
+        try:
+            await self._database.run(lambda connection: connection.execute(TRIM, (self._capacity,)).rowcount)
+        except OutboxFull:
+            # To forget takes room, too. A disk that is full must not keep calls from being relayed.
+            self._saved_since_trim = self._capacity
+        return await self._database.run(
+            lambda connection: [
+                SavedCall(*row) for row in connection.execute(LOAD, (self._capacity,)).fetchall()
+            ]
+        )
 
     async def forget(self) -> int:
         """Forget all, and overwrite what they took."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from harness.failing_disks import FailingDisk
 from proxy.errors import OutboxFull
 from proxy.model import Rating, RatingState
 from proxy.stores.contract import NewRating, SavedCall, SavedCalls
@@ -198,6 +199,26 @@ def test_those_above_a_smaller_capacity_are_forgotten_for_good(tmp_path: Path) -
 
     assert names(with_store(place, lambda store: store.load(), capacity=2)) == "ac"
     assert names(with_store(place, lambda store: store.load(), capacity=9)) == "ac"
+
+
+def test_a_disk_too_full_to_forget_calls_on_gives_those_that_fit(tmp_path: Path) -> None:
+    """A sidecar has to start on it. Once there is room, the first save forgets."""
+    place, disk = tmp_path / "outbox.db", FailingDisk()
+    with_store(place, lambda store: store.save([call("a", 1, 9), call("b", 2), call("c", 3)]))
+
+    async def run() -> list[str]:
+        outbox = await SqliteOutbox.open(place, max_bytes=MIB, stamp=lambda: "now", connect=disk.connect)
+        store = SqliteSavedCalls(outbox.database, 2)
+        try:
+            disk.failing = {"DELETE FROM call": sqlite3.SQLITE_FULL}
+            loaded = names(await store.load())
+            disk.failing = {}
+            await store.save([call("d", 10)])
+            return [loaded, names(await SqliteSavedCalls(outbox.database, 100).load())]
+        finally:
+            await outbox.close()
+
+    assert asyncio.run(run()) == ["ac", "ad"]
 
 
 def test_what_is_forgotten_is_nowhere_in_the_file(tmp_path: Path) -> None:
