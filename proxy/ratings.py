@@ -133,7 +133,8 @@ def _plain(name: str, value: str) -> object:
 
 def _text(body: bytes) -> str:
     try:
-        return body.decode("utf-8").strip()
+        # Editors on Windows put a mark before it, which says nothing (RFC 8259 §8.1).
+        return body.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise InvalidRating("The body is not UTF-8.") from None
 

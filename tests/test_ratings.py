@@ -67,6 +67,13 @@ def test_every_word_rates_in_any_case_and_every_place(word: str, up: bool, case:
 
 
 @pytest.mark.parametrize(("body", "up"), [('{"rating": true}', True), ('{"rating":false}', False)])
+def test_a_mark_before_json_or_a_form_is_passed_over(body: str, up: bool) -> None:
+    """As editors on Windows write it."""
+    assert thumb("\ufeff" + body) is up
+    assert thumb(f"\ufeffrating={str(up).lower()}") is up
+
+
+@pytest.mark.parametrize(("body", "up"), [('{"rating": true}', True), ('{"rating":false}', False)])
 def test_json_rates(body: str, up: bool) -> None:
     assert thumb(body) is up
 
