@@ -94,7 +94,7 @@ class SavedCalls(Protocol):
         """Keep these, each instead of what is in its place, unless that arrived later."""
 
     async def load(self) -> list[SavedCall]:
-        """All that fit, in the order of their arrival. Those above the capacity are forgotten where there is room."""
+        """All that fit, in the order of their arrival. Those above the capacity are forgotten if there is room."""
 
     async def forget(self) -> int:
         """Forget all, and leave nothing of them in the file. Gives how many."""
