@@ -20,7 +20,7 @@ from openai import OpenAI
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, request
 from harness.clients import Client
 from harness.loops import DEADLINE_SECONDS
-from harness.programs import Program, run_command
+from harness.programs import COMMAND, Program, environment, run_command
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, UpstreamWire
 from harness.wire import Truncated, wait_until
@@ -380,3 +380,36 @@ def test_the_commands_find_a_sidecar_that_listens_nowhere_else(path: Path, tmp_p
         program.wait_for("listens on")
         assert program.stop() == 0
     assert not path.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_what_cannot_be_said_at_the_start_keeps_no_call_from_being_relayed(path: Path) -> None:
+    env = {"HELICONE_PROXY_SERVER__UNIX_SOCKET": str(path), "HELICONE_PROXY_OUTBOX__PATH": ":memory:"}
+    command = [*COMMAND, "serve", "--port", "0"]
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(command, env=environment(env), stdout=full, stderr=full) as process,
+    ):
+        try:
+            wait_until(path.exists, "there is a socket")
+            with connect(path) as client:
+                assert client.ask(request("GET", "/feedback/health")).status == 200
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("token", "who"),
+    [
+        (None, "this user's programs, through the Unix socket alone."),
+        (TOKEN, "whoever has the token; through the Unix socket this user's programs alone."),
+    ],
+)
+def test_check_says_who_may_call_where_there_is_nothing_else(
+    path: Path, tmp_path: Path, token: str | None, who: str
+) -> None:
+    guard = "" if token is None else f'[guard]\ntoken = "{token}"\n'
+    file = tmp_path / "config.toml"
+    file.write_text(f'[server]\nhost = []\nunix_socket = "{path}"\n{guard}')
+    outcome = run_command("check", "--config", str(file))
+    assert f"Who may call: {who}" in outcome.stdout

@@ -73,7 +73,8 @@ def _who(settings: Settings) -> str:
     server, guard = settings.server, settings.guard
     names = [name for name in guard.named_tokens if name]
     if not guard.named_tokens:
-        who = "anybody on this machine" if server.host else "this user's programs"
+        alone = "this user's programs, through the Unix socket alone"
+        who = "anybody on this machine" if server.host else alone
     elif not names:
         who = "whoever has the token"
     else:
@@ -84,7 +85,7 @@ def _who(settings: Settings) -> str:
         said.append(f"pages of {', '.join(guard.allowed_origins)}, too")
     if guard.allowed_hosts:
         said.append(f"also under {', '.join(guard.allowed_hosts)}")
-    if server.unix_socket is not None:
+    if server.unix_socket is not None and (server.host or guard.named_tokens):
         said.append(f"through the Unix socket this user's programs{'' if server.host else ' alone'}")
     return "; ".join(said)
 

@@ -1,10 +1,11 @@
 """`helicone-proxy serve`: the sidecar itself. What is imported here is what a running sidecar holds in memory."""
 
+import contextlib
 import gc
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -51,14 +52,19 @@ def serve(config_file: Path | None, **flags: Flag) -> None:
 async def _serve(settings: Settings, environ: Mapping[str, str], redaction: Redaction) -> None:
     async with Sidecar(settings, environ=environ, redaction=redaction) as sidecar:
         told_to_stop = stop_signals(sidecar.cut_now)
-        first, *others = sidecar.routes
-        click.echo(f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}")
-        for route in others:
-            click.echo(f"   {route.path} goes to {route.url}")
-        if settings.helicone.api_key is None:
-            click.echo(
-                "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."
-            )
-        if settings.guard.named_tokens:
-            click.echo("Calls need a token (guard.token): apps send it in the place of their API key.")
+        # Into a file on a full disk, say, which must not keep calls from being relayed.
+        with contextlib.suppress(OSError):
+            click.echo("\n".join(_greeting(sidecar)))
         await told_to_stop.wait()
+
+
+def _greeting(sidecar: Sidecar) -> Iterator[str]:
+    """What is said at the start, line by line."""
+    settings, (first, *others) = sidecar.settings, sidecar.routes
+    yield f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}"
+    for route in others:
+        yield f"   {route.path} goes to {route.url}"
+    if settings.helicone.api_key is None:
+        yield "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."
+    if settings.guard.named_tokens:
+        yield "Calls need a token (guard.token): apps send it in the place of their API key."
