@@ -18,7 +18,7 @@ class CallState(StrEnum):
     """Its answer has begun. It can be rated already."""
     COMPLETE = "complete"
     CUT = "cut"
-    """The gateway broke within its answer."""
+    """Its answer broke off: the gateway did, or the rest of the request, or the sidecar was stopped."""
     LEFT = "left"
     """The client went away before the answer was complete. Helicone logs such a call too."""
     FAILED = "failed"
