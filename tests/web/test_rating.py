@@ -12,7 +12,7 @@ from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 FORM = b"Content-Type: application/x-www-form-urlencoded"
-FAST = FastTime(20.0)
+SPEED = 20.0
 """Two posts of one call's ratings are two seconds apart."""
 BROWSER = (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: cors")
 
@@ -158,7 +158,7 @@ def test_a_browsers_origin_does_not_travel_on(bench: Bench) -> None:
 
 
 def test_no_cookie_of_helicones_comes_back_with_the_next_rating(start_bench: StartBench) -> None:
-    bench = start_bench(AT_ONCE, FAST)
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     bench.chat()
     bench.standin.faults.api.next(
         ApiFault(status=201, body="{}", headers=(("Set-Cookie", "__cf_bm=x; path=/"),))
@@ -262,7 +262,7 @@ def test_curls_expect_header_is_honoured(bench: Bench) -> None:
 
 
 def test_the_second_rating_replaces_the_first(start_bench: StartBench) -> None:
-    bench = start_bench(AT_ONCE, FAST)
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     request_id = id_of(bench.chat())
     bench.rate()
     assert document(bench.rate("/feedback/last?timeout=10", b"rating=down"))["state"] == "accepted"
@@ -483,7 +483,7 @@ def test_ratings_of_several_calls_at_once_do_not_mix(bench: Bench) -> None:
 
 
 def test_one_who_hangs_up_while_helicone_is_slow_does_no_harm(start_bench: StartBench) -> None:
-    bench = start_bench(AT_ONCE, FAST)
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     bench.chat()
     bench.standin.faults.api.next(ApiFault(latency_seconds=0.2))
     client = bench.sidecar.connect()
