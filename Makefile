@@ -21,9 +21,11 @@ run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when i
 
 # Most tests wait for sockets and disks: several at a time.
 ALL_TESTS := -n auto --maxprocesses 4
+# pytest rewrites what it runs, and every process would do so anew where Python is told to keep nothing (as in images).
+KEEPING := env -u PYTHONDONTWRITEBYTECODE
 
 test: $(VENV)/.dev system node-app  ## all tests
-	@$(BIN)/pytest $(ALL_TESTS) $(ARGS)
+	@$(KEEPING) $(BIN)/pytest $(ALL_TESTS) $(ARGS)
 
 wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs with every call is compiled (a minute)
 	@echo "Compiling ..."
@@ -34,7 +36,7 @@ wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs wi
 	@ls dist/*.whl
 
 compiled: $(COMPILED)/.test system node-app  ## all tests on what make wheel makes
-	@$(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ALL_TESTS) $(ARGS)
+	@$(KEEPING) $(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ALL_TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## ruff and mypy strict
 	@$(BIN)/ruff check .
@@ -51,7 +53,7 @@ floors: $(VENV)/.dev system node-app  ## all tests on the oldest versions that p
 	@$(BIN)/python tests/floors.py > .venv-floors/floors.txt
 	@echo "Testing with:" $$(cat .venv-floors/floors.txt)
 	@.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-floors/floors.txt --group test --editable .
-	@.venv-floors/bin/pytest $(ALL_TESTS) $(ARGS)
+	@$(KEEPING) .venv-floors/bin/pytest $(ALL_TESTS) $(ARGS)
 
 # Programs that tests run and that are no Python packages. Without root those tests are skipped, and say so.
 SYSTEM := curl openssl nginx wrk node npm chromium

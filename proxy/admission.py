@@ -53,8 +53,8 @@ class Admission:
         self._lacks_key = {
             name: refusal
             for route in routes
-            if (refusal := _why_no_key(route, has_helicone_key=has_helicone_key)) is not None
             for name in route.way_names
+            if (refusal := _why_no_key(route, name, has_helicone_key=has_helicone_key)) is not None
         }
         self._provider_keys = provider_keys
         self._page_headers = tuple(page_headers)
@@ -185,19 +185,33 @@ def _token_elsewhere(name: bytes) -> Refusal:
     )
 
 
-def _why_no_key(route: ResolvedRoute, *, has_helicone_key: bool) -> Refusal | None:
-    """Why a token in the place of a key cannot be replaced on that route; None if it can."""
+def _why_no_key(route: ResolvedRoute, way_name: str, *, has_helicone_key: bool) -> Refusal | None:
+    """Why a token in the place of a key cannot be replaced on that way of the route; None if it can."""
+    needed = []
     if route.lacks_provider_key:
-        whose, setting = "the provider's", f"provider_key in [routes.{route.name}] (or provider_key_file)"
-    elif route.key_name == helicone.AUTHORIZATION and not has_helicone_key:
-        whose, setting = "the Helicone", "HELICONE_API_KEY ([helicone] api_key)"
-    else:
+        whose = "the provider's"
+        needed = [f"provider_key in [routes.{route.name}] (or provider_key_file)"]
+    elif route.key_name != helicone.AUTHORIZATION:
         return None
+    elif way_name != route.name:
+        # Helicone's key goes in its own header with a session. The provider's has no setting on such a route.
+        whose = "the provider's"
+    else:
+        whose = "the Helicone"
+        if not has_helicone_key:
+            needed = ["HELICONE_API_KEY ([helicone] api_key)"]
+        if not route.may_have_key:
+            needed.append(
+                f"helicone = true in [routes.{route.name}] if that gateway is a Helicone of your own"
+            )
+        if not needed:
+            return None
+    advice = f"Set {' and '.join(needed)}, or send" if needed else "Send"
     return Refusal(
         503,
         "no_provider_key",
         f"The token of this sidecar stands where {whose} key goes, and there is none to put in its place. "
-        f"Set {setting}, or send {whose} key there and the token as Feedback-Proxy-Token.",
+        f"{advice} {whose} key there and the token as Feedback-Proxy-Token.",
         # Asking again changes nothing. OpenAI's SDKs obey it.
         b"x-should-retry: false\r\n",
     )

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
-from harness.loops import LoopThread
+from harness.loops import LoopThread, RunningOnLoop
 
 PAGES = Path(__file__).parent / "pages"
 MODULES = Path(__file__).parent.parent / "sdks" / "node" / "node_modules"
@@ -27,23 +25,14 @@ _CARELESS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Server:
+class Server(RunningOnLoop):
     """Serves on a free port of 127.0.0.1, on the tests' loop; `port` says which."""
 
     def __init__(self, loop: LoopThread, routes: Mapping[str, Handler]) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._routes = routes
         self._runner: web.AppRunner
         self.port = 0
-
-    def __enter__(self) -> Self:
-        self._loop.run(self._start())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.run(self._runner.cleanup())
 
     async def _start(self) -> None:
         application = web.Application()
@@ -53,6 +42,9 @@ class Server:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.port = self._runner.addresses[0][1]
+
+    async def _stop(self) -> None:
+        await self._runner.cleanup()
 
 
 async def serve_page(request: web.Request) -> web.StreamResponse:

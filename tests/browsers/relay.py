@@ -4,10 +4,8 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import TracebackType
-from typing import Self
 
-from harness.loops import LoopThread
+from harness.loops import LoopThread, RunningOnLoop
 from harness.wire import Message, wait_until
 
 # A body need not end with a line's end.
@@ -41,7 +39,7 @@ class Exchange:
         return self.request.target.decode()
 
 
-class Relay:
+class Relay(RunningOnLoop):
     """Listens on a port of 127.0.0.1 and passes all on to `destination`.
 
     A new destination holds for new connections, and the old ones end: that is what a browser sees of a name that
@@ -49,21 +47,12 @@ class Relay:
     """
 
     def __init__(self, loop: LoopThread, destination: tuple[str, int]) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._destination = destination
         self._passed: list[_Passed] = []
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server
         self.port = 0
-
-    def __enter__(self) -> Self:
-        self._loop.run(self._start())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.run(self._stop())
 
     def rebind(self, destination: tuple[str, int]) -> None:
         """From now on another server answers here. What passed before is forgotten."""
@@ -99,7 +88,7 @@ class Relay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
-        # On the loop: closed by another thread, uvloop fails where somebody comes just then.
+        # Closed by another thread, uvloop fails where somebody comes just then.
         self._server.close()
         await self._hang_up()
 

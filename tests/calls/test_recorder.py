@@ -13,6 +13,7 @@ import pytest
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.clients import Client
+from harness.fast_time import FastTime
 from harness.programs import Program
 from harness.sidecars import RunningSidecar, StartSidecar, settings_of
 from harness.upstreams import StartUpstream, Upstream, UpstreamWire, answering
@@ -537,7 +538,8 @@ TWO_ORGANISATIONS = StandInSettings(
 def test_a_rating_leaves_under_the_apps_own_key(
     start_bench: StartBench, place: Callable[[str], tuple[str, tuple[bytes, ...]]], configured: bool
 ) -> None:
-    bench = start_bench(TWO_ORGANISATIONS, **({} if configured else {"helicone.api_key": None}))
+    given = {} if configured else {"helicone.api_key": None}
+    bench = start_bench(TWO_ORGANISATIONS, FastTime(20.0), **given)
     target, lines = place(APPS_KEY)
     request_id = id_of(bench.chat(*lines, target=target))
     called = bench.standin.gateway.last

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -47,6 +48,11 @@ class Pair:
         finally:
             client.close()
 
+    def refused_handshake(self, *lines: bytes) -> tuple[int, str, str]:
+        """Status, code and sentence for a WebSocket's handshake with these lines, its subprotocols among them."""
+        raw = head(b"GET /v1/realtime HTTP/1.1", b"Host: localhost", *HANDSHAKE_LINES[:-1], *lines)
+        return error_of(self.send(raw))
+
     @property
     def call(self) -> Message:
         """The one call that has come up; no token of anybody's is in it."""
@@ -57,7 +63,7 @@ class Pair:
     def calls(self) -> list[Message]:
         """All that has come up, looked through."""
         for each in self.upstream.requests:
-            said = each.head + each.body + repr(each.trailers).encode()
+            said = unquote_to_bytes(each.head + each.body + repr(each.trailers).encode())
             for token in (ANNS, BOBS, EVERYBODYS):
                 assert token.encode() not in said
         return self.upstream.requests
@@ -85,6 +91,11 @@ def start(start_sidecar: StartSidecar, start_upstream: StartUpstream) -> Start:
 
 def _at(upstream: ScriptedUpstream, value: object) -> object:
     return value.replace("UPSTREAM", upstream.url) if isinstance(value, str) else value
+
+
+def encoded(token: bytes) -> bytes:
+    """The token with each of its bytes percent-encoded: RFC 3986 allows it, and most that decode undo it."""
+    return b"".join(b"%%%02X" % byte for byte in token)
 
 
 def keys(call: Message) -> dict[bytes, bytes]:
@@ -156,6 +167,25 @@ def test_a_handshake_needs_one_too(start: Start) -> None:
     pair = start(**WITH_KEY)
     raw = head(b"GET /v1/realtime HTTP/1.1", b"Host: localhost", *HANDSHAKE_LINES)
     assert pair.send(raw).status == 401
+    assert pair.calls == []
+
+
+def test_a_pages_websocket_is_told_that_it_has_no_place_for_a_token(start: Start) -> None:
+    pair = start(**WITH_KEY)
+    as_key = b"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key."
+    for said in (OWN, ANN):
+        status, code, sentence = pair.refused_handshake(as_key + said)
+        assert (status, code) == (401, "token_missing")
+        assert sentence.startswith("A page's WebSocket has no place for this sidecar's token")
+        assert said.decode() not in sentence
+    # Without a key there, and with something in a place that counts, other advice helps.
+    for lines, code, first in (
+        ((b"Sec-WebSocket-Protocol: realtime",), "token_missing", "No token was sent."),
+        ((as_key + OWN, b"Authorization: Bearer " + OWN), "token_unknown", "What was sent as the API key"),
+    ):
+        found = pair.refused_handshake(*lines)
+        assert found[:2] == (401, code)
+        assert found[2].startswith(first)
     assert pair.calls == []
 
 
@@ -265,11 +295,15 @@ def test_a_token_in_a_trailer_stays_here(start: Start, given: dict[str, object])
         b"X-Api-Key: " + OWN,
         b"X-Other: " + BOBS.encode(),
         b"X-" + ANN + b": 1",
+        b"X-Encoded: " + encoded(ANN),
+        b"X-Within: a%20b/" + encoded(BOBS.encode()).lower() + b"?x",
+        b"X-" + encoded(EVERYBODYS.encode()) + b": 1",
         b"X-Sum: 42",
+        b"X-Percent: 100%25",
     )
     raw = head(b"POST /v1/chat/completions HTTP/1.1", *lines) + chunked(b"{}", trailers=trailers)
     assert pair.send(raw).status == 200
-    assert pair.call.trailers == [(b"X-Sum", b"42")]
+    assert pair.call.trailers == [(b"X-Sum", b"42"), (b"X-Percent", b"100%25")]
 
 
 def test_a_handshake_goes_up_without_its_token(start: Start) -> None:
@@ -296,16 +330,67 @@ def test_without_a_providers_key_the_app_sends_its_own(start: Start) -> None:
 def test_a_token_in_the_place_of_a_key_that_is_not_there_is_503(start: Start, place: bytes) -> None:
     pair = start(**TOKENS, **{"routes.other.url": "UPSTREAM/base"})
     for target, setting in (("/v1/models", "[routes.default]"), ("/other/v1/models", "[routes.other]")):
-        status, code, sentence = error_of(pair.ask(place + b": Bearer " + ANN, method="GET", target=target))
+        answer = pair.ask(place + b": Bearer " + ANN, method="GET", target=target)
+        status, code, sentence = error_of(answer)
         assert (status, code) == (503, "no_provider_key")
         assert f"provider_key in {setting}" in sentence
         assert "Feedback-Proxy-Token" in sentence
+        # OpenAI's SDKs ask again after a 503 otherwise.
+        assert answer.values(b"x-should-retry") == [b"false"]
     assert pair.calls == []
 
 
 def test_where_helicones_key_stands_there_a_token_makes_room_for_it(start: Start) -> None:
     given = {"routes.default.preset": "ai-gateway", "routes.default.helicone": True}
     pair = start(**TOKENS, **given, **{"helicone.api_key": HELICONES})
+    assert pair.ask(b"Authorization: Bearer " + ANN).status == 200
+    assert keys(pair.call) == {b"authorization": b"Bearer " + HELICONES.encode()}
+
+
+AI_GATEWAY: dict[str, object] = {**TOKENS, "routes.default.preset": "ai-gateway"}
+"""Helicone's own key stands where others have the provider's, and that one has no setting."""
+
+
+ELSEWHERE: dict[str, object] = {"routes.default.url": "https://gateway.test"}
+KEY = {"helicone.api_key": HELICONES}
+_SET_KEY, _SET_HOST = "HELICONE_API_KEY ([helicone] api_key)", "helicone = true in [routes.default]"
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [({}, [_SET_KEY]), ({**ELSEWHERE, **KEY}, [_SET_HOST]), (ELSEWHERE, [_SET_KEY, _SET_HOST])],
+    ids=["no key", "not for that host", "neither"],
+)
+@pytest.mark.parametrize("place", KEY_PLACES)
+def test_a_token_in_the_place_of_a_helicone_key_that_does_not_go_there_is_503(
+    start: Start, given: dict[str, object], settings: list[str], place: bytes
+) -> None:
+    pair = start(**AI_GATEWAY, **given)
+    answer = pair.ask(place + b": Bearer " + ANN)
+    status, code, sentence = error_of(answer)
+    assert (status, code) == (503, "no_provider_key")
+    assert "stands where the Helicone key goes" in sentence
+    assert [each for each in (_SET_KEY, _SET_HOST) if each in sentence] == settings
+    assert "send the Helicone key there and the token as Feedback-Proxy-Token" in sentence
+    assert answer.values(b"x-should-retry") == [b"false"]
+    assert pair.calls == []
+
+
+def test_an_apps_own_helicone_key_needs_none_of_ours(start: Start) -> None:
+    pair = start(**AI_GATEWAY)
+    assert pair.ask(b"Feedback-Proxy-Token: " + ANN, b"Authorization: Bearer " + OWN).status == 200
+    assert keys(pair.call) == {b"authorization": b"Bearer " + OWN}
+
+
+def test_a_session_on_such_a_route_gets_no_providers_key_for_a_token(start: Start) -> None:
+    given = {"routes.default.helicone": True, "routes.default.realtime_url": "UPSTREAM/elsewhere"}
+    pair = start(**AI_GATEWAY, **given, **{"helicone.api_key": HELICONES})
+    status, code, sentence = pair.refused_handshake(b"Authorization: Bearer " + ANN)
+    assert (status, code) == (503, "no_provider_key")
+    assert "stands where the provider's key goes" in sentence
+    assert "Send the provider's key there and the token as Feedback-Proxy-Token." in sentence
+    assert pair.calls == []
+    # Its other calls have Helicone's key there.
     assert pair.ask(b"Authorization: Bearer " + ANN).status == 200
     assert keys(pair.call) == {b"authorization": b"Bearer " + HELICONES.encode()}
 

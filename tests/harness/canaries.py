@@ -121,7 +121,10 @@ Living = dict[int, object]
 
 def living() -> Living:
     """Every object of the product that lives in this process."""
-    return {id(each): each for each in gc.get_objects() if _is_of_the_product(type(each))}
+    objects = gc.get_objects()
+    # There are a million objects, of a few thousand types.
+    kinds = {kind for kind in set(map(type, objects)) if _is_of_the_product(kind)}
+    return {id(each): each for each in objects if type(each) in kinds}
 
 
 def _is_of_the_product(kind: type) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -53,3 +54,29 @@ class LoopThread:
     async def _settle(self) -> None:
         await self.loop.shutdown_asyncgens()
         await self.loop.shutdown_default_executor()
+
+
+class RunningOnLoop(ABC):
+    """What runs on a loop, and does so until the `with` block ends. It is started and stopped there, too: what a
+    loop has made is for its thread alone.
+    """
+
+    def __init__(self, loop: LoopThread) -> None:
+        self._loop = loop
+
+    def __enter__(self) -> Self:
+        self._loop.run(self._start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.run(self._stop())
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Begin."""
+
+    @abstractmethod
+    async def _stop(self) -> None:
+        """End, and leave nothing open."""

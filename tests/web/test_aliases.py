@@ -11,6 +11,7 @@ import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
 from harness.codings import CODINGS
+from harness.fast_time import FastTime
 from harness.sidecars import RunningSidecar, StartSidecar
 from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import Message, chunked, head, wait_until
@@ -87,7 +88,8 @@ def test_the_id_in_a_stream_is_known_while_it_runs(
     assert document(bench.rate(f"/feedback/{own}"))["rated"]["id"] == call["id"]
 
 
-def test_the_ids_in_headers_find_the_call(bench: Bench) -> None:
+def test_the_ids_in_headers_find_the_call(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, FastTime(20.0))
     answer = bench.chat(CLIENT_ID + b"job-7:a", b"X-OpenWebUI-Message-Id: 5f1c")
     sent = answer.value(b"x-request-id")
     assert sent is not None
@@ -380,7 +382,7 @@ def test_a_call_that_is_replaced_while_its_rating_waits_is_still_the_one_that_is
     bench.chat(own, model="first")
     answers: list[Message] = []
     rating = threading.Thread(
-        target=lambda: answers.append(bench.rate(f"/feedback/{UNKNOWN}?wait=verified&timeout=3"))
+        target=lambda: answers.append(bench.rate(f"/feedback/{UNKNOWN}?wait=verified&timeout=1"))
     )
     rating.start()
     wait_until(lambda: bool(bench.posted), "the rating has left")

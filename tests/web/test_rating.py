@@ -6,11 +6,14 @@ import re
 import pytest
 
 from harness.benches import AT_ONCE, JSON, Bench, StartBench, document, error_of, id_of
+from harness.fast_time import FastTime
 from harness.wire import Message, head
 from proxy.demo import DEMO_KEY, ApiFault, GatewayFault
 
 UNKNOWN = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 FORM = b"Content-Type: application/x-www-form-urlencoded"
+SPEED = 20.0
+"""Two posts of one call's ratings are two seconds apart."""
 BROWSER = (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: cors")
 
 
@@ -154,7 +157,8 @@ def test_a_browsers_origin_does_not_travel_on(bench: Bench) -> None:
         assert received.values(name) == []
 
 
-def test_no_cookie_of_helicones_comes_back_with_the_next_rating(bench: Bench) -> None:
+def test_no_cookie_of_helicones_comes_back_with_the_next_rating(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     bench.chat()
     bench.standin.faults.api.next(
         ApiFault(status=201, body="{}", headers=(("Set-Cookie", "__cf_bm=x; path=/"),))
@@ -257,7 +261,8 @@ def test_curls_expect_header_is_honoured(bench: Bench) -> None:
     assert client.read_answer().status == 200
 
 
-def test_the_second_rating_replaces_the_first(bench: Bench) -> None:
+def test_the_second_rating_replaces_the_first(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     request_id = id_of(bench.chat())
     bench.rate()
     assert document(bench.rate("/feedback/last?timeout=10", b"rating=down"))["state"] == "accepted"
@@ -483,7 +488,8 @@ def test_ratings_of_several_calls_at_once_do_not_mix(bench: Bench) -> None:
     assert [bench.standin.ledger.rating_of(each) for each in ids] == [False, True] * 3
 
 
-def test_one_who_hangs_up_while_helicone_is_slow_does_no_harm(bench: Bench) -> None:
+def test_one_who_hangs_up_while_helicone_is_slow_does_no_harm(start_bench: StartBench) -> None:
+    bench = start_bench(AT_ONCE, FastTime(SPEED))
     bench.chat()
     bench.standin.faults.api.next(ApiFault(latency_seconds=0.2))
     client = bench.sidecar.connect()

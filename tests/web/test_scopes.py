@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
+from harness.benches import AT_ONCE, JSON, Bench, StartBench, chat_body, document, error_of, id_of, request
+from harness.fast_time import FastTime
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, answering
 from harness.wire import Message, chunked, head, wait_until
@@ -87,8 +88,9 @@ def test_a_call_says_whom_it_is_for(
     bench.chat(*lines, **fields)
     call = shown(bench)
     assert (call["user"], call["session"], call["model"]) == (user, session, "gpt-4o-mini")
-    assert bench.rate().status == 200
-    said = rated(bench.rate())
+    answer = bench.rate()
+    assert answer.status == 200
+    said = rated(answer)
     assert (said["user"], said["session"]) == (user, session)
 
 
@@ -536,7 +538,7 @@ def test_one_conversation_is_nothing_to_choose_from(bench: Bench) -> None:
 
 
 def test_strict_can_be_the_rule(start_bench: StartBench) -> None:
-    bench = start_bench(**{"feedback.strict": True})
+    bench = start_bench(AT_ONCE, FastTime(20.0), **{"feedback.strict": True})
     bench.chat(ANN)
     wanted = id_of(bench.chat(BOB))
     assert len(ambiguous(bench.rate())[1]) == 2

@@ -57,18 +57,18 @@ def guarded(start_bench: StartBench) -> Bench:
 @pytest.mark.parametrize(("method", "target"), LOCAL_ROUTES)
 def test_every_local_route_needs_a_token(guarded: Bench, method: str, target: str) -> None:
     body = RATING if method == "POST" else b""
-    for lines in (
-        (),
-        (b"Authorization: Bearer " + ANNS[:-1].encode(),),
-        (b"Feedback-Proxy-Token: " + DEMO_KEY.encode(),),
-        (b"Feedback-Proxy-Token: \xff",),
-        (ANN, b"feedback-proxy-token: " + ANNS.encode()),
-        (b"Cookie: " + cookie_name(guarded) + b"=" + ANNS.encode(),),
-        (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin"),
+    for code, lines in (
+        (b"token_missing", ()),
+        (b"token_unknown", (b"Authorization: Bearer " + ANNS[:-1].encode(),)),
+        (b"token_unknown", (b"Feedback-Proxy-Token: " + DEMO_KEY.encode(),)),
+        (b"token_unknown", (b"Feedback-Proxy-Token: \xff",)),
+        (b"token_unknown", (ANN, b"feedback-proxy-token: " + ANNS.encode())),
+        (b"token_missing", (b"Feedback-Proxy-Token: ",)),
+        (b"token_missing", (b"Cookie: " + cookie_name(guarded) + b"=" + ANNS.encode(),)),
+        (b"token_missing", (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin")),
     ):
         answer = guarded.ask(method, target, body, JSON, *lines)
-        assert answer.status == 401
-        assert answer.value(b"feedback-error") in {b"token_missing", b"token_unknown"}
+        assert (answer.status, answer.value(b"feedback-error")) == (401, code)
         assert (answer.value(b"www-authenticate") or b"").startswith(b"Bearer ")
         if method != "HEAD":
             assert "[guard] token" in error_of(answer)[2]
@@ -279,13 +279,63 @@ def test_the_cookies_name_has_the_port_by_which_the_browser_came(guarded: Bench)
 )
 def test_a_wrong_token_in_the_address_opens_nothing(guarded: Bench, target: str) -> None:
     cookie = cookie_of(signed_in(guarded))
-    for lines in ((), (cookie,)):
+    for lines in ((), (cookie,), (ANN,)):
         answer = guarded.get(target, *lines)
-        # A name that nobody knows in the query is another mistake.
-        assert answer.status == (400 if "Token" in target and lines else 401)
+        if "Token" in target:
+            # A name that nobody knows in the query is another mistake.
+            assert answer.status == (400 if lines else 401)
+        elif lines == (ANN,):
+            # Who says a token in a header is in. The address loses what it says, and makes no session of it.
+            assert (answer.status, answer.value(b"location")) == (303, b"/feedback")
+        else:
+            assert error_of(answer)[:2] == (401, "token_unknown")
+            assert "What the address says" in error_of(answer)[2]
         assert answer.values(b"set-cookie") == []
         assert ANNS.encode() not in answer.head + answer.body
     assert ANNS not in guarded.sidecar.log
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        (b"http://attacker.test", "origin_not_allowed"),
+        # Another port of localhost is the same site: the cookie comes along.
+        (b"http://localhost:3000", "origin_not_allowed"),
+        (b"null", "origin_not_allowed"),
+        # It is let in, and is not our own page: it has to say a token itself.
+        (b"http://app.test", "token_missing"),
+    ],
+)
+def test_a_session_is_of_no_use_to_a_page_of_another_origin(
+    start_bench: StartBench, method: str, origin: bytes, code: str
+) -> None:
+    guarded = start_bench(**SETTINGS, **{"guard.allowed_origins": ["http://app.test"]})
+    guarded.chat(ANN)
+    cookie = cookie_of(signed_in(guarded))
+    assert guarded.get("/feedback/last", cookie).status == 200
+    answer = guarded.ask(
+        method, "/feedback/last", RATING if method == "POST" else b"", JSON, cookie, b"Origin: " + origin
+    )
+    status = 401 if code == "token_missing" else 403
+    assert (answer.status, answer.value(b"feedback-error")) == (status, code.encode())
+    assert answer.values(b"access-control-allow-credentials") == []
+    assert document(guarded.get("/feedback/last", ANN))["rating"] is None
+
+
+def test_a_session_is_found_among_long_cookies(guarded: Bench) -> None:
+    """Those of every app on this host come along; a head may have 64 KiB."""
+    session = cookie_of(signed_in(guarded)).removeprefix(b"Cookie: ")
+    name, _, value = session.partition(b"=")
+    others = b"; ".join(b"app-%d=%b" % (number, b"x" * 500) for number in range(80))
+    almost = b"; ".join(b"helicone-proxy-%d=%b" % (port, value[:63]) for port in range(400))
+    for long in (b"a=" + b"x" * 40_000, others, b" ;,=" * 10_000, almost, name * 2500, value * 600):
+        for cookies in (session + b"; " + long, long + b"; " + session):
+            assert guarded.get("/feedback", b"Cookie: " + cookies).status == 200, cookies[:100]
+        assert error_of(guarded.get("/feedback", b"Cookie: " + long))[:2] == (401, "token_missing")
+    # What is glued to it makes it another cookie's value, or name.
+    for glued in (session + b"0", session + b"x" * 40_000, b"x" + session, name + b"==" + value):
+        assert guarded.get("/feedback", b"Cookie: " + glued).status == 401
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "OPTIONS"])
