@@ -9,7 +9,7 @@ from aiohttp import web
 from proxy.delivery.intake import Until
 from proxy.errors import CallerError
 from proxy.stores.contract import OnceOnly
-from proxy.web.context import CONTEXT
+from proxy.web.context import CONTEXT, LIMITED_TO
 from proxy.web.query import seconds, word
 
 NAMES = ("wait", "timeout", "hold")
@@ -50,6 +50,9 @@ def once_only(request: web.Request, body: bytes) -> OnceOnly | None:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise CallerError("Idempotency-Key has to be one text of up to 200 visible ASCII characters.")
-    # Neither method nor target holds a line's end, so no two requests read the same.
-    said = f"{request.method}\n{request.raw_path}\n".encode("utf-8", "surrogateescape")
+    # Neither of these holds a line's end, so no two requests read the same. Whoever has a Feedback-Token learns
+    # nothing of a rating that somebody else's key was for.
+    said = f"{request.method}\n{request.raw_path}\n{request.get(LIMITED_TO, '')}\n".encode(
+        "utf-8", "surrogateescape"
+    )
     return OnceOnly(keys[0], hashlib.sha256(said + body).hexdigest())
