@@ -21,6 +21,7 @@ from proxy.api_client import HeliconeApi
 from proxy.calls.aliases import Naming
 from proxy.calls.attribution import Attribution
 from proxy.calls.live_call import LiveCall
+from proxy.calls.previews import Previews
 from proxy.calls.recorder import CallRecorder, Hooks
 from proxy.calls.route_rules import all_rules
 from proxy.calls.saving import SavingCalls
@@ -118,6 +119,7 @@ class Assembly:
             wall_clock=time.time,
             on_end=self.journal.add,
             on_refused=self.refused.note,
+            previews=Previews(self._redaction) if settings.calls.preview else None,
         )
         self.door = FrontDoor(
             gatherer=self.gatherer,
@@ -237,6 +239,7 @@ class Assembly:
             clock=time.perf_counter,
             wall_clock=self._clock.now,
             feedback=self.settings.feedback,
+            previews_on=self.settings.calls.preview,
             metrics=Metrics(
                 calls=self._call_metrics,
                 refusals=self.refused.counts,
