@@ -41,8 +41,10 @@ def _rest(depth: int) -> bytes:
 _REST = _rest(3)
 _END_OF_BODY = re.compile(_REST + rb"\}" + _SPACE + rb"(?:\]" + _SPACE + b")?+", re.DOTALL)
 """The answer ends, or Gemini's list of its pieces does."""
-_END_OF_EVENT = re.compile(_REST + rb"\}" + _SPACE + rb"(?:" + _REST + rb"\}" + _SPACE + b")?+", re.DOTALL)
-"""The event ends, or the answer in it and then the event."""
+_END_WITHIN_EVENT = re.compile(_REST + rb"\}" + _REST + rb"\}" + _SPACE, re.DOTALL)
+"""The answer ends, and then the event that it is in."""
+_ENDS = (_END_OF_BODY,)
+_ENDS_OF_EVENTS = (_END_OF_BODY, _END_WITHIN_EVENT)
 
 
 class _Usage(msgspec.Struct):
@@ -158,20 +160,21 @@ def _of_event(line: bytes) -> Tokens | None:
 
 def _at_the_end(tail: bytes, *, is_whole: bool, streamed: bool) -> Tokens | None:
     """The last that is said of tokens there."""
-    place = len(tail)
-    for _ in range(_MOST_LOOKS):
-        place = tail.rfind(_USAGE, 0, place)
-        if place < 0:
-            break
-        if (name := _NAME.match(tail, place)) is None:
-            continue
-        start, end = (0, len(tail)) if not streamed else _line_around(tail, place)
-        if streamed and (start or is_whole):
-            said = _of_event(tail[start:end])
-        else:
-            said = _of_cut(tail[name.end() : end], _END_OF_EVENT if streamed else _END_OF_BODY)
-        if said is not None:
-            return said
+    for end_of_all in _ENDS_OF_EVENTS if streamed else _ENDS:
+        place = len(tail)
+        for _ in range(_MOST_LOOKS):
+            place = tail.rfind(_USAGE, 0, place)
+            if place < 0:
+                break
+            if (name := _NAME.match(tail, place)) is None:
+                continue
+            start, end = _line_around(tail, place) if streamed else (0, len(tail))
+            if streamed and (start or is_whole):
+                said = _of_event(tail[start:end])
+            else:
+                said = _of_cut(tail[name.end() : end], end_of_all)
+            if said is not None:
+                return said
     return None
 
 
