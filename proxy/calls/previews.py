@@ -1,5 +1,6 @@
 """How a call's question and its answer begin: read only where `[calls] preview` is on, kept in memory alone."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -14,6 +15,8 @@ LOOK_BYTES: Final = 512 * 1024
 _GATHERED_CHARACTERS: Final = 600
 """Of a streamed answer: more than is shown, so that a key at the end of that is seen to be one."""
 _READ_CHARACTERS: Final = 2048
+_READ_BYTES: Final = 4 * _READ_CHARACTERS
+_LONGEST_ESCAPE: Final = len(r"\ud83d\udc4d")
 
 _GAP: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _JOINERS: Final = frozenset("\u200c\u200d")
@@ -226,11 +229,12 @@ def _first_text(body: bytes) -> str:
     found = _TEXT.search(body)
     if found is None:
         return ""
-    try:
-        return _read_text(b'"' + found[1][: 4 * _READ_CHARACTERS] + b'"')
-    except _UNREADABLE:
-        # Cut within a character, or within the escape of one.
-        return found[1][:_READ_CHARACTERS].decode(errors="ignore").replace("\\n", " ").replace("\\", "")
+    raw = found[1][:_READ_BYTES]
+    for end in range(len(raw), max(0, len(raw) - _LONGEST_ESCAPE), -1):
+        # Where it is cut within a character, or within the escape of one, the one before is the last.
+        with contextlib.suppress(*_UNREADABLE):
+            return _read_text(b'"' + raw[:end] + b'"')
+    return ""
 
 
 class AnswerText:
