@@ -22,6 +22,7 @@ from proxy.calls.aliases import Naming
 from proxy.calls.attribution import Attribution
 from proxy.calls.hooks import Hooks
 from proxy.calls.live_call import LiveCall
+from proxy.calls.previews import Previews
 from proxy.calls.recorder import CallRecorder
 from proxy.calls.route_rules import all_rules
 from proxy.calls.saving import SavingCalls
@@ -121,6 +122,7 @@ class Assembly:
             wall_clock=time.time,
             on_end=self.journal.add,
             on_refused=self.refused.note,
+            previews=Previews(self._redaction) if settings.calls.preview else None,
         )
         self.door = FrontDoor(
             gatherer=self.gatherer,
@@ -267,6 +269,7 @@ class Assembly:
             clock=time.perf_counter,
             wall_clock=self._clock.now,
             feedback=self.settings.feedback,
+            previews_on=self.settings.calls.preview,
             metrics=Metrics(
                 calls=self._call_metrics,
                 refusals=self.refused.counts,

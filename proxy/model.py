@@ -149,6 +149,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """How many tokens a call took, as its answer has said it. None: it has not."""
+
+    input: int | None
+    output: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How a call's question and its answer begin, so that a person knows which call it is."""
+
+    prompt: str | None = None
+    answer: str | None = None
+
+    def __repr__(self) -> str:
+        return "<Preview>"
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call that went through the relay, as it stands now.
 
@@ -184,6 +203,9 @@ class Call:
     address: str
     """The address that it came from."""
     user_agent: str | None
+    tokens: Tokens | None
+    preview: Preview | None
+    """None where none is taken."""
 
 
 def duration_in_words(seconds: float) -> str:

@@ -20,7 +20,7 @@ from click.shell_completion import BashComplete
 from click.testing import CliRunner
 from rich.console import Console
 
-from harness.benches import JSON, Bench, chat_body, document, id_of, request
+from harness.benches import JSON, Bench, StartBench, chat_body, document, id_of, request
 from harness.clients import Client
 from harness.programs import Program, environment, run_command
 from harness.upstreams import StartUpstream, UpstreamWire, answering
@@ -396,11 +396,26 @@ def test_recent_shows_a_table(bench: Bench) -> None:
     outcome = asked(bench, "recent")
     assert (outcome.status, outcome.stderr) == (0, "")
     header, models, failed, rated = outcome.stdout.splitlines()
-    assert header.split() == ["age", "rating", "status", "model", "path", "first", "total", "id"]
+    assert header.split() == ["age", "rating", "status", "model", "path", "first", "total", "tokens", "id"]
     assert models.split()[:4] == ["0", "s", "200", "-"]
     assert "/v1/models" in models
     assert re.search(rf" 500 +gpt-4o-mini +/v1/chat/completions +\d+ ms +\d+ ms +{second}", failed)
-    assert re.search(rf" 👎 accepted +200 +gpt-4o +/v1/chat/completions +\d+ ms +\d+ ms +{first}", rated)
+    rest = rf"\d+ ms +\d+ ms +\d+ → \d+ +{first}"
+    assert re.search(rf" 👎 accepted +200 +gpt-4o +/v1/chat/completions +{rest}", rated)
+
+
+def test_recent_shows_previews_where_they_are_on_and_there_is_room(start_bench: StartBench) -> None:
+    bench = start_bench(**{"calls.preview": True})
+    bench.get("/v1/models")
+    bench.chat(messages=[{"role": "user", "content": "[red] Which\x1b[31m colour?"}])
+    header, chat, models = asked(bench, "recent").stdout.splitlines()
+    assert header.endswith("preview")
+    assert re.search(r"  \[red\] Which \[31m colour\? → \w", chat)
+    assert "→" not in models
+    calls = document(bench.get("/feedback"))["calls"]
+    narrow = Console(width=100, file=io.StringIO(), record=True)
+    narrow.print(table(calls, columns=100))
+    assert "colour" not in narrow.export_text()
 
 
 def test_recent_shows_how_a_call_ended_when_it_did_not_end_well(bench: Bench) -> None:
@@ -1005,18 +1020,21 @@ def test_a_demo_that_makes_no_sense_is_a_mistake(arguments: tuple[str, ...]) -> 
     assert arguments[0] in outcome.stderr
 
 
-@pytest.mark.parametrize("columns", [80, 100, 200])
+@pytest.mark.parametrize("columns", [80, 100, 150, 200, 300])
 def test_no_terminal_is_too_narrow_for_an_id(columns: int) -> None:
     call = {
         "age_seconds": 200.0, "rating": {"thumb": "👍", "state": "accepted"}, "status": 200, "state": "streaming",
         "model": "claude-sonnet-4-20250514-with-a-very-long-name", "path": "/v1/chat/completions",
-        "first_byte_ms": 12.0, "duration_ms": None, "id": "4b6c1021-247e-4868-a78a-f71c0b03992e",
+        "first_byte_ms": 12.0, "duration_ms": 123456.0, "id": "4b6c1021-247e-4868-a78a-f71c0b03992e",
+        "tokens": {"input": 123456, "output": None}, "preview": {"prompt": "Why? " * 40, "answer": None},
     }  # fmt: skip
     console = Console(width=columns, file=io.StringIO())
     console.print(table([call], columns=columns))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert call["id"] in shown
     assert "3 min" in shown
+    assert columns < 200 or "123456 → ?" in shown
+    assert len(shown.splitlines()) == 2
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxy.calls.json_beginnings import top_level
+from proxy.calls.token_counts import given_tokens
 
 _LONGEST_MODEL = 200
 
@@ -31,6 +32,8 @@ class Said(NamedTuple):
 
     id: str | None
     model: str | None
+    given_tokens: int | None = None
+    """Said at the beginning by Anthropic's streams alone."""
 
 
 _NOTHING = Said(None, None)
@@ -75,7 +78,8 @@ def event_says(data: bytes, *, is_whole: bool) -> Said:
     for name in (b"response", b"message"):
         inner = said.get(name, b"")
         if inner[:1] == b"{" and (found := answer_says(inner)) != _NOTHING:
-            return Said(found.id, found.model or own.model)
+            given = given_tokens(inner) if name == b"message" else None
+            return Said(found.id, found.model or own.model, given)
     return own
 
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from proxy.calls.attribution import Attributed
 from proxy.calls.taps import Tap
-from proxy.model import Call, CallState
+from proxy.model import Call, CallState, Preview, Tokens
 from proxy.relay.contract import Ending
 
 _STATES: Mapping[Ending | None, CallState] = MappingProxyType(
@@ -43,6 +43,8 @@ class LiveCall(Attributed):
     coding = b""
     """How its answer's body is compressed, if that is looked at."""
     tap: Tap | None = None
+    tokens: Tokens | None = None
+    preview: Preview | None = None
     place = 0
     arrived = 0
     used = 0
@@ -78,6 +80,8 @@ class LiveCall(Attributed):
             client=self.caller or self.client,
             address=self.client,
             user_agent=self.user_agent,
+            tokens=self.tokens,
+            preview=self.preview,
         )
 
     def _unratable(self) -> str | None:

@@ -5,17 +5,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from proxy import helicone
-from proxy.calls import answer_bodies, decoding, request_bodies
+from proxy.calls import answer_bodies, decoding, previews, request_bodies, token_counts
 from proxy.calls.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.calls.attribution import Attribution, decoded, masked
 from proxy.calls.hooks import Hooks
 from proxy.calls.labels import Labels
 from proxy.calls.live_call import LiveCall
 from proxy.calls.paths import PathBook
+from proxy.calls.previews import AnswerText, Previews
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.calls.taps import Tap
 from proxy.keys import Keyring
+from proxy.model import Preview, Tokens
 from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
@@ -29,13 +31,15 @@ LOOK_BYTES = 64 * 1024
 """How much of a request's body is looked at for what it says of itself."""
 
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
+_NOT_YET = Preview()
 
 
 class CallRecorder:
     """What the relay reports to (`relay.contract.Observer`).
 
     `rules` are those of each way up, by its name. `on_end` is called with every call that is over, `on_refused`
-    with method, path and reason of every request that was not let through.
+    with method, path and reason of every request that was not let through. `previews`: what makes them, where
+    they are wanted.
     """
 
     def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
@@ -50,6 +54,7 @@ class CallRecorder:
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
         on_refused: Callable[[bytes, bytes, Refusal], None],
+        previews: Previews | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -64,6 +69,7 @@ class CallRecorder:
         self._wall_clock = wall_clock
         self._on_end = on_end
         self._on_refused = on_refused
+        self._previews = previews
         self._ids = fresh_ids()
 
     def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
@@ -89,11 +95,7 @@ class CallRecorder:
         self._settle_key(call, head, rules)
         if rules.added or rules.instead:
             _settle_lines(call, fields, rules)
-        if head.method == b"POST" and head.framing is not Framing.NONE:
-            if request_bodies.is_plain_json(fields):
-                call.look_bytes = LOOK_BYTES
-            else:
-                call.body_unread = True
+        _begin_look(call, head, self._previews)
         if client != self._client:
             self._client = client
         # Each connection has a text of its own that says the same.
@@ -152,6 +154,9 @@ class CallRecorder:
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
         try:
             self._attribution.note_body(trace, body, complete, self._store.named)
+            if self._previews is not None:
+                answered = None if trace.preview is None else trace.preview.answer
+                trace.preview = Preview(self._previews.prompt(body, complete=complete), answered)
         except Exception as error:  # noqa: BLE001  # whatever a body holds, the call goes on; only what it says is lost
             trace.body_unread = True
             _say_unread("request", error)
@@ -176,14 +181,15 @@ class CallRecorder:
                 request_id_bytes = request_id.encode()
         elif not trace.id_is_known and helicone.ANSWER_ID in answer.fields:
             trace.id_is_known = True
-        trace.counts_as_last = head.method == b"POST" and 200 <= answer.status < 300 and trace.makes_content
+        is_made = head.method == b"POST" and 200 <= answer.status < 300
+        trace.counts_as_last = is_made and trace.makes_content
         fields = answer.fields
         if b"x-request-id" in fields or b"request-id" in fields:
             trace.aliases = self._naming.of_answer(fields, trace.aliases)
         label = fields.get(b"content-type", b"")
         if label.startswith(b"text/event-stream"):
             trace.streamed = True
-        if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
+        if is_made and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
         self._remember(trace)
         return self._hooks.lines(head.fields[b"host"], request_id_bytes)
@@ -203,7 +209,7 @@ class CallRecorder:
         if tap is None:
             if not piece and not complete:
                 return
-            if trace.model is not None and not trace.coding:
+            if trace.model is not None and not trace.coding and self._previews is None:
                 body_id = answer_bodies.id_that_comes_first(piece, streamed=trace.streamed)
                 if body_id is not None:
                     trace.tapped = False
@@ -212,7 +218,10 @@ class CallRecorder:
                         self._remember(trace, body_id)
                     return
             trace.tap = tap = Tap(
-                streamed=trace.streamed, coding=trace.coding, wants_model=trace.model is None
+                streamed=trace.streamed,
+                coding=trace.coding,
+                wants_model=trace.model is None,
+                text=None if self._previews is None else AnswerText(),
             )
         named = tap.id
         is_done = tap.feed(piece, complete=complete)
@@ -221,9 +230,18 @@ class CallRecorder:
         if is_done:
             trace.tapped = False
             trace.tap = None
-            if trace.model is None:
-                trace.model = tap.model
-                trace.model_asked = False
+            self._note_found(trace, tap)
+
+    def _note_found(self, call: LiveCall, tap: Tap) -> None:
+        """Take what a tap has found, but for the id."""
+        if call.model is None:
+            call.model = tap.model
+            call.model_asked = False
+        if tap.given_tokens is not None:
+            call.tokens = Tokens(tap.given_tokens, None)
+        if self._previews is not None and tap.text is not None:
+            asked = None if call.preview is None else call.preview.prompt
+            call.preview = Preview(asked, self._previews.answer(tap.text))
 
     def _name(self, call: LiveCall, alias: str) -> None:
         if alias != call.request_id and self._naming.usable(alias):
@@ -237,6 +255,10 @@ class CallRecorder:
         if trace.tapped:
             # It was cut, or its reader left: what has come of it is all there is.
             self.passed(trace, b"", complete=True)
+        tail = trace.tail
+        if tail is not None:
+            trace.tail = None
+            _note_tokens(trace, bytes(tail))
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
@@ -255,6 +277,17 @@ class CallRecorder:
             logger.warning("A call could not be remembered (%s); it goes on.", type(error).__name__)
 
 
+def _begin_look(call: LiveCall, head: RequestHead, wanted: Previews | None) -> None:
+    """Have the request's body shown, if it can be read: more of it where previews are wanted."""
+    if head.method == b"POST" and head.framing is not Framing.NONE:
+        if request_bodies.is_plain_json(head.fields):
+            call.look_bytes = LOOK_BYTES if wanted is None else previews.LOOK_BYTES
+        else:
+            call.body_unread = True
+    if wanted is not None:
+        call.preview = _NOT_YET
+
+
 def _say_unread(what: str, error: Exception) -> None:
     logger.warning(
         "The body of a call's %s could not be looked at (%s); it goes on.", what, type(error).__name__
@@ -262,16 +295,32 @@ def _say_unread(what: str, error: Exception) -> None:
 
 
 def _begin_tap(call: LiveCall, fields: Mapping[bytes, bytes]) -> None:
-    """Have the answer's body shown, if it can be read."""
-    if b"content-encoding" not in fields:
-        call.tapped = True
+    """Have the answer's body shown, and its end kept, if it can be read."""
+    if call.streamed:
+        call.tail_bytes = token_counts.STREAM_TAIL_BYTES
+    if b"content-encoding" in fields:
+        coding = fields[b"content-encoding"].lower()
+        if coding != b"identity":
+            if not decoding.is_known(coding):
+                return
+            call.coding = coding
+            call.tail_bytes = token_counts.MOST_COMPRESSED_BYTES
+    call.tail = bytearray()
+    # What makes no content has no id that anybody would rate by.
+    call.tapped = call.counts_as_last
+
+
+def _note_tokens(call: LiveCall, tail: bytes) -> None:
+    """Take what the end of the answer says of tokens."""
+    started = call.tokens
+    try:
+        said = token_counts.tokens_in(
+            tail, is_whole=len(tail) == call.bytes_down, streamed=call.streamed, coding=call.coding
+        )
+    except Exception as error:  # noqa: BLE001  # whatever a decoder does, the call goes on; only a count is lost
+        _say_unread("answer", error)
         return
-    coding = fields[b"content-encoding"].lower()
-    if coding == b"identity":
-        call.tapped = True
-    elif decoding.is_known(coding):
-        call.tapped = True
-        call.coding = coding
+    call.tokens = token_counts.joined(None if started is None else started.input, said)
 
 
 def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRules) -> None:

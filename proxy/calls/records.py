@@ -4,6 +4,7 @@ import msgspec
 
 from proxy.calls.live_call import LiveCall
 from proxy.calls.route_rules import NO_KEY
+from proxy.model import Tokens
 from proxy.relay.contract import Ending
 from proxy.stores.contract import SavedCall
 
@@ -46,6 +47,7 @@ class _Document(msgspec.Struct, omit_defaults=True, kw_only=True):
     user_agent: str | None = None
     body_unread: bool = False
     model_asked: bool = True
+    tokens: Tokens | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -85,6 +87,7 @@ def saved(call: LiveCall) -> SavedCall:
         user_agent=call.user_agent,
         body_unread=call.body_unread,
         model_asked=call.model_asked,
+        tokens=call.tokens,
     )
     return SavedCall(call.place, call.arrived, call.used, call.request_id, _encode(document).decode())
 
@@ -129,6 +132,7 @@ def remembered(record: SavedCall, *, now: float, wall_now: float) -> LiveCall:
     call.user, call.session, call.properties = document.user, document.session, document.properties
     call.client, call.caller, call.user_agent = document.client, document.caller, document.user_agent
     call.body_unread, call.model_asked = document.body_unread, document.model_asked
+    call.tokens = document.tokens
     return call
 
 

@@ -23,6 +23,10 @@ _LONG_COLUMNS = 40
 _SHORT_COLUMNS = 8
 _OTHER_COLUMNS = 34
 """What age, rating and status take on a narrow terminal, with the gaps between all columns."""
+_WIDE_COLUMNS = 72
+"""What all but model, path and id take on a wide one."""
+_WIDE_NAMES = ("path", "first", "total", "tokens")
+_NUMBERS = frozenset({"age", "first", "total", "tokens"})
 
 
 @click.command()
@@ -50,31 +54,56 @@ def recent(limit: int, config_file: Path | None, *, as_json: bool, scope: Mappin
 def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
     """The calls for a terminal. On a narrow one the id, which a person has to copy, goes before all else."""
     wide = columns >= _WIDE
-    long_columns = _LONG_COLUMNS if wide else max(_SHORT_COLUMNS, columns - _ID_COLUMNS - _OTHER_COLUMNS)
+    if wide:
+        long_columns = min(_LONG_COLUMNS, (columns - _ID_COLUMNS - _WIDE_COLUMNS) // 2)
+    else:
+        long_columns = max(_SHORT_COLUMNS, columns - _ID_COLUMNS - _OTHER_COLUMNS)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("age", "rating", "status", "model", *(("path", "first", "total") if wide else ()), "id"):
+    for name in ("age", "rating", "status", "model", *(_WIDE_NAMES if wide else ()), "id"):
         table.add_column(
             name,
             no_wrap=True,
-            justify="right" if name in ("age", "first", "total") else "left",
+            justify="right" if name in _NUMBERS else "left",
             min_width=_ID_COLUMNS if name == "id" else None,
             max_width=long_columns if name in ("model", "path") else None,
         )
+    previews_on = any("preview" in call for call in calls)
+    if wide and previews_on:
+        # It alone may be narrowed, so that it gives way to all others.
+        table.add_column("preview")
     for call in calls:
         # As text: a model's name is somebody else's, and may look like rich's markup.
         status = "-" if call["status"] is None else str(call["status"])
         rating = call["rating"]
         thumb = "" if rating is None else rating["thumb"]
-        times = (_milliseconds(call["first_byte_ms"]), _milliseconds(call["duration_ms"]))
+        figures = (
+            _milliseconds(call["first_byte_ms"]),
+            _milliseconds(call["duration_ms"]),
+            _tokens(call["tokens"]),
+        )
         table.add_row(
             duration_in_words(call["age_seconds"]),
             f"{thumb} {rating['state']}" if wide and rating else thumb,
             status if call["state"] == "complete" else f"{status} {call['state']}",
             Text(call["model"] or "-"),
-            *((Text(call["path"]), *times) if wide else ()),
+            *((Text(call["path"]), *figures) if wide else ()),
             call["id"],
+            *((_preview(call.get("preview")),) if wide and previews_on else ()),
         )
     return table
+
+
+def _tokens(tokens: Mapping[str, int | None] | None) -> str:
+    """What went in, and what came out; what the answer did not say is a question mark."""
+    if tokens is None:
+        return ""
+    return " → ".join("?" if tokens[name] is None else str(tokens[name]) for name in ("input", "output"))
+
+
+def _preview(preview: Mapping[str, str | None] | None) -> Text:
+    """The question and the answer, on one line, as far as there is room."""
+    said = "" if preview is None else " → ".join(filter(None, (preview["prompt"], preview["answer"])))
+    return Text(said, no_wrap=True, overflow="ellipsis")
 
 
 def _milliseconds(value: float | None) -> str:

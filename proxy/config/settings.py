@@ -179,6 +179,12 @@ class Calls:
         False,
         "Keep them on disk, too (ids, paths, models, users, times), so that they can be rated after a restart.",
     )
+    preview: bool = setting(
+        truth(),
+        False,
+        "Keep the first 200 characters of the last user message and of the answer, in memory only, and show them "
+        "with the call, so that a person knows which it is.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,9 @@ from proxy.relay.refusals import NoContent, Refusal
 if TYPE_CHECKING:
     from proxy.relay.routes import Way
 
+TAIL_BYTES = 4 * 1024
+"""How much of an answer's end is kept where nothing else is said."""
+
 
 class Ending(StrEnum):
     """How a call ended."""
@@ -48,6 +51,10 @@ class Trace:
     """How much of a request's body the observer wants to see; nothing for a start."""
     tapped = False
     """Whether the observer wants to see the answer's body as it passes, for now."""
+    tail: bytearray | None = None
+    """The last bytes of the answer's body, where the observer wants them: it puts an empty one there."""
+    tail_bytes = TAIL_BYTES
+    """So many of them are kept at least, and for a while half as many again: cutting each time would cost more."""
     withheld: frozenset[bytes] = frozenset()
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
@@ -55,6 +62,13 @@ class Trace:
         self.path = path
         self.started = started
         self.upstream_lines = b""
+
+    def keep_end(self, tail: bytearray, piece: bytes) -> None:
+        """A piece of the body has gone down: add it to the `tail` that is kept, within the bound."""
+        most = self.tail_bytes
+        tail += piece if len(piece) <= most else piece[-most:]
+        if len(tail) > most + most // 2:
+            del tail[:-most]
 
 
 class Observer(Protocol):

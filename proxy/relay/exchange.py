@@ -146,6 +146,8 @@ class Exchange:
             data += framing.last_chunk(headers.trailers(trailers))
         if data:
             self._client.sender.write(data)
+        if trace.tail is not None and body:
+            trace.keep_end(trace.tail, body)
         if trace.tapped:
             self._door.observer.passed(trace, body, complete=complete)
         if head is not None:

@@ -54,6 +54,7 @@ def refusal(
 
 def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any]:
     """A call and its rating as JSON. Times are in milliseconds, but for its age."""
+    tokens, preview = call.tokens, call.preview
     return {
         "id": call.request_id,
         "aliases": list(call.aliases),
@@ -75,6 +76,8 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
         "client": call.client,
         "address": call.address,
         "user_agent": call.user_agent,
+        "tokens": None if tokens is None else {"input": tokens.input, "output": tokens.output},
+        **({} if preview is None else {"preview": {"prompt": preview.prompt, "answer": preview.answer}}),
         "rating": rating,
         **({} if call.unratable is None else {"unratable": call.unratable}),
     }

@@ -29,6 +29,7 @@ class Context:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     feedback: Feedback
+    previews_on: bool
     metrics: Metrics
     open_calls: Callable[[], int]
     routes: Sequence[ResolvedRoute]

@@ -41,6 +41,7 @@ async def list_calls(request: web.Request) -> web.Response:
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
+            "preview": context.previews_on,
             # Whether those are meant is not known, so they are not listed.
             **({} if scope is None else {"unread": unread}),
             "calls": await describe_calls(context, meant),

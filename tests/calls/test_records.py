@@ -8,14 +8,16 @@ from proxy.calls.attribution import Attributed
 from proxy.calls.live_call import LiveCall
 from proxy.calls.records import UnreadableRecord, remembered, saved
 from proxy.calls.route_rules import NO_KEY
-from proxy.model import CallState
+from proxy.model import CallState, Preview, Tokens
 from proxy.relay.contract import Ending, Trace
 from proxy.stores.contract import SavedCall
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 WALL = 1_800_000_000.0
-NOT_KEPT = {"upstream_lines", "remembered", "look_bytes", "tapped", "tap", "coding"}
-"""The key is in the first; the others are of no use any more."""
+NOT_KEPT = {
+    "upstream_lines", "remembered", "look_bytes", "tapped", "tap", "coding", "tail", "tail_bytes", "preview",
+}  # fmt: skip
+"""The key is in the first, words of people's in the last; the others are of no use any more."""
 
 
 def whole_call() -> LiveCall:
@@ -38,6 +40,8 @@ def whole_call() -> LiveCall:
     call.client, call.caller = "127.0.0.1", "ann"
     call.user_agent, call.body_unread = "curl/8", True
     call.model_asked = False
+    call.tokens = Tokens(9, None)
+    call.preview = Preview("canary, I asked", "canary, it said")
     call.place, call.arrived, call.used = 3, 4, 7
     return call
 
@@ -60,6 +64,8 @@ def test_a_call_comes_back_as_it_was_and_everything_of_it_is_kept() -> None:
     assert back.remembered
     for name in names_of(call) - NOT_KEPT:
         assert getattr(back, name) == getattr(call, name), name
+    assert back.preview is None
+    call.preview = None
     assert back.snapshot(500.0) == call.snapshot(500.0)
 
 

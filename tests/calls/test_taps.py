@@ -23,7 +23,7 @@ def tapped(
     tap = Tap(streamed=streamed, coding=coding, wants_model=True)
     for piece in pieces:
         is_done = tap.feed(piece, complete=False)
-        assert len(tap._kept) + sum(map(len, tap._data)) <= MOST_BYTES
+        assert sum(map(len, tap._kept)) + sum(map(len, tap._data)) <= MOST_BYTES
         if is_done:
             return Said(tap.id, tap.model)
     if complete:

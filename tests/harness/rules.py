@@ -18,6 +18,7 @@ LAYERS = (
         "proxy.calls.aliases",
         "proxy.calls.json_beginnings",
         "proxy.calls.decoding",
+        "proxy.calls.token_counts",
         "proxy.errors",
         "proxy.relay.headers",
         "proxy.relay.framing",
@@ -375,6 +376,7 @@ BLIND: Mapping[tuple[str, str | None], str] = {
     ("proxy/calls/recorder.py", "_remember"): "whatever a store does, the call goes on",
     ("proxy/calls/recorder.py", "looked"): "whatever a request's body holds, the call goes on",
     ("proxy/calls/recorder.py", "passed"): "whatever a decoder does, the call goes on",
+    ("proxy/calls/recorder.py", "_note_tokens"): "whatever a decoder does, the call goes on",
     ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
     (
         "proxy/web/answers.py",
