@@ -54,7 +54,7 @@ def test_a_page_of_another_site_gets_it_as_its_script_and_in_no_other_way(
 ) -> None:
     *values, expected = CASES[case]
     guard = Guard(allowed_origins=[LISTED.decode()], tokens=tokens)
-    fields = fields_of(*values)  # type: ignore[arg-type]  # the last one is the expectation
+    fields = fields_of(*values)
     found = guard.check_script("GET", fields)
     assert (found.code if isinstance(found, Refusal) else "") == CODES[str(expected)]
     if not isinstance(found, Refusal):
