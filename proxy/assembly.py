@@ -20,12 +20,13 @@ from proxy.admission import Admission, provider_keys
 from proxy.api_client import HeliconeApi
 from proxy.calls.aliases import Naming
 from proxy.calls.attribution import Attribution
+from proxy.calls.hooks import Hooks
 from proxy.calls.live_call import LiveCall
-from proxy.calls.recorder import CallRecorder, Hooks
+from proxy.calls.recorder import CallRecorder
 from proxy.calls.route_rules import all_rules
 from proxy.calls.saving import SavingCalls
 from proxy.clock import Clock
-from proxy.config.outbox_place import place_of, why_unusable
+from proxy.config.outbox_place import place_of, state_folder, why_unusable
 from proxy.config.settings import Settings
 from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
@@ -33,6 +34,7 @@ from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
+from proxy.feedback_tokens import FeedbackTokens
 from proxy.guard.decisions import Guard
 from proxy.guard.tokens import Tokens
 from proxy.journal import Journal, Reader
@@ -46,6 +48,7 @@ from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
+from proxy.signing_secret import FILE_NAME, read_or_make
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying
@@ -107,12 +110,19 @@ class Assembly:
             self._resources.push_async_callback(pool.close)
         ways = ways_of(self.routes, self.pools)
         self.guard = self._make_guard()
+        self.feedback_tokens = self._make_feedback_tokens()
         self.refused = RefusalBook(time.monotonic)
         self.recorder = CallRecorder(
             store=self.store,
             keys=keys,
             rules=all_rules(self.routes, settings.helicone.own_key),
-            hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
+            hooks=Hooks(
+                id=settings.hooks.id,
+                url=settings.hooks.url,
+                link=settings.hooks.link,
+                tokens=self.feedback_tokens,
+                now=self._clock.now,
+            ),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             wall_clock=time.time,
@@ -161,6 +171,24 @@ class Assembly:
             allowed_origins=settings.allowed_origins,
             tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
         )
+
+    def _make_feedback_tokens(self) -> FeedbackTokens | None:
+        """What makes and checks tokens, if there are to be any. Raises CannotStart."""
+        hooks = self.settings.hooks
+        if not hooks.token:
+            return None
+        if hooks.secret is not None:
+            return FeedbackTokens(hooks.secret.text, hooks.token_seconds)
+        secret, folder = secrets.token_hex(32), state_folder(self.settings.outbox)
+        if folder is None:
+            logger.warning(
+                "Feedback-Tokens are signed with a secret of this process: nothing is kept on disk, so they end "
+                "with it. Set hooks.secret to have them outlast a restart."
+            )
+        else:
+            secret = read_or_make(folder / FILE_NAME, secret)
+        self._redaction.keep(secret)
+        return FeedbackTokens(secret, hooks.token_seconds)
 
     async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
         """What remembers calls, and whether it wants to know of their ends."""
@@ -228,6 +256,7 @@ class Assembly:
 
     async def _make_local(self, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
+        webhook = self.settings.webhooks.open_webui_secret
         context = Context(
             store=self.store,
             delivery=self.delivery,
@@ -249,6 +278,8 @@ class Assembly:
             api_url=self.settings.helicone.resolved_api_url,
             started=time.perf_counter(),
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
+            feedback_tokens=self.feedback_tokens,
+            open_webui_secret=None if webhook is None else webhook.text,
         )
         runner = web.AppRunner(
             make_application(context),

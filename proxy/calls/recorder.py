@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from proxy import helicone
 from proxy.calls import answer_bodies, decoding, request_bodies
 from proxy.calls.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.calls.attribution import Attribution, decoded, masked
+from proxy.calls.hooks import Hooks
 from proxy.calls.labels import Labels
 from proxy.calls.live_call import LiveCall
 from proxy.calls.paths import PathBook
@@ -29,14 +29,6 @@ LOOK_BYTES = 64 * 1024
 """How much of a request's body is looked at for what it says of itself."""
 
 _NOTHING: Mapping[bytes, bytes] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Which headers are added to answers, so that a program can rate what it was given."""
-
-    id: bool
-    url: bool
 
 
 class CallRecorder:
@@ -194,13 +186,7 @@ class CallRecorder:
         if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
         self._remember(trace)
-        added = b""
-        if self._hooks.id:
-            added = b"Feedback-Id: %b\r\n" % request_id_bytes
-        if self._hooks.url:
-            # By the name under which this client reached us; the guard has looked at it.
-            added += b"Feedback-URL: http://%b/feedback/%b\r\n" % (head.fields[b"host"], request_id_bytes)
-        return added
+        return self._hooks.lines(head.fields[b"host"], request_id_bytes)
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
         """A piece of the answer's body has gone down: look in it for the body's own id, until that is found."""

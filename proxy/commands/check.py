@@ -11,13 +11,15 @@ import click
 from proxy.commands.endings import EXIT_FAILED, sentences_instead_of_tracebacks
 from proxy.commands.options import Flag, as_settings, setting_options
 from proxy.config.loading import advice, load_settings
-from proxy.config.outbox_place import why_unusable
+from proxy.config.outbox_place import state_folder, why_unusable
 from proxy.config.permissions import permission_advice
 from proxy.config.settings import Server, Settings
 from proxy.connecting import explore
 from proxy.errors import CannotStart
 from proxy.guard.hosts import is_loopback
 from proxy.routing import ResolvedRoute, resolve
+from proxy.signing_secret import FILE_NAME
+from proxy.signing_secret import obstacle as secret_obstacle
 from proxy.unix_sockets import obstacle
 
 
@@ -29,6 +31,10 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     with sentences_instead_of_tracebacks():
         settings = load_settings(config_file, os.environ, as_settings(flags))
         if (why := why_unusable(settings.outbox, settings.server.port)) is not None:
+            raise CannotStart(why)
+        folder = state_folder(settings.outbox)
+        needs_secret = settings.hooks.token and settings.hooks.secret is None
+        if needs_secret and folder is not None and (why := secret_obstacle(folder / FILE_NAME)) is not None:
             raise CannotStart(why)
         socket = settings.server.unix_socket
         if socket is not None and (why := obstacle(Path(socket))) is not None:

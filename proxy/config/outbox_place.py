@@ -19,6 +19,12 @@ def place_of(settings: OutboxSettings, port: int) -> Path | None:
     return Path(folder) / f"outbox-{port}.db"
 
 
+def state_folder(settings: OutboxSettings) -> Path | None:
+    """Where else state may lie: in the outbox's folder; None where nothing is kept on disk."""
+    path = place_of(settings, 0)
+    return None if path is None else path.parent
+
+
 def why_unusable(settings: OutboxSettings, port: int) -> str | None:
     """Why no outbox can be made or written there, as a sentence that names the setting; None if it can."""
     path = place_of(settings, port)

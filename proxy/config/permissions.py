@@ -7,12 +7,13 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from proxy.config.kinds import declared_settings
-from proxy.config.outbox_place import place_of
+from proxy.config.outbox_place import place_of, state_folder
 from proxy.config.settings import Settings
 from proxy.config.sources import from_file
+from proxy.signing_secret import FILE_NAME
 from proxy.volumes import mount_kind
 
-_SECRETS: Final = frozenset({"api_key", "provider_key", "token", "tokens"})
+_SECRETS: Final = frozenset({"api_key", "open_webui_secret", "provider_key", "secret", "token", "tokens"})
 """The last words of settings that are secrets."""
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _MOUNTED: Final = PurePosixPath("/run/secrets")
@@ -57,13 +58,19 @@ def _secret_files(config_file: Path | None, settings: Settings) -> Iterator[Path
         if any(_holds_secret(key.rpartition(".")[2], value) for key, value in given.items()):
             yield config_file
     named = [settings.helicone.api_key_file, settings.guard.token_file]
+    named += [settings.hooks.secret_file, settings.webhooks.open_webui_secret_file]
     named += [route.provider_key_file for route in settings.routes.values()]
     for name in dict.fromkeys(named):
         if name is not None:
             yield Path(name)
+    folder = state_folder(settings.outbox)
+    if settings.hooks.token and settings.hooks.secret is None and folder is not None:
+        yield folder / FILE_NAME
 
 
 def _holds_secret(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return False  # hooks.token says only whether there are tokens.
     # What of a header's value is a secret nobody knows but who wrote it.
     return name in _SECRETS or (name == "headers" and bool(value))
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from proxy.config.guarding import GuardSettings
-from proxy.config.hooking import Hooks
+from proxy.config.hooking import Hooks, Webhooks
 from proxy.config.kinds import (
     ANY_NAME,
     Secret,
@@ -291,6 +291,7 @@ class Settings:
     delivery: DeliverySettings = DeliverySettings()
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
+    webhooks: Webhooks = Webhooks()
     log: Log = Log()
 
 

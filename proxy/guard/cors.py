@@ -13,7 +13,7 @@ _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _MAX_AGE_SECONDS: Final = b"600"
 _ALLOWED_NAMES: Final = re.compile(
     rb"accept(-language|-encoding)?|authorization|api-key|x-api-key|x-goog-api-(key|client)"
-    rb"|content-(type|language|encoding)|idempotency-key|user-agent|x-client-request-id|feedback-proxy-token"
+    rb"|content-(type|language|encoding)|idempotency-key|user-agent|x-client-request-id|feedback(-proxy)?-token"
     rb"|(openai|anthropic|x-stainless)-[a-z0-9-]+|" + re.escape(helicone.PREFIX) + rb"[a-z0-9_-]+"
 )
 """What the SDKs of OpenAI, Anthropic and Google send from a browser, and what we and Helicone understand.
@@ -23,8 +23,10 @@ _EXPOSED: Final = b", ".join(
         *helicone.ANSWER_NAMES,
         b"feedback-id",
         b"feedback-url",
+        b"feedback-token",
         b"feedback-error",
         b"idempotent-replayed",
+        b"link",
         b"x-request-id",
         b"request-id",
         b"openai-organization",

@@ -24,8 +24,10 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110 §7.6.1: they speak of one connection, not of the call."""
 
-WITHHELD_FROM_UPSTREAM = frozenset({b"cookie", b"feedback-proxy-token", b"origin", b"referer"})
-"""Cookies ignore ports: a browser sends those of every app on localhost. A token is for us alone, and the upstream
+WITHHELD_FROM_UPSTREAM = frozenset(
+    {b"cookie", b"feedback-proxy-token", b"feedback-token", b"origin", b"referer"}
+)
+"""Cookies ignore ports: a browser sends those of every app on localhost. Tokens are for us alone, and the upstream
 has no use for the rest."""
 
 WITHHELD_FROM_CLIENT = frozenset(
@@ -33,6 +35,7 @@ WITHHELD_FROM_CLIENT = frozenset(
         b"alt-svc",
         b"clear-site-data",
         b"feedback-id",
+        b"feedback-token",
         b"feedback-url",
         b"nel",
         b"report-to",

@@ -5,7 +5,20 @@ import re
 from aiohttp import web
 
 from proxy.config.route_problems import LOCAL_PATH
-from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, widget, withdraw
+from proxy.web import (
+    batch,
+    health,
+    limits,
+    metrics,
+    openapi,
+    outbox,
+    rate,
+    remembered,
+    sessions,
+    webhooks,
+    widget,
+    withdraw,
+)
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -29,6 +42,7 @@ ROUTES = (
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
+    ("POST", limits.OPEN_WEBUI_PATH, webhooks.rate_for_open_webui),
     ("GET", WIDGET_PATH, widget.show_widget),
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),

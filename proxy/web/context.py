@@ -8,6 +8,7 @@ from aiohttp import web
 from proxy.calls.live_call import LiveCall
 from proxy.config.settings import Feedback
 from proxy.delivery.intake import Delivery
+from proxy.feedback_tokens import FeedbackTokens
 from proxy.guard.decisions import Guard
 from proxy.keys import Keyring
 from proxy.metrics import Metrics
@@ -35,9 +36,15 @@ class Context:
     started: float
     body_timeout_seconds: float
     """How long a local request's body may take, as a whole: it is small."""
+    feedback_tokens: FeedbackTokens | None
+    """None: there are none, and none counts."""
+    open_webui_secret: str | None
 
 
 CONTEXT = web.AppKey("context", Context)
 
 CALLER = web.RequestKey("caller", str)
 """Under that a request has the name of the token that it came with; "" for none, and for nobody's."""
+
+LIMITED_TO = web.RequestKey("limited to", str)
+"""Under that a request that came with a Feedback-Token has the id of the one call that it may rate."""

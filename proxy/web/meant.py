@@ -7,7 +7,7 @@ from aiohttp import web
 from proxy import helicone
 from proxy.calls.live_call import LiveCall
 from proxy.errors import UnknownCall
-from proxy.web.context import CONTEXT, Context
+from proxy.web.context import CONTEXT, LIMITED_TO, Context
 from proxy.web.words import age_in_words
 
 _KINDS = (
@@ -56,4 +56,8 @@ def _how_far_back(context: Context) -> str:
 
 def by_path(request: web.Request, *, others: int = 0) -> Meant:
     """The call that the path names, and at most so many others that go by that. Raises UnknownCall."""
-    return by_name(request.app[CONTEXT], request.match_info["id"], others=others)
+    context, limited_to = request.app[CONTEXT], request.get(LIMITED_TO)
+    if limited_to is not None:
+        # Not by its name again: another call may go by that since the door was passed.
+        return Meant(limited_to, context.store.find(limited_to), [])
+    return by_name(context, request.match_info["id"], others=others)

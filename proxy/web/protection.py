@@ -12,7 +12,7 @@ from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
-from proxy.web import signing_in
+from proxy.web import limits, signing_in
 from proxy.web.answers import refusal
 from proxy.web.context import CALLER, CONTEXT
 from proxy.web.protocol import LocalProtocol
@@ -76,6 +76,7 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
         )
     if said is not None and isinstance(entry, Refusal) and entry.status == HTTPStatus.UNAUTHORIZED:
         entry = wrong_in_address()
+    entry = limits.decided(request, fields, entry)
     if isinstance(entry, Refusal):
         _note(request, entry)
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))

@@ -6,9 +6,10 @@ from aiohttp import web
 
 from proxy import ratings
 from proxy.calls.live_call import LiveCall
-from proxy.delivery.intake import Standing
+from proxy.delivery.intake import Standing, Until
 from proxy.errors import HeliconeRejected
 from proxy.model import Rating, RatingState
+from proxy.stores.contract import OnceOnly
 from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CALLER, CONTEXT
@@ -39,11 +40,21 @@ async def rate_call(request: web.Request) -> web.Response:
 
 
 async def _rate(request: web.Request, find: Callable[[], Found]) -> web.Response:
-    context = request.app[CONTEXT]
     body = await sent_body(request)
     rating = ratings.parse_rating(body, request.query_string, request.host)
-    wanted = wishes.wishes(request)
-    once = wishes.once_only(request, body)
+    return await take(request, rating, find, wishes.once_only(request, body))
+
+
+async def take(
+    request: web.Request,
+    rating: Rating,
+    find: Callable[[], Found],
+    once: OnceOnly | None,
+    default: Until | None = None,
+) -> web.Response:
+    """Take a rating of what `find` gives, and tell how it stands. `default`: what is waited for if nobody says."""
+    context = request.app[CONTEXT]
+    wanted = wishes.wishes(request, default)
     # Before anything is looked up: "the last answer" may mean another one by now.
     entries = None if once is None else await context.delivery.recall(once)
     is_replayed = entries is not None

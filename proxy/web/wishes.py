@@ -9,7 +9,7 @@ from aiohttp import web
 from proxy.delivery.intake import Until
 from proxy.errors import CallerError
 from proxy.stores.contract import OnceOnly
-from proxy.web.context import CONTEXT
+from proxy.web.context import CONTEXT, LIMITED_TO
 from proxy.web.query import seconds, word
 
 NAMES = ("wait", "timeout", "hold")
@@ -54,6 +54,7 @@ def once_only(request: web.Request, body: bytes) -> OnceOnly | None:
     # How long somebody waits is no part of what they say: one who asks again may wait for more.
     path, *query = re.split("[?&]", request.raw_path)
     target = "&".join([path, *[part for part in query if not part.startswith(_WAITING)]])
-    # Neither method nor target holds a line's end, so no two requests read the same.
-    said = f"{request.method}\n{target}\n".encode("utf-8", "surrogateescape")
+    # None of these holds a line's end, so no two requests read the same. Whoever has a Feedback-Token learns
+    # nothing of a rating that somebody else's key was for.
+    said = f"{request.method}\n{target}\n{request.get(LIMITED_TO, '')}\n".encode("utf-8", "surrogateescape")
     return OnceOnly(keys[0], hashlib.sha256(said + body).hexdigest())

@@ -20,9 +20,10 @@ from harness.wire import Message, chunked, head
 from proxy import helicone
 from proxy.calls.aliases import Naming
 from proxy.calls.attribution import Attribution
+from proxy.calls.hooks import Hooks
 from proxy.calls.live_call import LiveCall
 from proxy.calls.paths import makes_content, without_keys
-from proxy.calls.recorder import CallRecorder, Hooks
+from proxy.calls.recorder import CallRecorder
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import rules_of
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings

@@ -32,7 +32,7 @@
     const keep = (place, entry) => {
       forget(place);
       // Good for one call and a while; any other token is nobody's to write down.
-      const [, expiry] = /^v1\.(\d+)\.[\w-]+$/.exec(entry.token ?? "") ?? [];
+      const [, expiry] = /^v1\.(\d+)\.[\w.-]+$/.exec(entry.token ?? "") ?? [];
       if (expiry) entry.until = Math.min(entry.until, expiry * 1e3);
       try {
         if (entry.token && !expiry) throw 0;

@@ -1,0 +1,83 @@
+"""Requests that may do one thing alone: those with a Feedback-Token, and webhooks with their secret."""
+
+from typing import Final
+
+from aiohttp import web
+
+from proxy import feedback_tokens, helicone
+from proxy.errors import UnknownCall
+from proxy.guard import call_tokens
+from proxy.guard.decisions import ANYONE, Entry
+from proxy.relay.headers import Fields
+from proxy.relay.refusals import Refusal
+from proxy.web.context import CONTEXT, LIMITED_TO
+from proxy.web.meant import by_name
+
+OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
+
+_ONE_CALL: Final = "/feedback/{id}"
+_RATING_METHODS: Final = frozenset({"POST", "DELETE"})
+_FOR_ANY_PAGE: Final = frozenset({"/feedback/widget.js"})
+"""What pages load, and nobody's secret is in."""
+
+
+def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Entry | Refusal:
+    """What the guard has decided, where nothing else stands in a token's place or limits what that opens.
+
+    Host and Origin have been looked at by then, and are not asked again.
+    """
+    if (entry.status != 401) if isinstance(entry, Refusal) else entry.is_preflight:
+        return entry
+    path = _path(request)
+    known = ANYONE if isinstance(entry, Refusal) else entry
+    if feedback_tokens.HEADER in fields:
+        return _with_token(request, path, fields[feedback_tokens.HEADER]) or known
+    if path == OPEN_WEBUI_PATH and request.method == "POST":
+        return (
+            call_tokens.why_no_webhook(request.app[CONTEXT].open_webui_secret, _secret(request, fields))
+            or known
+        )
+    if isinstance(entry, Entry) and entry.origin and path not in _FOR_ANY_PAGE:
+        context = request.app[CONTEXT]
+        if context.feedback_tokens is not None and context.guard.tokens is None:
+            return call_tokens.PAGE_NEEDS_ONE
+    return entry
+
+
+def _path(request: web.Request) -> str:
+    """Which of the routes it is for."""
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
+def _with_token(request: web.Request, path: str, said: bytes) -> Refusal | None:
+    """Have the request rate the one call that its token is for, or say why it may not."""
+    context = request.app[CONTEXT]
+    is_rating = path == _ONE_CALL and request.method in _RATING_METHODS
+    name = request.match_info["id"] if is_rating else ""
+
+    def find() -> str | None:
+        try:
+            return by_name(context, name).request_id
+        except UnknownCall:
+            return None
+
+    why = call_tokens.why_no_rating(
+        context.feedback_tokens,
+        said,
+        find if is_rating else None,
+        helicone.valid_request_id(name),
+        context.wall_clock(),
+    )
+    if why is None:
+        request[LIMITED_TO] = feedback_tokens.call_of(said)
+    return why
+
+
+def _secret(request: web.Request, fields: Fields) -> bytes | None:
+    """What stands where a webhook says its secret."""
+    scheme, _, rest = fields.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return rest.strip()
+    said = request.query.getall("secret", [])
+    return said[0].encode("utf-8", "replace") if len(said) == 1 else None
