@@ -1,6 +1,7 @@
 """The widget in a real browser, on pages of other origins, as people and apps use it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
@@ -14,9 +15,11 @@ from harness.benches import AT_ONCE, Bench, StartBench, id_of
 from harness.loops import LoopThread
 from harness.wire import wait_until
 from proxy.demo.journal import Received
+from proxy.feedback_tokens import FeedbackTokens
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
+SECRET = "0123456789abcdef0123456789abcdef"
 SOON = {"delivery.first_look_seconds": 0.1}
 UP, DOWN = "helicone-feedback >> button.up", "helicone-feedback >> button.down"
 RECORD = """() => {
@@ -271,6 +274,109 @@ def test_two_tabs_send_it_once(
         # A context that browsers trust has locks: the other tab does not even ask.
         asked = [each for each in relay.exchanges if each.method == "POST" and "wait=queued" in each.path]
         assert len([each for each in asked if each.answer is not None]) == 1
+
+
+def tokened(desk: Desk) -> tuple[str, str]:
+    """An answer comes; gives its id and its Feedback-Token."""
+    answer = desk.bench.chat()
+    token = answer.value(b"feedback-token")
+    assert token is not None
+    return id_of(answer), token.decode()
+
+
+WITH_TOKENS = {"hooks.token": True, "hooks.secret": SECRET}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"guard.token": "0123456789abcdef"}], ids=["alone", "beside a guard's token"]
+)
+def test_with_its_token_it_rates_its_call(
+    profile: Profile, start_desk: StartDesk, more: dict[str, object]
+) -> None:
+    desk = start_desk(**WITH_TOKENS, **more)
+    said = [b"Feedback-Proxy-Token: 0123456789abcdef"] if more else []
+    answer = desk.bench.chat(*said)
+    call, token = id_of(answer), (answer.value(b"feedback-token") or b"").decode()
+    tab = desk.open(profile, desk.script(**{"for": call, "hold": "0s", "token": token}))
+    click(tab, UP)
+    wait_for_told(tab, "verified")
+    assert (desk.stored(call), tab.run(STATUS)) == (True, "Stored.")
+    click(tab, DOWN)
+    wait_until(lambda: desk.stored(call) is False, "it has been changed")
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("none", "rates with the Feedback-Token"),
+        ("another's", "is for another call"),
+        ("expired", "has expired"),
+        ("changed", "has been changed"),
+        ("the expiry changed", "has been changed"),
+    ],
+)
+def test_without_its_own_good_token_it_rates_nothing(
+    profile: Profile, start_desk: StartDesk, what: str, words: str
+) -> None:
+    desk = start_desk(**WITH_TOKENS)
+    (call, token), (_, anothers) = tokened(desk), tokened(desk)
+    version, expiry, rest = token.split(".", 2)
+    tokens = {
+        "none": {},
+        "another's": {"token": anothers},
+        "expired": {"token": FeedbackTokens(SECRET, -1).make(call.encode(), time.time()).decode()},
+        "changed": {"token": token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]},
+        "the expiry changed": {"token": f"{version}.{int(expiry) + 9999}.{rest}"},
+    }
+    tab = desk.open(profile, desk.script(**{"for": call, "hold": "0s", **tokens[what]}))
+    click(tab, UP)
+    failed = wait_for_told(tab, "failed")
+    assert failed["state"] == "failed"
+    assert words in str(failed["message"])
+    assert (pressed(tab), desk.bench.posted) == (["false", "false"], [])
+
+
+def test_a_token_is_kept_beside_a_rating_and_goes_with_it(profile: Profile, start_desk: StartDesk) -> None:
+    desk = start_desk(**WITH_TOKENS)
+    call, token = tokened(desk)
+    tab = desk.open(profile, desk.script(**{"for": call, "hold": "0s", "token": token}))
+    profile.set_offline(True)
+    click(tab, UP)
+    wait_for_told(tab, "failed")
+    (kept,) = tab.run("() => Object.values(localStorage).map(JSON.parse)")
+    assert (kept["token"], kept["until"]) == (token, int(token.split(".")[1]) * 1000)
+    tab.use(lambda page: page.close())
+    profile.set_offline(False)
+    later = desk.open(profile, desk.script())
+    wait_until(lambda: desk.stored(call) is True, "it has arrived")
+    wait_until(lambda: later.run("() => localStorage.length") == 0, "nothing is left")
+
+
+def test_what_is_no_feedback_token_is_never_written_down(profile: Profile, desk: Desk) -> None:
+    html = desk.script(**{"for": desk.chat(), "token": "a-token-that-opens-everything"})
+    tab = desk.open(profile, html)
+    profile.set_offline(True)
+    click(tab, UP)
+    wait_for_told(tab, "failed")
+    assert tab.run("() => localStorage.length") == 0
+    profile.set_offline(False)
+    wait_for_words(tab, "makes no Feedback-Tokens")
+
+
+def test_what_was_kept_too_long_is_let_go(profile: Profile, desk: Desk) -> None:
+    call = desk.chat()
+    tab = desk.open(profile, desk.script(**{"for": call, "hold": "0s"}))
+    profile.set_offline(True)
+    click(tab, UP)
+    wait_for_told(tab, "failed")
+    tab.run("""() => {
+      const [place] = Object.keys(localStorage);
+      localStorage[place] = JSON.stringify({ ...JSON.parse(localStorage[place]), until: Date.now() - 1 });
+    }""")
+    profile.set_offline(False)
+    wait_for_words(tab, "could not be sent in time")
+    assert (pressed(tab), tab.run("() => localStorage.length")) == (["false", "false"], 0)
+    assert desk.bench.posted == []
 
 
 def test_the_custom_element_takes_attributes_and_fires_events(profile: Profile, desk: Desk) -> None:

@@ -72,11 +72,11 @@
       }
     };
 
-    const deliver = (place) => alone(place, async () => {
+    const deliver = (place, again) => alone(place, async () => {
       const entry = read(place);
       if (!entry) return;
       const { key, rating, was } = entry;
-      const said = Date.now() > entry.until
+      const said = again && Date.now() > entry.until
         ? { state: "failed", message: "It could not be sent in time." }
         : await ask(place, entry, "queued", 10);
       if (said.state === "kept") later();
@@ -86,7 +86,7 @@
       tell(place, said, stands);
       if (!/kept|failed|withdrawn/.test(said.state)) {
         delay = 0;
-        verify(place, entry, said.state, 20);
+        verify(place, entry, said.state, 1);
       }
     });
 
@@ -97,7 +97,7 @@
       const said = before === "verified" ? { state: before } : await ask(place, entry, "verified", 20);
       if (newest[place] !== entry.key || /withdrawn|superseded/.test(said.state)) return;
       if (/verified|failed/.test(said.state)) return tell(place, said, entry.rating);
-      if (rounds) wait(3e3).then(() => verify(place, entry, "", rounds - 1));
+      if (rounds < 20) wait(3e3 * rounds).then(() => verify(place, entry, "", rounds + 1));
     }));
 
     let delay = 0, timer;
@@ -110,7 +110,8 @@
       try {
         places = Object.keys(localStorage);
       } catch {}
-      for (const place of new Set([...places, ...memory.keys()])) if (place.startsWith(`${NAME} `)) deliver(place);
+      places = [...places, ...memory.keys()].filter((each) => each.startsWith(`${NAME} `));
+      for (const place of places) deliver(place, true);
     };
     addEventListener("online", () => ((delay = 0), flush()));
 
@@ -145,7 +146,8 @@
       }`);
 
     const make = (tag, attributes, ...children) => {
-      const made = document.createElementNS(`http://www.w3.org/${tag === "svg" || tag === "path" ? "2000/svg" : "1999/xhtml"}`, tag);
+      const space = /svg|path/.test(tag) ? "2000/svg" : "1999/xhtml";
+      const made = document.createElementNS(`http://www.w3.org/${space}`, tag);
       for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
       made.append(...children);
       return made;
@@ -157,14 +159,17 @@
       constructor() {
         super();
         const thumb = (name, words, up) => {
-          const icon = make("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, make("path", { d: "M7 11v10H3V11zl4-8a3 3 0 0 1 3 3v4h6l-2 11H7" }));
-          const button = make("button", { type: "button", class: name, title: words, "aria-label": words, "aria-pressed": "false" }, icon);
+          const drawn = make("path", { d: "M7 11v10H3V11zl4-8a3 3 0 0 1 3 3v4h6l-2 11H7" });
+          const icon = make("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, drawn);
+          const said = { type: "button", class: name, title: words, "aria-label": words, "aria-pressed": "false" };
+          const button = make("button", said, icon);
           button.addEventListener("click", () => this.say(this.rating === up ? null : up));
           return button;
         };
         this.thumbs = [thumb("up", "Good answer", true), thumb("down", "Bad answer", false)];
         this.words = make("span", { role: "status" });
-        this.field = make("input", { maxlength: 2000, placeholder: "What was wrong?", "aria-label": "What was wrong? (optional)" });
+        const asked = "What was wrong?";
+        this.field = make("input", { maxlength: 2000, placeholder: asked, "aria-label": `${asked} (optional)` });
         this.form = make("form", { hidden: "" }, this.field, make("button", {}, "Send"));
         this.form.addEventListener("submit", (event) => {
           event.preventDefault();
@@ -180,14 +185,30 @@
         root.append(this.group);
         this.look = this.look.bind(this);
         this.watch = this.watch.bind(this);
-        for (const left of ["pointerleave", "focusout"]) this.addEventListener(left, () => this.newer && wait(0).then(this.look));
+        const left = () => this.newer && wait(0).then(this.look);
+        for (const each of ["pointerleave", "focusout"]) this.addEventListener(each, left);
       }
 
-      get base() { return this.getAttribute("base") ?? home; }
-      get place() { return `${NAME} ${this.base} ${this.getAttribute("call")}`; }
-      get rating() { return { up: true, down: false }[this.getAttribute("rating")] ?? null; }
-      set rating(up) { up === null ? this.removeAttribute("rating") : this.setAttribute("rating", up ? "up" : "down"); }
-      get floats() { return this.getAttribute("mode") === "last"; }
+      get base() {
+        return this.getAttribute("base") ?? home;
+      }
+
+      get place() {
+        return `${NAME} ${this.base} ${this.getAttribute("call")}`;
+      }
+
+      get floats() {
+        return this.getAttribute("mode") === "last";
+      }
+
+      get rating() {
+        return { up: true, down: false }[this.getAttribute("rating")] ?? null;
+      }
+
+      set rating(up) {
+        if (up === null) this.removeAttribute("rating");
+        else this.setAttribute("rating", up ? "up" : "down");
+      }
 
       connectedCallback() {
         elements.add(this);
@@ -227,14 +248,15 @@
       say(rating, comment) {
         const call = this.getAttribute("call");
         if (!call) return;
+        const { base, place, rating: was } = this;
         const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
         const hold = this.getAttribute("hold") ?? "5s";
         const token = this.getAttribute("token") ?? undefined;
-        newest[this.place] = key;
-        keep(this.place, { base: this.base, call, token, hold, rating, comment, was: this.rating, key, until: Date.now() + DAY });
-        tell(this.place, { state: "sending" }, rating);
+        newest[place] = key;
+        keep(place, { base, call, token, hold, rating, comment, was, key, until: Date.now() + DAY });
+        tell(place, { state: "sending" }, rating);
         this.form.hidden = rating !== false || !!comment;
-        deliver(this.place);
+        deliver(place);
       }
 
       told({ state, message }, rating) {
@@ -252,8 +274,8 @@
       // --- the bar: the newest answer, but never another one than is read at the moment
 
       url(path) {
-        const asked = ["session", "user"].filter((each) => this.hasAttribute(each)).map((each) => [each, this.getAttribute(each)]);
-        return `${this.base}/${path}?${new URLSearchParams(asked)}`;
+        const asked = ["session", "user"].filter((each) => this.hasAttribute(each));
+        return `${this.base}/${path}?${new URLSearchParams(asked.map((each) => [each, this.getAttribute(each)]))}`;
       }
 
       async look() {
@@ -263,9 +285,10 @@
         if (!found || !this.isConnected) return;
         const call = this.getAttribute("call");
         this.newer = found.id !== call && call && this.matches(":hover, :focus-within");
-        if (this.newer) return void (this.label.textContent = "A newer answer has come. This is the one before:");
-        this.label.textContent = [found.model, new Date(found.started_at).toLocaleTimeString()].filter(Boolean).join(", ");
-        if (found.id === call) return;
+        this.label.textContent = this.newer
+          ? "A newer answer has come. This is the one before:"
+          : [found.model ?? "", new Date(found.started_at).toLocaleTimeString()].join(" ");
+        if (this.newer || found.id === call) return;
         this.gap = 500;
         this.setAttribute("call", found.id);
         this.rating = found.rating?.rating ?? null;
