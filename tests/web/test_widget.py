@@ -1,16 +1,40 @@
 """GET /feedback/widget.js: how the script is served. What it does is in browsers/test_widget.py."""
 
 import gzip
+import json
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from harness.benches import Bench, StartBench, error_of
 
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 PATH = "/feedback/widget.js"
 SCRIPT = resources.files("proxy.web").joinpath("static", "widget.js").read_bytes()
 ABOUT_BYTES = 5_500
 """As it goes over the wire, where gzip is accepted: "about 5 kB" has to stay true."""
+
+
+def documented(pattern: str) -> set[str]:
+    """What README's section on the widget names in the first cell of its tables."""
+    section = README.partition("\n## The widget\n")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return set(re.findall(pattern, " ".join(cells)))
+
+
+def test_the_readme_names_every_custom_property_event_and_attribute() -> None:
+    script = SCRIPT.decode().replace("${NAME}", "helicone-feedback")
+    properties = set(re.findall(r"var\((--[a-z-]+)", script))
+    assert len(properties) > 5
+    assert documented(r"`(--[a-z-]+)`") == properties
+    assert documented(r"`(feedback-[a-z]+)`") == {
+        f"feedback-{name}" for name in ("sent", "verified", "failed")
+    }
+    known = re.search(r"KNOWN = (\[.*?\])", script)
+    assert known is not None
+    assert documented(r"`([a-z]+)(?:=\"last\")?`") == {*json.loads(known[1]), "base"}
 
 
 def test_it_is_served_as_it_lies_there(bench: Bench) -> None:

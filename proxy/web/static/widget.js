@@ -127,13 +127,13 @@
       :host([mode=last]) { position: fixed; inset: var(--${NAME}-inset, auto 16px 16px auto); z-index: 2147483000;
         color-scheme: light dark; color: var(--${NAME}-color, CanvasText); padding: 4px 10px;
         background: var(--${NAME}-background, Canvas); border: 1px solid; max-width: calc(100vw - 56px) }
-      :host([hidden]), [hidden] { display: none !important }
+      :host([hidden]), [hidden], span:first-child:empty { display: none !important }
       div, form { display: flex; flex-wrap: wrap; align-items: center; gap: 4px }
       button, input { font: inherit; color: inherit; background: none; border: 1px solid transparent;
         border-radius: inherit; padding: 5px; cursor: pointer }
       div, form { border-radius: inherit }
       input, form button { border-color: currentcolor; cursor: auto }
-      :focus-visible { outline: 2px solid var(--${NAME}-focus, Highlight) }
+      :focus-visible { outline: 2px solid var(--${NAME}-focus, currentcolor) }
       svg { display: block; width: var(--${NAME}-size, 18px); height: var(--${NAME}-size, 18px);
         fill: none; stroke: currentcolor; stroke-width: 2; stroke-linejoin: round }
       [aria-pressed=true] svg { fill: currentcolor }
