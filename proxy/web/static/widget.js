@@ -338,7 +338,8 @@
   const element = document.createElement(NAME);
   for (const [name, value] of Object.entries({ base: home, call: said.for, ...said }))
     if (value !== undefined && (name === "base" || KNOWN.includes(name))) element.setAttribute(name, value);
-  const float = () => document.querySelector(`${NAME}[mode=last]`) ?? document.body.append(element);
+  // Beside the body, which apps make anew.
+  const float = () => document.querySelector(`${NAME}[mode=last]`) ?? document.documentElement.append(element);
   if (said.mode !== "last") script.after(element);
   else document.body ? float() : addEventListener("DOMContentLoaded", float);
 })();
