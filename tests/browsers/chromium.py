@@ -3,13 +3,16 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Frame, Page, Playwright, async_playwright
 
 from harness.loops import LoopThread
+
+T = TypeVar("T")
 
 PROGRAM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
@@ -91,6 +94,10 @@ class Profile:
         tab.go(url)
         return tab
 
+    def set_offline(self, offline: bool) -> None:
+        """Pull the plug, or put it back."""
+        self._loop.run(self._context.set_offline(offline))
+
     @property
     def cookies(self) -> dict[str, str]:
         """All that it keeps, by name."""
@@ -126,6 +133,14 @@ class Tab:
     def run(self, script: str, argument: object = None) -> Any:  # noqa: ANN401  # whatever the page gives
         """Run a function of JavaScript's in the page, and give what it gives."""
         return self._loop.run(self._page.evaluate(script, argument))
+
+    def use(self, act: Callable[[Page], Coroutine[Any, Any, T]]) -> T:
+        """Do as a person does there, as in `tab.use(lambda page: page.click("button"))`."""
+
+        async def acting() -> T:
+            return await act(self._page)
+
+        return self._loop.run(acting())
 
     def run_framed(self, script: str, argument: object = None) -> Any:  # noqa: ANN401
         """Run it in the page's one frame."""
