@@ -55,6 +55,7 @@ _NO_PAGES: Final = Refusal(
     "A browser may not open or load what a gateway answers here: it would run as the sidecar's own page. Call it "
     "with fetch(), or open the gateway by its own address.",
 )
+_SCRIPT: Final = b"script"
 _DATA: Final = frozenset({b"empty", b"websocket"})
 """Destinations of what a page's script reads. With all others the browser itself makes something of the answer."""
 
@@ -172,6 +173,22 @@ class Guard:
         name = self.tokens.name_of_session(said) if not origin and (said := session()) else None
         return _without_token(fields, local=local) if name is None else Entry(name)
 
+    def check_script(
+        self, method: str, fields: Mapping[bytes, bytes], *, by_socket: bool = False
+    ) -> Entry | Refusal:
+        """The same for the one script of ours that every page may load, by GET or HEAD.
+
+        It holds no secret, so no token is asked for. A page of another site gets it as its `<script>` and in no
+        other way; as a module, or with `crossorigin`, where its origin is allowed. The Host is checked as ever.
+        """
+        host = fields.get(b"host", b"")
+        if host not in self._known_values and (refusal := self._learn(host, by_socket=by_socket)) is not None:
+            return refusal
+        if not is_browser(fields) or _is_plain_script(fields):
+            return ANYONE
+        origin = self._check_browser(method, host, fields, local=True)
+        return origin if isinstance(origin, Refusal) else Entry(origin=origin)
+
     def reader(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The origin of the page, not ours, that may read what this request is answered; b"" for none."""
         origin = fields.get(b"origin")
@@ -216,6 +233,19 @@ class Guard:
 def is_browser(fields: Mapping[bytes, bytes]) -> bool:
     """True when a web browser sent this; `Sec-Fetch-Mode` alone is no sign: Node's fetch always sends it."""
     return b"origin" in fields or b"sec-fetch-site" in fields or b"service-worker" in fields
+
+
+def _is_plain_script(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether the browser runs the answer as the page's own script, and shows it to nobody.
+
+    A request with an `Origin` asks for more: that the page may read it. A service worker would be ours.
+    """
+    return (
+        fields.get(b"sec-fetch-dest") == _SCRIPT
+        and fields.get(b"sec-fetch-mode") == b"no-cors"
+        and b"origin" not in fields
+        and b"service-worker" not in fields
+    )
 
 
 def _makes_a_page(fields: Mapping[bytes, bytes]) -> bool:

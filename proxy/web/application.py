@@ -5,12 +5,13 @@ import re
 from aiohttp import web
 
 from proxy.config.route_problems import LOCAL_PATH
-from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, withdraw
+from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, widget, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
     BATCH_PATH,
     LONGEST_BODY_BYTES,
+    WIDGET_PATH,
     expect_later,
     guarded,
     one_answer_per_connection,
@@ -28,6 +29,7 @@ ROUTES = (
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
+    ("GET", WIDGET_PATH, widget.show_widget),
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
     ("DELETE", f"{PREFIX}/last", withdraw.withdraw_last),

@@ -20,6 +20,8 @@ from proxy.web.protocol import LocalProtocol
 LONGEST_BODY_BYTES = 64 * 1024
 LONGEST_BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PATH = "/feedback/batch"
+WIDGET_PATH = "/feedback/widget.js"
+"""A page of any site may load this, and nothing else."""
 
 
 @web.middleware
@@ -62,13 +64,16 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
     context = request.app[CONTEXT]
     guard = context.guard
     said = signing_in.token_in_query(request)
-    entry = guard.check(
-        request.method,
-        fields,
-        by_socket=_by_socket(request),
-        local=True,
-        session=lambda: _session(request, fields, guard.tokens, said),
-    )
+    if _is_for_every_page(request):
+        entry = guard.check_script(request.method, fields, by_socket=_by_socket(request))
+    else:
+        entry = guard.check(
+            request.method,
+            fields,
+            by_socket=_by_socket(request),
+            local=True,
+            session=lambda: _session(request, fields, guard.tokens, said),
+        )
     if said is not None and isinstance(entry, Refusal) and entry.status == HTTPStatus.UNAUTHORIZED:
         entry = wrong_in_address()
     if isinstance(entry, Refusal):
@@ -80,6 +85,14 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
         return signing_in.signed_in(request, fields, guard.tokens, said)
     request[CALLER] = entry.client
     return None
+
+
+def _is_for_every_page(request: web.Request) -> bool:
+    """Whether it asks for the widget's script, spelled in this one way: with a query, it might say a token."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return target == WIDGET_PATH and request.method in ("GET", "HEAD")
 
 
 def _note(request: web.Request, why: Refusal) -> None:

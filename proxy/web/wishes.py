@@ -17,6 +17,7 @@ NAMES = ("wait", "timeout", "hold")
 
 _LONGEST_WAIT_SECONDS = 60
 _LONGEST_HOLD_SECONDS = 3600
+_WAITING = ("wait=", "timeout=")
 _KEY = re.compile("[!-~]{1,200}")
 
 
@@ -50,6 +51,9 @@ def once_only(request: web.Request, body: bytes) -> OnceOnly | None:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise CallerError("Idempotency-Key has to be one text of up to 200 visible ASCII characters.")
+    # How long somebody waits is no part of what they say: one who asks again may wait for more.
+    path, *query = re.split("[?&]", request.raw_path)
+    target = "&".join([path, *[part for part in query if not part.startswith(_WAITING)]])
     # Neither method nor target holds a line's end, so no two requests read the same.
-    said = f"{request.method}\n{request.raw_path}\n".encode("utf-8", "surrogateescape")
+    said = f"{request.method}\n{target}\n".encode("utf-8", "surrogateescape")
     return OnceOnly(keys[0], hashlib.sha256(said + body).hexdigest())

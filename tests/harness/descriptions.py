@@ -48,8 +48,8 @@ def wrong_with(method: str, target: str, answer: Message) -> list[str]:
         return [f"status {answer.status} is not described for {method} {path}"]
     said = _resolved(said)
     found = _wrong_headers(said.get("headers", {}), answer)
-    if method == "HEAD":
-        return found
+    if method == "HEAD" or "content" not in said:
+        return [*found, "a body came that is not described"] if answer.body else found
     label = (answer.value(b"content-type") or b"").partition(b";")[0].decode("latin-1")
     if label not in said["content"]:
         return [*found, f"content type {label} is not described for {answer.status} of {method} {path}"]

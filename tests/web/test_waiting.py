@@ -264,6 +264,16 @@ def test_it_tells_how_the_rating_stands_by_then(bench: Bench) -> None:
     assert bench.posted == []
 
 
+def test_who_asks_again_may_wait_for_more(bench: Bench) -> None:
+    bench.chat()
+    assert bench.rate("/feedback/last?wait=queued&hold=0", b"rating=up", KEY).status in (200, 202)
+    again = bench.rate("/feedback/last?hold=0&wait=verified&timeout=20s", b"rating=up", KEY)
+    assert again.value(b"idempotent-replayed") == b"true"
+    assert document(again)["state"] == "verified"
+    # How long it is held is part of what was said.
+    assert bench.rate("/feedback/last?wait=queued&hold=1", b"rating=up", KEY).status == 422
+
+
 @pytest.mark.parametrize(
     ("target", "body"),
     [
