@@ -51,6 +51,8 @@ def _is_bounded(module: ModuleType | None) -> bool:
 
 BROTLI: Any = brotli if _is_bounded(brotli) else brotlicffi if _is_bounded(brotlicffi) else None
 """The module that decodes br; None where there is none that does so within a bound."""
+ZSTD: Any = zstd
+"""The module that decodes zstd; None where there is none."""
 
 
 class _Zlib:

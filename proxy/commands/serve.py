@@ -55,6 +55,8 @@ async def _serve(settings: Settings, environ: Mapping[str, str], redaction: Reda
         click.echo(f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}")
         for route in others:
             click.echo(f"   {route.path} goes to {route.url}")
+        if sidecar.before_app is not None:
+            click.echo(f"   {settings.inject.upstream} is opened with thumbs at {sidecar.before_app}")
         if settings.helicone.api_key is None:
             click.echo(
                 "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."

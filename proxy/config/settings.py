@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from proxy.config.guarding import GuardSettings
 from proxy.config.hooking import Hooks
+from proxy.config.injecting import Inject
 from proxy.config.kinds import (
     ANY_NAME,
     Secret,
@@ -291,6 +292,7 @@ class Settings:
     delivery: DeliverySettings = DeliverySettings()
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
+    inject: Inject = Inject()
     log: Log = Log()
 
 

@@ -14,7 +14,7 @@ class TaggedBody:
         self._is_ending = False
 
     def put(self, data: bytes, *, complete: bool) -> None:
-        """More of the body has come; `complete`: all of it. All that came before has been taken."""
+        """More of the body has come; `complete`: all of it."""
         self._coding.put(data)
         self._is_ending = complete
 

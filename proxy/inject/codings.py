@@ -5,7 +5,7 @@ installed. What a piece stands for may be a thousand times as long, so it is tak
 import zlib
 from typing import Any, Final, Protocol
 
-from proxy.calls.decoding import BROTLI, Undecodable, is_known, zstd
+from proxy.calls.decoding import BROTLI, ZSTD, Undecodable, is_known
 
 PIECE_BYTES: Final = 64 * 1024
 _LARGEST_WINDOW_LOG: Final = 23
@@ -16,7 +16,7 @@ class Coding(Protocol):
     """Undoes the coding of one body."""
 
     def put(self, data: bytes) -> None:
-        """More of the body has come. All that came before has been taken."""
+        """More of the body has come."""
 
     def take(self) -> bytes:
         """Some of what it stands for; b"" if there is no more of it now. Raises Undecodable."""
@@ -32,7 +32,7 @@ class Plain:
         self._data = b""
 
     def put(self, data: bytes) -> None:
-        self._data = data
+        self._data += data
 
     def take(self) -> bytes:
         data, self._data = self._data, b""
@@ -142,8 +142,8 @@ class Zstandard:
         self._begun = False
 
     def _new(self) -> Any:  # noqa: ANN401  # there are two such modules
-        return zstd.ZstdDecompressor(
-            options={zstd.DecompressionParameter.window_log_max: _LARGEST_WINDOW_LOG}
+        return ZSTD.ZstdDecompressor(
+            options={ZSTD.DecompressionParameter.window_log_max: _LARGEST_WINDOW_LOG}
         )
 
     def put(self, data: bytes) -> None:
@@ -163,7 +163,7 @@ class Zstandard:
                 return b""
             try:
                 decoded: bytes = self._decoder.decompress(data, PIECE_BYTES)
-            except zstd.ZstdError as error:
+            except ZSTD.ZstdError as error:
                 raise Undecodable(str(error)) from None
             if decoded:
                 return decoded

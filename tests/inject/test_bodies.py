@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.calls.decoding import zstd
+from proxy.calls.decoding import ZSTD
 from proxy.inject.bodies import TaggedBody
 from proxy.inject.codings import PIECE_BYTES, undoing
 
@@ -35,8 +35,8 @@ CODINGS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
     "deflate": (b"deflate", zlib.compress),
     "deflate without a head": (b"deflate", raw_deflate),
     "br": (b"br", brotli.compress),
-    "zstd": (b"zstd", zstd.compress),
-    "zstd in two frames": (b"zstd", lambda data: zstd.compress(data[:20]) + zstd.compress(data[20:])),
+    "zstd": (b"zstd", ZSTD.compress),
+    "zstd in two frames": (b"zstd", lambda data: ZSTD.compress(data[:20]) + ZSTD.compress(data[20:])),
 }
 each_coding = pytest.mark.parametrize(("coding", "compress"), CODINGS.values(), ids=CODINGS)
 
@@ -103,7 +103,7 @@ def test_a_body_that_is_something_else_is_no_document(
 ) -> None:
     if not coding:
         pytest.skip("anything is plain")
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         passed(TaggedBody(TAG, undoing(coding)), b"<html><head></head><body>" * 10)
 
 

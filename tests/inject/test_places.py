@@ -13,14 +13,13 @@ TAG = b"<script src=here></script>"
 
 def tagged(*pieces: bytes) -> bytes:
     """A document that comes in these pieces, with the tag if there is a place for it."""
-    place, gone = Place(), []
-    for piece in pieces:
-        if place.found or place.missed:
-            gone.append(piece)
-            continue
+    place, gone = Place(), b""
+    for number, piece in enumerate(pieces, 1):
         before, behind = place.look(piece)
-        gone += (before, TAG if place.found else b"", behind)
-    return b"".join(gone) + place.rest()
+        gone += before
+        if place.found or place.missed:
+            return gone + (TAG if place.found else b"") + behind + b"".join(pieces[number:])
+    return gone + place.rest()
 
 
 PLACED = {
