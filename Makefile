@@ -8,7 +8,7 @@ COMPILED := $(VENV)-compiled
 PINS = $(shell $(PYTHON) -c 'import sys; print("-c constraints.txt" if sys.version_info < (3, 15) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system node-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints clean
+.PHONY: help demo run test check format floors compiled wheel system node-app chat-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ ALL_TESTS := -n auto --maxprocesses 4
 # pytest rewrites what it runs, and every process would do so anew where Python is told to keep nothing (as in images).
 KEEPING := env -u PYTHONDONTWRITEBYTECODE
 
-test: $(VENV)/.dev system node-app  ## all tests
+test: $(VENV)/.dev system node-app chat-app  ## all tests
 	@$(KEEPING) $(BIN)/pytest $(ALL_TESTS) $(ARGS)
 
 wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs with every call is compiled (a minute)
@@ -35,7 +35,7 @@ wheel: compiler $(VENV)/bin/python  ## dist/*.whl for this machine: what runs wi
 	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m build --outdir dist . >.wheel.log 2>&1 || { tail -30 .wheel.log; exit 1; }
 	@ls dist/*.whl
 
-compiled: $(COMPILED)/.test system node-app  ## all tests on what make wheel makes
+compiled: $(COMPILED)/.test system node-app chat-app  ## all tests on what make wheel makes
 	@$(KEEPING) $(COMPILED)/bin/pytest --ignore=tests/test_benchmarks.py $(ALL_TESTS) $(ARGS)
 
 check: $(VENV)/.dev  ## ruff and mypy strict
@@ -47,7 +47,7 @@ format: $(VENV)/.dev  ## ruff's fixes and formatting
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-floors: $(VENV)/.dev system node-app  ## all tests on the oldest versions that pyproject.toml allows
+floors: $(VENV)/.dev system node-app chat-app  ## all tests on the oldest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear .venv-floors
 	@.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python tests/floors.py > .venv-floors/floors.txt
@@ -72,6 +72,16 @@ node-app: system
 $(NODE_APP)/node_modules/.installed: $(NODE_APP)/package.json
 	@echo "Installing the SDKs of npm into $(NODE_APP) ..."
 	@npm install --silent --no-fund --no-audit --no-package-lock --prefix $(NODE_APP)
+	@touch $@
+
+# A chat app that nobody has written for us, in an environment of its own: it asks for half of PyPI. Without it one
+# test is skipped, and says so.
+CHAT_APP := .venv-chat-app
+chat-app: $(CHAT_APP)/.installed
+$(CHAT_APP)/.installed: tests/browsers/apps/requirements.txt
+	@echo "Installing a chat app into $(CHAT_APP); the first time takes about a minute ..."
+	@$(PYTHON) -m venv --clear $(CHAT_APP) && $(CHAT_APP)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r tests/browsers/apps/requirements.txt || echo "It cannot be installed here."
 	@touch $@
 
 compiler:

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Self, TextIO
 
@@ -45,6 +46,8 @@ class Sidecar:
         self.settings = settings
         self._cut_now = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
+        self.before_app: Listeners | None = None
+        """What a chat app is opened through, where we stand in front of one."""
         outside = Outside(
             environ,
             log,
@@ -59,21 +62,40 @@ class Sidecar:
     async def __aenter__(self) -> Self:
         self.listening = Listeners.bind(self.settings.server)
         try:
+            self.before_app = self._bind_before_app()
             await self.parts.build(self.port)
-            await self.listening.serve(self.parts.door, self.parts.door.by_socket)
+            for listening, door in zip(self._all_listening, self.parts.doors, strict=True):
+                await listening.serve(door, door.by_socket)
         except BaseException:
-            self.listening.close()
+            self._close_sockets()
             await self._resources.aclose()
             raise
-        if self.listening.missing:
-            missing = ", ".join(self.listening.missing)
-            logger.warning("Listening without %s, which this machine does not have.", missing)
+        for listening in self._all_listening:
+            if listening.missing:
+                missing = ", ".join(listening.missing)
+                logger.warning("Listening without %s, which this machine does not have.", missing)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stop()
+
+    def _bind_before_app(self) -> Listeners | None:
+        """Listen for those who open a chat app through us. Raises CannotStart."""
+        inject = self.settings.inject
+        if inject.upstream is None:
+            return None
+        server = replace(self.settings.server, host=inject.host, port=inject.port, unix_socket=None)
+        return Listeners.bind(server, "[inject] port")
+
+    @property
+    def _all_listening(self) -> list[Listeners]:
+        return [self.listening] if self.before_app is None else [self.listening, self.before_app]
+
+    def _close_sockets(self) -> None:
+        for listening in self._all_listening:
+            listening.close()
 
     @property
     def routes(self) -> tuple[ResolvedRoute, ...]:
@@ -96,12 +118,12 @@ class Sidecar:
 
     async def _stop(self) -> None:
         parts, grace = self.parts, self.settings.server.grace_seconds
-        self.listening.close()
-        parts.door.drain()
-        if parts.door.busy():
-            logger.info(
-                "Stopping: waiting for open connections (%d), for at most %g s.", parts.door.busy(), grace
-            )
+        self._close_sockets()
+        for door in parts.doors:
+            door.drain()
+        busy = sum(door.busy() for door in parts.doors)
+        if busy:
+            logger.info("Stopping: waiting for open connections (%d), for at most %g s.", busy, grace)
         drained = asyncio.create_task(self._drained(grace), name="drained")
         cut = asyncio.create_task(self._cut_now.wait(), name="told to cut")
         try:
@@ -109,7 +131,8 @@ class Sidecar:
         finally:
             drained.cancel()
             cut.cancel()
-            parts.door.stop()
+            for door in parts.doors:
+                door.stop()
             parts.journal.flush()
             await parts.courier.finish(0.0 if self._cut_now.is_set() else _LAST_RATINGS_SECONDS)
             await parts.delivery.say_what_is_left()
@@ -117,8 +140,13 @@ class Sidecar:
 
     async def _drained(self, grace_seconds: float) -> None:
         """Both planes have finished what they were at."""
-        self.parts.local_server.pre_shutdown()
-        await asyncio.gather(self.parts.door.emptied(), self.parts.local_server.shutdown(grace_seconds))
+        servers = self.parts.local_servers
+        for server in servers:
+            server.pre_shutdown()
+        await asyncio.gather(
+            *(door.emptied() for door in self.parts.doors),
+            *(server.shutdown(grace_seconds) for server in servers),
+        )
 
 
 def _steady_time() -> float:

@@ -10,12 +10,12 @@ import random
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from aiohttp import web
 
-from proxy import helicone, open_files
+from proxy import before_app, helicone, open_files
 from proxy.admission import Admission, provider_keys
 from proxy.api_client import HeliconeApi
 from proxy.calls.aliases import Naming
@@ -38,6 +38,7 @@ from proxy.errors import CannotStart, OutboxFailed
 from proxy.feedback_tokens import FeedbackTokens
 from proxy.guard.decisions import Guard
 from proxy.guard.tokens import Tokens
+from proxy.inject.observer import direction_down
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
 from proxy.logs import CallLog
@@ -57,6 +58,7 @@ from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
 from proxy.web.application import PREFIX, RESERVED, make_application
 from proxy.web.context import Context
+from proxy.web.injected import make_page_application
 from proxy.web.protocol import LocalProtocol
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,9 @@ class Assembly:
         self._redaction = outside.redaction
         self._clock = outside.clock
         self._resources = resources
+        self.doors: list[FrontDoor] = []
+        """The main one, and the one before a chat app, if there is one."""
+        self.local_servers: list[web.Server] = []
 
     async def build(self, port: int) -> None:
         """Build all, for a sidecar that listens on `port`. Raises CannotStart."""
@@ -109,9 +114,11 @@ class Assembly:
         self.pools = network.pools(names, self.gatherer, time.perf_counter)
         for pool in self.pools.values():
             self._resources.push_async_callback(pool.close)
+        self._names = names
         ways = ways_of(self.routes, self.pools)
         self.guard = self._make_guard()
         self.refused = RefusalBook(time.monotonic)
+        context = self._make_context(keys)
         self.recorder = CallRecorder(
             store=self.store,
             keys=keys,
@@ -137,13 +144,27 @@ class Assembly:
             route=ways.find,
             observer=self.recorder,
             clock=time.perf_counter,
-            make_local=await self._make_local(keys),
+            make_local=await self._run(make_application(context)),
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
+        self.doors.append(self.door)
+        if settings.inject.upstream is not None:
+            self.doors.append(await self._make_pages_door(settings.inject.upstream, network, context))
+
+    async def _make_pages_door(self, app_url: str, network: Network, context: Context) -> FrontDoor:
+        """Stand in front of a chat app. What passes there are no calls: it is gathered, and counted, apart."""
+        gatherer = Gatherer(asyncio.get_running_loop().call_soon)
+        pool = network.app_pool(app_url, self._names, gatherer, time.perf_counter, direction_down())
+        self._resources.push_async_callback(pool.close)
+        guard = before_app.pages_guard(self.settings)
+        application = make_page_application(replace(context, guard=guard), self.settings.inject)
+        make_local = await self._run(application)
+        make_nonce = lambda: secrets.token_urlsafe(18)  # noqa: E731
+        return before_app.pages_door(self.door, pool, guard, make_local, make_nonce, self.refused.note)
 
     def _make_keyring(self) -> Keyring:
         vendor = self.settings.helicone
@@ -255,12 +276,14 @@ class Assembly:
     def _max_connections(self) -> int:
         """As configured, or as many as this process may have open files for."""
         idle = self.settings.upstream.max_idle_connections * len(self.pools)
+        if self.settings.inject.upstream is not None:
+            # Each of them has one to the app.
+            idle += 2 * before_app.MAX_CONNECTIONS
         return open_files.possible_connections(self.settings.server.max_connections, besides=idle)
 
-    async def _make_local(self, keys: Keyring) -> MakeLocal:
-        """Build the local application. Gives what makes a protocol for a connection that is handed over."""
+    def _make_context(self, keys: Keyring) -> Context:
         webhook = self.settings.webhooks.open_webui_secret
-        context = Context(
+        return Context(
             store=self.store,
             delivery=self.delivery,
             keys=keys,
@@ -285,8 +308,11 @@ class Assembly:
             feedback_tokens=self.feedback_tokens,
             open_webui_secret=None if webhook is None else webhook.text,
         )
+
+    async def _run(self, application: web.Application) -> MakeLocal:
+        """Run a local application. Gives what makes a protocol for a connection that is handed over."""
         runner = web.AppRunner(
-            make_application(context),
+            application,
             handle_signals=False,
             # Whoever is still there then has had the whole grace period: see `_stop`.
             shutdown_timeout=_LAST_MOMENT_SECONDS,
@@ -296,7 +322,7 @@ class Assembly:
         server = runner.server
         if server is None:
             raise RuntimeError("aiohttp's runner made no server")
-        self.local_server = server
+        self.local_servers.append(server)
         return lambda on_lost, by_socket: LocalProtocol(
             server, on_lost, by_socket=by_socket, on_refused=self.refused.note
         )

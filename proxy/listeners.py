@@ -47,11 +47,11 @@ class Listeners:
         self.missing = sorted(each for each in server.host if _without_zone(each) not in opened)
 
     @classmethod
-    def bind(cls, server: Server) -> Self:
-        """Listen as the settings say. Raises CannotStart."""
+    def bind(cls, server: Server, setting: str = "--port") -> Self:
+        """Listen as the settings say; `setting` is that of the port. Raises CannotStart."""
         unix = None if server.unix_socket is None else UnixSocket.bind(Path(server.unix_socket), BACKLOG)
         try:
-            return cls(server, listen(server.host, server.port) if server.host else [], unix)
+            return cls(server, listen(server.host, server.port, setting) if server.host else [], unix)
         except CannotStart:
             if unix is not None:
                 unix.close()
@@ -105,7 +105,7 @@ def _is_usual(address: str) -> bool:
     return address in ("127.0.0.1", "::1") or is_unspecified(address)
 
 
-def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
+def listen(addresses: Sequence[str], port: int, setting: str = "--port") -> list[socket.socket]:
     """Listening sockets, one for each address, all on `port` (0: one that is free on all of them).
 
     An address of a family that this machine does not have is passed over as long as another one is left. Raises
@@ -118,7 +118,7 @@ def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
             if port != 0:
                 raise CannotStart(
                     f"Port {port} on {taken.address} is in use already, perhaps by another sidecar. "
-                    "Stop that program, or choose another port with --port (0 picks a free one)."
+                    f"Stop that program, or choose another port with {setting} (0 picks a free one)."
                 ) from None
     raise CannotStart("No port was found that is free on all addresses.")
 

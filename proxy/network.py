@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,6 +14,7 @@ from proxy.outbound import proxy_for, trusting
 from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer
 from proxy.relay.forward_proxy import ForwardProxy
+from proxy.relay.headers import Direction
 from proxy.relay.names import NameCache
 from proxy.relay.patience import Patience
 from proxy.relay.pool import Limits, Pool
@@ -20,6 +22,8 @@ from proxy.relay.routes import Way, Ways
 from proxy.relay.writes import Gatherer
 from proxy.routing import ResolvedRoute, everywhere
 
+_APP_IDLE_SECONDS = 4.0
+"""Web apps keep an unused connection for five seconds where nothing is said (uvicorn, Node)."""
 _API_CONNECTIONS = 8
 """To Helicone's API at a time: the budget of a whole organisation is a few calls a second."""
 
@@ -35,12 +39,14 @@ class Network:
     ) -> None:
         self._settings = settings
         self._urls = dict.fromkeys(url for route in routes for url in route.urls)
+        self._app_url = settings.inject.upstream
         self._environ = environ
         self._tls = self._trust()
 
     def _trust(self) -> ssl.SSLContext | None:
         """TLS as a client, unless aiohttp's own will do: reading the system's authorities takes its time."""
-        urls = self._urls if self._settings.upstream.ca_file is None else everywhere(self._settings)
+        own = self._urls if self._settings.upstream.ca_file is None else everywhere(self._settings)
+        urls = own if self._app_url is None else (*own, self._app_url)
         if not any(urlsplit(url).scheme == "https" for url in urls):
             return None
         try:
@@ -65,19 +71,27 @@ class Network:
         return {url: self._pool(url, dialer, gatherer, clock) for url in self._urls}
 
     def _pool(self, url: str, dialer: Dialer, gatherer: Gatherer, clock: Callable[[], float]) -> Pool:
-        limits = self._settings.upstream
         return Pool(
-            upstream=self.upstream(url),
-            dialer=dialer,
-            gatherer=gatherer,
-            clock=clock,
-            limits=Limits(
-                connect_timeout_seconds=limits.connect_timeout_seconds,
-                idle_timeout_seconds=limits.idle_timeout_seconds,
-                max_connections=limits.max_connections,
-                max_idle_connections=limits.max_idle_connections,
-            ),
+            upstream=self.upstream(url), dialer=dialer, gatherer=gatherer, clock=clock, limits=self._limits()
         )
+
+    def _limits(self) -> Limits:
+        limits = self._settings.upstream
+        return Limits(
+            connect_timeout_seconds=limits.connect_timeout_seconds,
+            idle_timeout_seconds=limits.idle_timeout_seconds,
+            max_connections=limits.max_connections,
+            max_idle_connections=limits.max_idle_connections,
+        )
+
+    def app_pool(
+        self, url: str, names: NameCache, gatherer: Gatherer, clock: Callable[[], float], down: Direction
+    ) -> Pool:
+        """Connections to the chat app that we stand in front of; `down` says which header lines it may answer."""
+        limits = self._limits()
+        idle_seconds = min(limits.idle_timeout_seconds, _APP_IDLE_SECONDS)
+        limits = replace(limits, idle_timeout_seconds=idle_seconds)
+        return Pool(self.upstream(url), Dialer(names), gatherer, clock, limits, down)
 
     def api_session(self) -> aiohttp.ClientSession:
         """The one session for all APIs. No cookies: nothing of one rating may travel with the next."""

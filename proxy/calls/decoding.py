@@ -27,7 +27,7 @@ _LARGEST_WINDOW_LOG = 23
 """RFC 9659: what is sent over HTTP needs a window of at most 8 MiB."""
 
 
-class Undecodable(Exception):
+class Undecodable(ValueError):
     """The body is not what its label says."""
 
 
@@ -49,7 +49,10 @@ def _is_bounded(module: ModuleType | None) -> bool:
         return False
 
 
-_BROTLI: Any = brotli if _is_bounded(brotli) else brotlicffi if _is_bounded(brotlicffi) else None
+BROTLI: Any = brotli if _is_bounded(brotli) else brotlicffi if _is_bounded(brotlicffi) else None
+"""The module that decodes br; None where there is none that does so within a bound."""
+ZSTD: Any = zstd
+"""The module that decodes zstd; None where there is none."""
 
 
 class _Zlib:
@@ -78,12 +81,12 @@ class _Brotli:
     """br."""
 
     def __init__(self) -> None:
-        self._decoder = _BROTLI.Decompressor()
+        self._decoder = BROTLI.Decompressor()
 
     def decode(self, data: bytes, limit: int) -> bytes:
         try:
             decoded: bytes = self._decoder.process(data, output_buffer_limit=limit)
-        except _BROTLI.error as error:
+        except BROTLI.error as error:
             raise Undecodable(str(error)) from None
         return decoded[:limit]
 
@@ -113,7 +116,7 @@ def _known() -> Mapping[bytes, Callable[[], Decoder]]:
         b"x-gzip": gzip,
         b"deflate": lambda: _Zlib(None),
     }
-    if _BROTLI is not None:
+    if BROTLI is not None:
         known[b"br"] = _Brotli
     if zstd is not None:
         known[b"zstd"] = _Zstandard

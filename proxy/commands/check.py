@@ -49,6 +49,8 @@ def check(config_file: Path | None, *, connect: bool, **flags: Flag) -> None:
     click.echo(f"   Who may call: {_who(settings)}.")
     for route in routes:
         click.echo(f"   {_told(route)}")
+    if settings.inject.upstream is not None:
+        click.echo(f"   {_before_app(settings)}.")
     for said in (*advice(settings, os.environ), *permission_advice(config_file, settings)):
         click.echo(f"Note: {said}")
     if connect:
@@ -72,6 +74,22 @@ def _where(server: Server) -> str:
     at = f" at {', '.join(server.host)}" if others else ""
     places = [f"port {server.port}{at}"] if server.host else []
     return ", ".join([*places, *([f"the Unix socket {server.unix_socket}"] if server.unix_socket else [])])
+
+
+def _before_app(settings: Settings) -> str:
+    """Where a chat app is opened with thumbs, and how it is known whose they are."""
+    inject = settings.inject
+    said = {
+        "user": (inject.user_header, inject.user_cookie),
+        "session": (inject.session_header, inject.session_cookie),
+    }
+    known = [
+        f"the {what} in {' or '.join(filter(None, names))}" for what, names in said.items() if any(names)
+    ]
+    others = [address for address in inject.host if not is_loopback(address)]
+    at = f" at {', '.join(others)}" if others else ""
+    whose = f"those of {' and '.join(known)}" if known else "the newest one, whoever asked"
+    return f"{inject.upstream} is opened with thumbs on port {inject.port}{at}; an answer to rate is {whose}"
 
 
 def _who(settings: Settings) -> str:

@@ -64,6 +64,8 @@ def _greeting(sidecar: Sidecar) -> Iterator[str]:
     yield f"helicone-proxy listens on {sidecar.listening} and relays to {first.url}"
     for route in others:
         yield f"   {route.path} goes to {route.url}"
+    if sidecar.before_app is not None:
+        yield f"   {settings.inject.upstream} is opened with thumbs at {sidecar.before_app}"
     if settings.helicone.api_key is None:
         yield "No Helicone key is configured (HELICONE_API_KEY): only calls with the app's own can be rated."
     if settings.guard.named_tokens:

@@ -33,26 +33,37 @@ def guard_problems(settings: Settings, names: Mapping[str, str], lost: set[str])
 
 
 def _about_listening(settings: Settings, names: Mapping[str, str], lost: set[str]) -> Iterator[str]:
-    server, guard = settings.server, settings.guard
-    place = names.get("server.host", "server.host")
+    server, guard, inject = settings.server, settings.guard, settings.inject
     if "server.host" in lost:
         return
+    place = names.get("server.host", "server.host")
     if not server.host and server.unix_socket is None and "server.unix_socket" not in lost:
         yield f"{place}: must name at least one address, unless server.unix_socket names a Unix socket"
-    needs_token = not all(map(is_loopback, server.host))
+    before_app = () if inject.upstream is None or "inject.host" in lost else inject.host
+    yield from _about_addresses("server.host", server.host, settings, names, lost)
+    yield from _about_addresses("inject.host", before_app, settings, names, lost)
+    is_everywhere = any(map(is_unspecified, (*server.host, *before_app)))
+    if guard.dangerously_bind_all_interfaces and not is_everywhere:
+        yield f"{names[_ALL]}: has no effect: server.host names neither 0.0.0.0 nor ::"
+
+
+def _about_addresses(
+    key: str, addresses: tuple[str, ...], settings: Settings, names: Mapping[str, str], lost: set[str]
+) -> Iterator[str]:
+    """Say what addresses need that other machines may reach."""
+    guard, place = settings.guard, names.get(key, key)
+    needs_token = not all(map(is_loopback, addresses))
     if needs_token and not guard.named_tokens and lost.isdisjoint(_TOKENS):
         yield (
             f"{place}: names an address that other machines may reach, which needs a token: set guard.token "
             "(HELICONE_PROXY_GUARD__TOKEN), guard.token_file or guard.tokens, or listen on localhost"
         )
-    is_everywhere = any(map(is_unspecified, server.host))
+    is_everywhere = any(map(is_unspecified, addresses))
     if is_everywhere and not guard.dangerously_bind_all_interfaces and _ALL not in lost:
         yield (
             f"{place}: names all addresses of this machine (0.0.0.0 or ::), in every network that it is in; if "
             f"that is meant, as in a container, set {_ALL} = true"
         )
-    if guard.dangerously_bind_all_interfaces and not is_everywhere:
-        yield f"{names[_ALL]}: has no effect: server.host names neither 0.0.0.0 nor ::"
 
 
 def _about_tokens(settings: Settings, names: Mapping[str, str]) -> Iterator[str]:

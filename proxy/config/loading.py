@@ -10,6 +10,7 @@ from pathlib import Path
 
 from proxy.config.guard_problems import guard_advice, guard_problems
 from proxy.config.hook_problems import hook_advice, hook_problems
+from proxy.config.inject_problems import inject_advice, inject_problems
 from proxy.config.kinds import Declared, declared_settings, filled
 from proxy.config.problems import IN_MEMORY
 from proxy.config.route_problems import route_advice, route_problems, why_no_upstream
@@ -49,6 +50,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     problems.extend(route_problems(settings, names, lost))
     problems.extend(guard_problems(settings, names, lost))
     problems.extend(hook_problems(settings, names, lost))
+    problems.extend(inject_problems(settings, names, lost))
     if settings.upstream.trust_env:
         problems.extend(_unusable_proxy(everywhere(settings), environ))
     if problems:
@@ -96,6 +98,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     said += route_advice(settings, environ)
     said += guard_advice(settings)
     said += hook_advice(settings)
+    said += inject_advice(settings)
     said += _empty_secrets(settings, environ)
     if settings.outbox.path == IN_MEMORY:
         said.append(

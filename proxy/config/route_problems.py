@@ -1,6 +1,6 @@
 """What is wrong with routes that are each fine by themselves, and what is worth saying of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from itertools import permutations
 from urllib.parse import urlsplit
@@ -87,18 +87,19 @@ def why_no_upstream(url: str, server: Server) -> str | None:
     """Why nothing can be sent there, although it is a URL; None if it can."""
     if urlsplit(url).scheme == "http" and is_gateway_host(host_of(url)):
         return "must begin with https:// there, or keys would go in clear text"
-    if _is_own_address(url, server):
+    if is_own_address(url, server.host, server.port):
         return "is the sidecar's own address; it must lead to Helicone"
     return None
 
 
-def _is_own_address(url: str, server: Server) -> bool:
-    """Whether a connection there comes to one of our sockets, as far as can be told without asking for names."""
+def is_own_address(url: str, addresses: Iterable[str], own_port: int) -> bool:
+    """Whether a connection there comes to a socket at one of these addresses and that port, as far as can be told
+    without asking for names."""
     parts, host = urlsplit(url), host_of(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if port != server.port:
+    if port != own_port:
         return False
-    ours = {address.partition("%")[0] for address in server.host}
+    ours = {address.partition("%")[0] for address in addresses}
     if canonical_address(host) is None:
         return is_always_allowed(host) and any(is_loopback(each) or is_unspecified(each) for each in ours)
     version = ip_address(host).version

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from proxy.config.guarding import GuardSettings
 from proxy.config.hooking import Hooks, Webhooks
+from proxy.config.injecting import Inject
 from proxy.config.kinds import (
     ANY_NAME,
     Secret,
@@ -298,6 +299,7 @@ class Settings:
     guard: GuardSettings = GuardSettings()
     hooks: Hooks = Hooks()
     webhooks: Webhooks = Webhooks()
+    inject: Inject = Inject()
     log: Log = Log()
 
 

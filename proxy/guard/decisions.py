@@ -189,6 +189,13 @@ class Guard:
         origin = self._check_browser(method, host, fields, local=True)
         return origin if isinstance(origin, Refusal) else Entry(origin=origin)
 
+    def check_host(self, fields: Mapping[bytes, bytes], *, by_socket: bool = False) -> Refusal | None:
+        """Why nobody may call by the name in Host, where it is none of ours. Others ask the rest there."""
+        host = fields.get(b"host")
+        if host is None:
+            return _HOST_MISSING
+        return None if host in self._known_values else self._learn(host, by_socket=by_socket)
+
     def reader(self, fields: Mapping[bytes, bytes]) -> bytes:
         """The origin of the page, not ours, that may read what this request is answered; b"" for none."""
         origin = fields.get(b"origin")

@@ -35,7 +35,7 @@ class ClientConnection(asyncio.Protocol):
         self._door = door
         self._by_socket = by_socket
         """Whether it came through a Unix socket."""
-        self._parser = RequestParser(door.is_local)
+        self._parser = RequestParser(door.is_local, door.up)
         self._requests = self._parser.requests
         self._exchange: Exchange | None = None
         self._early: list[bytes] | None = None
@@ -192,10 +192,7 @@ class ClientConnection(asyncio.Protocol):
             # No upstream can be made to wait here for a client that asks on and on and reads nothing.
             and not self.writing_paused
         )
-        head = request.head
-        self.sender.write(
-            refusals.render(refusal, close=not keep, bodyless=head.method == b"HEAD", lines=head.answer_lines)
-        )
+        self.sender.write(self._door.say(request.head, refusal, not keep))
         self.done(keep=keep)
 
     def cut(self, *, delimited_by_close: bool) -> None:
@@ -306,8 +303,7 @@ class ClientConnection(asyncio.Protocol):
         """Say no, and end the connection: what follows a refused head may be anything."""
         head = self._requests[0].head
         self._door.observer.refused(head, refusal)
-        bodyless = head.method == b"HEAD"
-        self.sender.write(refusals.render(refusal, close=True, bodyless=bodyless, lines=head.answer_lines))
+        self.sender.write(self._door.say(head, refusal, True))  # noqa: FBT003
         self._close()
 
     def _end_here(self, answer: NoContent) -> None:

@@ -27,6 +27,17 @@ class Ending(StrEnum):
     """No answer came; the client got one of ours: 502, 503 or 504, or 400 or 408 for the rest of its request."""
 
 
+class Change(Protocol):
+    """What changes an answer's body on its way down."""
+
+    def put(self, data: bytes, *, complete: bool) -> None:
+        """More of the body has come; `complete`: all of it."""
+
+    def take(self) -> bytes:
+        """Some of what goes down in its place, no more than a client that does not read can be left with; b"" if
+        there is nothing more for now. Raises ValueError where the body makes no sense: it is cut there."""
+
+
 class Trace:
     """What the relay notes of one call while it runs. The observer makes it (or a kind of it) and reads it.
 
@@ -56,6 +67,9 @@ class Trace:
     tail_bytes = TAIL_BYTES
     """So many of them are kept at least, and for a while half as many again: cutting each time would cost more."""
     withheld: frozenset[bytes] = frozenset()
+    change: Change | None = None
+    """What changes the answer's body, if the observer wants that: it then sees to it that the answer's head says
+    nothing of the body that came, above all not its length (`AnswerHead.forget_body`)."""
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
@@ -98,6 +112,9 @@ class Observer(Protocol):
 Admit = Callable[[RequestHead, bool], Refusal | NoContent | None]
 """Who may speak to us: None, or why not; or an answer that is no refusal. Asked once per request, with whether it
 came through a Unix socket; may take out of the head what is for nobody else."""
+
+Say = Callable[[RequestHead, Refusal, bool], bytes]
+"""A refusal as the bytes of an answer to that request; and whether the connection ends with it."""
 
 Route = Callable[[RequestHead], "Way"]
 """Where a call goes."""

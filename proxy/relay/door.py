@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.relay.contract import Admit, Clock, Observer, Route, Trace
+from proxy.relay.contract import Admit, Clock, Observer, Route, Say, Trace
+from proxy.relay.headers import Direction
 from proxy.relay.messages import RequestHead
 from proxy.relay.patience import Patience, Watched
 from proxy.relay.refusals import Refusal
@@ -30,6 +31,8 @@ class Door(Protocol):
     via: bytes | None
     admit: Admit
     route: Route
+    say: Say
+    up: Direction
     draining: bool
     patience: Patience
     max_connections: int

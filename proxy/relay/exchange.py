@@ -6,7 +6,8 @@ decides that the client has *left*. Each tells the other exactly once, and after
 """
 
 from proxy.relay import framing, headers, refusals, rendering
-from proxy.relay.contract import Ending
+from proxy.relay.changing import pass_changed
+from proxy.relay.contract import Change, Ending
 from proxy.relay.door import Client, Door
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Lines
@@ -38,6 +39,7 @@ class Exchange:
     """What has gone up of a body that is looked at, until it is whole or as much as is wanted."""
     _sent = False
     _upstream: UpstreamConnection | None = None
+    _body_is_whole = False
 
     def __init__(self, client: Client, request: Request, way: Way, door: Door) -> None:
         self._client = client
@@ -141,23 +143,31 @@ class Exchange:
         if pieces and down is not Framing.NONE:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             trace.bytes_down += len(body)
-            data += framing.chunk(body) if down is Framing.CHUNKED else body
-        if complete and down is Framing.CHUNKED:
-            data += framing.last_chunk(headers.trailers(trailers))
-        if data:
-            self._client.sender.write(data)
+        if trace.change is not None:
+            trace.change.put(body, complete=complete)
+            complete = self._changed(trace.change, data, whole=complete)
+        else:
+            if body:
+                data += framing.chunk(body) if down is Framing.CHUNKED else body
+            if complete and down is Framing.CHUNKED:
+                data += framing.last_chunk(headers.trailers(trailers))
+            if data:
+                self._client.sender.write(data)
         if trace.tail is not None and body:
             trace.keep_end(trace.tail, body)
         if trace.tapped:
             self._door.observer.passed(trace, body, complete=complete)
         if head is not None:
-            trace.passed_on = self._door.clock()
-            if not complete and self._request.complete:
-                # Nobody looks at its fields any more, and a stream may be open for hours. While the
-                # request still comes in, `standing` asks them whether it is waited for.
-                self._head.let_go()
+            self._head_went_down(is_all=complete)
         if complete:
             self._done()
+
+    def _head_went_down(self, *, is_all: bool) -> None:
+        self._trace.passed_on = self._door.clock()
+        if not is_all and self._request.complete:
+            # Nobody looks at its fields any more, and a stream may be open for hours. While the
+            # request still comes in, `standing` asks them whether it is waited for.
+            self._head.let_go()
 
     def _answered(self, answer: AnswerHead) -> bytes:
         """The head of the answer has come: note it, and give its bytes as they go down."""
@@ -186,6 +196,18 @@ class Exchange:
             added += rendering.CLOSE
         return rendering.answer_head(answer, self._way, added)
 
+    def _changed(self, change: Change, begun: bytes, *, whole: bool) -> bool:
+        """Write what there is of a changed body; gives whether its end has gone down."""
+        if whole:
+            self._body_is_whole = True
+            self._free_upstream()
+        try:
+            return pass_changed(change, self._client, begun, self._down, whole=self._body_is_whole)
+        except ValueError:
+            self._abandon()
+            self._cut()
+            return False
+
     def switched(self, head: AnswerHead, rest: bytes) -> None:
         """101: from here on both directions are raw bytes (RFC 6455 §4.2.2)."""
         upstream = self._upstream
@@ -210,7 +232,10 @@ class Exchange:
 
     def client_drained(self) -> None:
         """It has caught up."""
-        if self._upstream is not None:
+        change = self._trace.change
+        if change is not None and self._answering and self._changed(change, b"", whole=False):
+            self._done()
+        elif self._upstream is not None and not self._client.writing_paused:
             self._upstream.resume_reading()
 
     def upstream_full(self) -> None:
@@ -224,14 +249,18 @@ class Exchange:
     # -- ends
 
     def _done(self) -> None:
+        self._free_upstream()
+        self._end(Ending.COMPLETE)
+        self._client.done(keep=self._sent and not self._close_after)
+
+    def _free_upstream(self) -> None:
+        """The upstream has done its part."""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             if self._sent:
                 upstream.release()
             else:
                 upstream.abandon()
-        self._end(Ending.COMPLETE)
-        self._client.done(keep=self._sent and not self._close_after)
 
     def upstream_broke(self, why: str, *, malformed: bool) -> None:
         """The upstream is lost. What that means depends on how far the call has come."""

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from itertools import islice
 
-from proxy.relay import targets
+from proxy.relay import headers, rendering, targets
 from proxy.relay.client import ClientConnection
-from proxy.relay.contract import Admit, Clock, Observer, Route
+from proxy.relay.contract import Admit, Clock, Observer, Route, Say
 from proxy.relay.door import Connection
+from proxy.relay.headers import Direction
 from proxy.relay.messages import RequestHead
 from proxy.relay.patience import Patience, Wait, Watch
 from proxy.relay.tunnel import Tunnel
@@ -32,8 +33,8 @@ class FrontDoor:
 
     `local_prefix` and everything below it goes to protocols that `make_local` makes; every other path is relayed.
     `via` is our name in `Via`, random per process: when it comes back there is a loop. None: send no `Via`.
-    Above `max_connections` the one that has been idle longest makes room for a new one. Where none is, calls are
-    refused; local requests are still heard.
+    `up` says which header lines go up, `say` words refusals. Above `max_connections` the one that has been idle
+    longest makes room for a new one. Where none is, calls are refused; local requests are still heard.
     """
 
     def __init__(  # noqa: PLR0913  # one seam for each thing that the relay does not know
@@ -49,9 +50,13 @@ class FrontDoor:
         via: bytes | None,
         patience: Patience,
         max_connections: int,
+        up: Direction = headers.UP,
+        say: Say = rendering.refusal,
     ) -> None:
         self.gatherer = gatherer
         self.route = route
+        self.up = up
+        self.say = say
         self.observer = observer
         self.clock = clock
         self.via = via

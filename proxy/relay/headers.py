@@ -63,12 +63,13 @@ _REMEMBERED_NAMES = 256
 
 
 class Direction:
-    """What happens to lines on their way in one direction.
+    """What happens to lines on their way in one direction: those of these names, in lower case, and those whose
+    names begin so stop here.
 
     `known`: for each name, itself in lower case, and how its line begins when it goes on; None if it stops here.
     """
 
-    def __init__(self, stop: frozenset[bytes], stop_prefix: bytes) -> None:
+    def __init__(self, stop: frozenset[bytes], stop_prefix: bytes = b"") -> None:
         self._stop = stop
         self._stop_prefix = stop_prefix
         self.known: dict[bytes, tuple[bytes, bytes | None]] = {}
@@ -77,14 +78,16 @@ class Direction:
         """Decide about the names of these lines."""
         if len(self.known) > _REMEMBERED_NAMES:
             self.known.clear()
+        prefix = self._stop_prefix
         for name, _ in lines:
             lower = name.lower()
-            stops = lower in self._stop or lower.startswith(self._stop_prefix)
+            stops = lower in self._stop or (bool(prefix) and lower.startswith(prefix))
             self.known[name] = lower, None if stops else name + b": "
 
 
 UP = Direction(HOP_BY_HOP | WITHHELD_FROM_UPSTREAM, b"sec-fetch-")
 DOWN = Direction(HOP_BY_HOP | WITHHELD_FROM_CLIENT, b"access-control-")
+"""Before a gateway. A front door and a pool may have others."""
 
 
 def read(lines: Lines, direction: Direction) -> tuple[Fields, list[bytes]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from proxy.relay import headers
 from proxy.relay.framing import Framing
 from proxy.relay.headers import Fields, Lines
 from proxy.relay.refusals import Refusal
@@ -89,3 +90,8 @@ class AnswerHead:
         self.kept = kept
         self.fields = fields
         self.framing = framing
+
+    def forget_body(self) -> None:
+        """Say nothing of the body's length: another one goes down."""
+        self.kept = headers.without(self.kept, {b"content-length"})
+        self.framing = Framing.CHUNKED

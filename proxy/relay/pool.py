@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proxy.relay import refusals
+from proxy.relay import headers, refusals
 from proxy.relay.destination import Upstream
 from proxy.relay.dialing import Dialer, Unreachable
+from proxy.relay.headers import Direction
 from proxy.relay.refusals import Refusal
 from proxy.relay.upstream import UpstreamConnection
 from proxy.relay.writes import Gatherer
@@ -67,7 +68,8 @@ class Pool:
 
     The newest idle connection is taken first, so that a few stay warm and the others run into their idle
     timeout. A connection counts from the moment in which it is being opened until it has closed, whoever uses it
-    (a tunnel, too): `forget` is called once for each. Calls above the limit wait in line.
+    (a tunnel, too): `forget` is called once for each. Calls above the limit wait in line. `down` says which header
+    lines of the answers go on.
     """
 
     upstream: Upstream
@@ -75,6 +77,7 @@ class Pool:
     gatherer: Gatherer
     clock: Callable[[], float]
     limits: Limits = Limits()
+    down: Direction = headers.DOWN
     opened: int = 0
     """How many connections have been opened so far."""
     waited: int = 0

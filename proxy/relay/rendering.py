@@ -1,9 +1,10 @@
 """Heads, written anew from their parsed parts: what goes on is never the bytes that came. Pure."""
 
-from proxy.relay import headers
+from proxy.relay import headers, refusals
 from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
 from proxy.relay.messages import AnswerHead, RequestHead
+from proxy.relay.refusals import Refusal
 from proxy.relay.routes import Way
 
 UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -16,7 +17,8 @@ def request_head(head: RequestHead, way: Way, trace: Trace, via: bytes | None) -
     kept, added = head.kept, head.added_lines + trace.upstream_lines
     if trace.withheld:
         kept = headers.without(kept, trace.withheld)
-    lines = headers.towards_upstream(kept, head.fields, way.upstream.authority)
+    host = head.fields[b"host"] if way.keeps_host else way.upstream.authority
+    lines = headers.towards_upstream(kept, head.fields, host)
     if head.framing is Framing.CHUNKED:
         added += CHUNKED
     if head.websocket:
@@ -32,3 +34,8 @@ def answer_head(answer: AnswerHead, way: Way, added: bytes) -> bytes:
     if way.path and b"location" in answer.fields:
         lines = headers.with_location(lines, way.ours)
     return headers.head(b"HTTP/1.1 %d %b" % (answer.status, answer.reason), lines, added)
+
+
+def refusal(head: RequestHead, why: Refusal, close: bool) -> bytes:  # noqa: FBT001  # see `contract.Say`
+    """What that request is refused with."""
+    return refusals.render(why, close=close, bodyless=head.method == b"HEAD", lines=head.answer_lines)

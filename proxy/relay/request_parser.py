@@ -10,7 +10,7 @@ import httptools
 
 from proxy.relay import framing, headers, refusals, targets
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Fields, Lines
+from proxy.relay.headers import Direction, Fields, Lines
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, Request, RequestHead, head_size
 from proxy.relay.refusals import Refusal
 from proxy.relay.targets import BadTarget
@@ -55,9 +55,10 @@ class _Stop(Exception):
 class RequestParser:
     """Reads requests. `requests` is the queue; whoever serves one takes it off when it is over."""
 
-    def __init__(self, is_local: Callable[[bytes], bool]) -> None:
+    def __init__(self, is_local: Callable[[bytes], bool], up: Direction = headers.UP) -> None:
         self.requests: list[Request] = []
         self._is_local = is_local
+        self._up = up
         self._arriving: Request | None = None
         self._resuming: Request | None = None
         self._target: list[bytes] = []
@@ -226,7 +227,7 @@ class RequestParser:
             raise _Stop(refusals.method_refused(method.decode()))
         if method in _NOT_HTTP:
             raise _Stop(refusals.method_unknown())
-        fields, kept = headers.read(lines, headers.UP)
+        fields, kept = headers.read(lines, self._up)
         keep_alive = parser.should_keep_alive()
         # Only then can it be anything but HTTP/1.1; asking every time costs more than it looks.
         asked = not keep_alive or b"connection" in fields or b"proxy-connection" in fields

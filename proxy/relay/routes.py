@@ -14,12 +14,14 @@ class Way:
     """One way up: calls at `path` and below it go to the upstream of `pool`, without `path`.
 
     `path` is empty where it takes all calls that no other way takes. `name` is how the observer knows it.
+    `keeps_host`: the upstream gets the `Host` that the client said, in place of its own.
     """
 
-    def __init__(self, name: str, path: bytes, pool: Pool) -> None:
+    def __init__(self, name: str, path: bytes, pool: Pool, *, keeps_host: bool = False) -> None:
         self.name = name
         self.path = path
         self.pool = pool
+        self.keeps_host = keeps_host
         self.upstream = pool.upstream
         self._cut = len(path)
 

@@ -10,7 +10,7 @@ import httptools
 from proxy.relay import framing, headers
 from proxy.relay.destination import Upstream
 from proxy.relay.framing import BadFraming, Framing
-from proxy.relay.headers import Fields, Lines
+from proxy.relay.headers import Direction, Fields, Lines
 from proxy.relay.keepalive import keep_alive
 from proxy.relay.messages import HEAD_LIMIT_BYTES, HEAD_LIMIT_FIELDS, AnswerHead, head_size
 from proxy.relay.writes import Gatherer, Sender
@@ -58,6 +58,7 @@ class Keeper(Protocol):
     """What a connection needs of its pool."""
 
     upstream: Upstream
+    down: Direction
 
     def give_back(self, connection: "UpstreamConnection") -> None:
         """It is free for another call."""
@@ -91,6 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, pool: Keeper, gatherer: Gatherer) -> None:
         self._pool = pool
+        self._down = pool.down
         self._gatherer = gatherer
         self.idle_since = 0.0
         self._pieces: list[bytes] = []
@@ -277,7 +279,7 @@ class UpstreamConnection(asyncio.Protocol):
             and head_size(reason, lines) > HEAD_LIMIT_BYTES
         ):
             raise _Malformed("its head is too large")
-        fields, kept = headers.read(lines, headers.DOWN)
+        fields, kept = headers.read(lines, self._down)
         self._check(reason, fields)
         status = parser.get_status_code()
         kind = framing.of_answer(self._method, status, fields)

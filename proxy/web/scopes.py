@@ -7,7 +7,7 @@ from aiohttp import web
 
 from proxy.calls.attribution import LONGEST_VALUE, masked
 from proxy.calls.live_call import LiveCall
-from proxy.errors import CallerError
+from proxy.errors import CallerError, UnknownCall
 from proxy.relay import targets
 from proxy.web.context import CONTEXT
 
@@ -15,6 +15,10 @@ _PROPERTY = "property."
 _PLAIN = ("user", "session", "model", "path", "client")
 NAMES = (*_PLAIN, f"{_PROPERTY}<Name>")
 """What a query may ask for, as `refuse_unknown_query` has it."""
+
+
+OF_PERSON = web.RequestKey("of_person", Mapping[str, str])
+"""Under that a request may have what is the same for all calls of whoever asks: no others are meant."""
 
 
 class Held(Enum):
@@ -102,7 +106,7 @@ def meant_among(calls: Iterable[LiveCall], scope: Scope, limit: int) -> tuple[li
 
 
 def scope_of(request: web.Request) -> Scope | None:
-    """What the query asks of calls; None if it asks nothing. Raises CallerError."""
+    """What the query asks of calls, and who asks; None if that is nothing. Raises CallerError."""
     query = request.query
     texts = {name: _asked(name, query[name]) for name in _PLAIN if name in query}
     properties = {
@@ -110,6 +114,9 @@ def scope_of(request: web.Request) -> Scope | None:
         for name, value in query.items()
         if name.startswith(_PROPERTY)
     }
+    for name, value in request.get(OF_PERSON, {}).items():
+        if texts.setdefault(name, value) != value:
+            raise UnknownCall(f"The {name} that the query names is somebody else.")
     if not texts and not properties:
         return None
     if not texts.get("path", "/").startswith("/"):

@@ -63,7 +63,7 @@ LAYERS = (
         "proxy.ratings",
         "proxy.refused",
     ),
-    ("proxy.admission", "proxy.network", "proxy.web.*"),
+    ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.web.*"),
     ("proxy.assembly", "proxy.connecting"),
     ("proxy.app",),
     ("proxy.commands.*",),
@@ -205,7 +205,7 @@ def stores_speak_http(sources: list[Source]) -> list[str]:
 VENDOR_FILES = frozenset({"proxy/helicone.py", "proxy/helicone_api.py", "proxy/presets.py"})
 """The gateway's side runs with every call; the API's side is asked for ratings only, presets at the start."""
 
-HEADER = re.compile(r"helicone-(?!proxy\b|feedback-proxy\b)[a-z]", re.IGNORECASE)
+HEADER = re.compile(r"helicone-(?!proxy\b|feedback\b)[a-z]", re.IGNORECASE)
 HOST_OR_PATH = re.compile(r"helicone\.ai|hconeai|/v1/request\b|/v1/feedback\b|[sp]k-helicone", re.IGNORECASE)
 HEADER_IN_A_SENTENCE = re.compile(r"(?<![\w/\"'])Helicone(?:-[A-Z][a-z]+)+(?![\w:\"'-])")
 WORDS_OF_A_SENTENCE = 6
