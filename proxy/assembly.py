@@ -118,6 +118,7 @@ class Assembly:
         ways = ways_of(self.routes, self.pools)
         self.guard = self._make_guard()
         self.refused = RefusalBook(time.monotonic)
+        self.feedback_tokens = self._make_feedback_tokens()
         context = self._make_context(keys)
         self.recorder = CallRecorder(
             store=self.store,
@@ -189,9 +190,8 @@ class Assembly:
         )
 
     def _make_hooks(self) -> Hooks:
-        """What an answer is given to be rated by. Raises CannotStart."""
+        """What an answer is given to be rated by."""
         hooks = self.settings.hooks
-        self.feedback_tokens = self._make_feedback_tokens()
         return Hooks(
             id=hooks.id, url=hooks.url, link=hooks.link, tokens=self.feedback_tokens, now=self._clock.now
         )
