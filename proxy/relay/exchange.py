@@ -146,8 +146,10 @@ class Exchange:
             data += framing.last_chunk(headers.trailers(trailers))
         if data:
             self._client.sender.write(data)
-        if trace.tail is not None and body:
-            trace.keep_end(trace.tail, body)
+        if body and trace.tail is not None:
+            trace.tail.append(body)
+            if trace.bytes_down > trace.tail_full:
+                trace.turn_tail(trace.tail)
         if trace.tapped:
             self._door.observer.passed(trace, body, complete=complete)
         if head is not None:
