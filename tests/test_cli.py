@@ -409,7 +409,7 @@ def test_recent_shows_previews_where_they_are_on_and_there_is_room(start_bench: 
     bench.get("/v1/models")
     bench.chat(messages=[{"role": "user", "content": "[red] Which\x1b[31m colour?"}])
     header, chat, models = asked(bench, "recent").stdout.splitlines()
-    assert header.endswith("preview")
+    assert header.split()[-1] == "preview"
     assert re.search(r"  \[red\] Which \[31m colour\? → \w", chat)
     assert "→" not in models
     calls = document(bench.get("/feedback"))["calls"]

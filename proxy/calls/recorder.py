@@ -255,10 +255,8 @@ class CallRecorder:
         if trace.tapped:
             # It was cut, or its reader left: what has come of it is all there is.
             self.passed(trace, b"", complete=True)
-        tail = trace.tail
-        if tail is not None:
-            trace.tail = None
-            _note_tokens(trace, bytes(tail))
+        if trace.tail is not None:
+            _note_tokens(trace, trace.end_of_body())
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:
@@ -297,15 +295,15 @@ def _say_unread(what: str, error: Exception) -> None:
 def _begin_tap(call: LiveCall, fields: Mapping[bytes, bytes]) -> None:
     """Have the answer's body shown, and its end kept, if it can be read."""
     if call.streamed:
-        call.tail_bytes = token_counts.STREAM_TAIL_BYTES
+        call.tail_bytes = call.tail_full = token_counts.STREAM_TAIL_BYTES
     if b"content-encoding" in fields:
         coding = fields[b"content-encoding"].lower()
         if coding != b"identity":
             if not decoding.is_known(coding):
                 return
             call.coding = coding
-            call.tail_bytes = token_counts.MOST_COMPRESSED_BYTES
-    call.tail = bytearray()
+            call.tail_bytes = call.tail_full = token_counts.MOST_COMPRESSED_BYTES
+    call.tail = []
     # What makes no content has no id that anybody would rate by.
     call.tapped = call.counts_as_last
 
@@ -320,7 +318,7 @@ def _note_tokens(call: LiveCall, tail: bytes) -> None:
     except Exception as error:  # noqa: BLE001  # whatever a decoder does, the call goes on; only a count is lost
         _say_unread("answer", error)
         return
-    call.tokens = token_counts.joined(None if started is None else started.input, said)
+    call.tokens = said if started is None else token_counts.joined(started.input, said)
 
 
 def _settle_lines(call: LiveCall, fields: Mapping[bytes, bytes], rules: RouteRules) -> None:

@@ -60,6 +60,14 @@ class _Usage(msgspec.Struct):
 
     def tokens(self) -> Tokens | None:
         """As we have it; None if nothing is said."""
+        given, made = self.prompt_tokens, self.completion_tokens
+        if (
+            given is not None
+            and made is not None
+            and 0 <= given <= _MOST_TOKENS
+            and 0 <= made <= _MOST_TOKENS
+        ):
+            return Tokens(given, made)
         made = self.candidatesTokenCount
         if self.thoughtsTokenCount is not None:
             # Others count what was thought among what was made.

@@ -62,10 +62,13 @@ class Trace:
     """How much of a request's body the observer wants to see; nothing for a start."""
     tapped = False
     """Whether the observer wants to see the answer's body as it passes, for now."""
-    tail: bytearray | None = None
-    """The last bytes of the answer's body, where the observer wants them: it puts an empty one there."""
+    tail: list[bytes] | None = None
+    """The last pieces of the answer's body, where the observer wants them: it puts an empty list there."""
     tail_bytes = TAIL_BYTES
-    """So many of them are kept at least, and for a while half as many again: cutting each time would cost more."""
+    """So many bytes of them are kept at least, as they came, and hardly more than twice as many."""
+    tail_full = TAIL_BYTES
+    """When so many bytes have gone down, what is in `tail` takes the place of what was there before."""
+    before_tail: tuple[bytes, ...] | list[bytes] = ()
     withheld: frozenset[bytes] = frozenset()
     change: Change | None = None
     """What changes the answer's body, if the observer wants that: it then sees to it that the answer's head says
@@ -77,12 +80,23 @@ class Trace:
         self.started = started
         self.upstream_lines = b""
 
-    def keep_end(self, tail: bytearray, piece: bytes) -> None:
-        """A piece of the body has gone down: add it to the `tail` that is kept, within the bound."""
+    def keep_end(self, tail: list[bytes], piece: bytes) -> None:
+        """`piece` has gone down. With enough in the `tail` another begins, and the one before is forgotten."""
+        tail.append(piece)
+        if self.bytes_down <= self.tail_full:
+            return
         most = self.tail_bytes
-        tail += piece if len(piece) <= most else piece[-most:]
-        if len(tail) > most + most // 2:
-            del tail[:-most]
+        if len(tail[-1]) > most:
+            tail = [tail[-1][-most:]]
+        self.before_tail = tail
+        self.tail = []
+        self.tail_full = self.bytes_down + most
+
+    def end_of_body(self) -> bytes:
+        """What is kept of the answer's end; from now on nothing is."""
+        pieces = [*self.before_tail, *(self.tail or ())]
+        self.tail, self.before_tail = None, ()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class Observer(Protocol):

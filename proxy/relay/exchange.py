@@ -153,7 +153,7 @@ class Exchange:
                 data += framing.last_chunk(headers.trailers(trailers))
             if data:
                 self._client.sender.write(data)
-        if trace.tail is not None and body:
+        if body and trace.tail is not None:
             trace.keep_end(trace.tail, body)
         if trace.tapped:
             self._door.observer.passed(trace, body, complete=complete)

@@ -15,7 +15,8 @@ from proxy.stores.contract import SavedCall
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 WALL = 1_800_000_000.0
 NOT_KEPT = {
-    "upstream_lines", "remembered", "look_bytes", "tapped", "tap", "coding", "tail", "tail_bytes", "preview",
+    "upstream_lines", "remembered", "look_bytes", "tapped", "tap", "coding", "tail", "tail_bytes", "tail_full",
+    "before_tail", "preview",
 }  # fmt: skip
 """The key is in the first, words of people's in the last; the others are of no use any more."""
 

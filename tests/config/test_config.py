@@ -178,6 +178,7 @@ TEXTS = {
     "upstream.ca_file": (str(AUTHORITY_FILE), str(AUTHORITY_FILE)),
     "calls.capacity": ("1", 1),
     "calls.persist": ("true", True),
+    "calls.preview": ("true", True),
     "feedback.wait": ("queued", "queued"),
     "feedback.timeout_seconds": ("60", 60),
     "feedback.hold_seconds": ("3600", 3600),
