@@ -5,7 +5,7 @@ import re
 from aiohttp import web
 
 from proxy.config.route_problems import LOCAL_PATH
-from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, withdraw
+from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, static, withdraw
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -26,6 +26,7 @@ ROUTES = (
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
     ("GET", f"{PREFIX}/openapi.json", openapi.show_openapi),
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
+    ("GET", f"{PREFIX}/page/{{name}}", static.serve_asset),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
     ("GET", f"{PREFIX}/last", remembered.show_last),
@@ -40,8 +41,11 @@ ROUTES = (
 """The whole API."""
 
 _ID = "{id}"
+_OPEN = frozenset({_ID, "{name}"})
+"""What stands for any segment."""
+
 RESERVED = frozenset(
-    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", _ID)
+    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in {"", *_OPEN}
 )
 """What stands where an id may stand, or behind one: none of these is ever an id."""
 
@@ -68,7 +72,7 @@ def _is_like(path: str, asked: str) -> bool:
     theirs, ours = path.split("/"), asked.split("/")
     return len(theirs) == len(ours) and all(
         each == wanted
-        or (wanted == _ID and bool(each) and each not in RESERVED and not set("{}") & set(each))
+        or (wanted in _OPEN and bool(each) and each not in RESERVED and not set("{}") & set(each))
         for wanted, each in zip(theirs, ours, strict=True)
     )
 

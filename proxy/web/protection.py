@@ -12,7 +12,7 @@ from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
-from proxy.web import signing_in
+from proxy.web import signing_in, static
 from proxy.web.answers import refusal
 from proxy.web.context import CALLER, CONTEXT
 from proxy.web.protocol import LocalProtocol
@@ -20,6 +20,8 @@ from proxy.web.protocol import LocalProtocol
 LONGEST_BODY_BYTES = 64 * 1024
 LONGEST_BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PATH = "/feedback/batch"
+_PAGE_PATH = "/feedback"
+_PAGE_ASSETS = "/feedback/page/"
 
 
 @web.middleware
@@ -72,7 +74,12 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
     if said is not None and isinstance(entry, Refusal) and entry.status == HTTPStatus.UNAUTHORIZED:
         entry = wrong_in_address()
     if isinstance(entry, Refusal):
+        if entry.status == HTTPStatus.UNAUTHORIZED and _is_page_asset(request):
+            # They hold no secret, and the page on which somebody signs in is made of them.
+            return None
         _note(request, entry)
+        if entry.status == HTTPStatus.UNAUTHORIZED and _is_page(request):
+            return _sign_in_page(entry)
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
     if entry.is_preflight:
         return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
@@ -80,6 +87,22 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
         return signing_in.signed_in(request, fields, guard.tokens, said)
     request[CALLER] = entry.client
     return None
+
+
+def _is_page(request: web.Request) -> bool:
+    return request.path == _PAGE_PATH and static.wants_page(request)
+
+
+def _is_page_asset(request: web.Request) -> bool:
+    return request.method in ("GET", "HEAD") and request.path.startswith(_PAGE_ASSETS)
+
+
+def _sign_in_page(why: Refusal) -> web.Response:
+    """Where a person types the token; to programs it says what every refusal says."""
+    response = static.page("sign_in", status=why.status)
+    response.headers["Feedback-Error"] = why.code
+    response.headers.update(_as_headers(why.header_lines))
+    return response
 
 
 def _note(request: web.Request, why: Refusal) -> None:
