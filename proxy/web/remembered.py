@@ -28,7 +28,7 @@ def refuse_rating_by_get(request: web.Request) -> None:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /feedback: the newest calls, all or those that the query means, and their ratings. To browsers: the page."""
+    """GET /feedback: the newest calls, all or those that are meant, and their ratings; to a browser the page."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, "limit", "before", *scopes.NAMES)
     context = request.app[CONTEXT]

@@ -29,7 +29,7 @@ _PAGE_HEADERS: Final = MappingProxyType(
         "Vary": "Accept",
     }
 )
-"""No script and no style but our own files, nothing from elsewhere, no frame around it, and no text taken for HTML."""
+"""Scripts and styles from our own files alone, nothing from elsewhere, no frame around it, no text taken for HTML."""
 
 
 class Asset(NamedTuple):
