@@ -97,6 +97,8 @@ class Sidecar:
     async def _stop(self) -> None:
         parts, grace = self.parts, self.settings.server.grace_seconds
         self.listening.close()
+        # Whoever listens would for as long as the grace period is.
+        parts.streams.close()
         parts.door.drain()
         if parts.door.busy():
             logger.info(

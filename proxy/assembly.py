@@ -33,6 +33,8 @@ from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
+from proxy.events.ring import Ring
+from proxy.events.watched_outbox import WatchedOutbox, told_too
 from proxy.guard.decisions import Guard
 from proxy.guard.tokens import Tokens
 from proxy.journal import Journal, Reader
@@ -53,6 +55,9 @@ from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
 from proxy.web.application import PREFIX, RESERVED, make_application
 from proxy.web.context import Context
+from proxy.web.event_streams import EventStreams
+from proxy.web.event_streams import say_why_stopped as say_why_streams_stopped
+from proxy.web.event_texts import EventTexts
 from proxy.web.protocol import LocalProtocol
 
 logger = logging.getLogger(__name__)
@@ -91,12 +96,14 @@ class Assembly:
         keys = self._make_keyring()
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox(port)
+        self.events = Ring(secrets.token_hex(4))
         self._call_metrics = CallMetrics()
         self.store, readers = await self._make_store(outbox)
-        self.delivery = await self._make_delivery(outbox, keys, network)
+        self.delivery = await self._make_delivery(WatchedOutbox(outbox, self.events), keys, network)
         readers += [self._call_metrics.count, self.delivery.calls_ended]
         if settings.log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, settings.log.format, self._redaction).write)
+        self.streams = self._make_streams()
         self.journal = Journal(readers)
         self._resources.callback(self.journal.flush)
         self.gatherer = Gatherer(asyncio.get_running_loop().call_soon)
@@ -115,6 +122,7 @@ class Assembly:
             hooks=Hooks(id=settings.hooks.id, url=settings.hooks.url),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
+            events=self.events,
             wall_clock=time.time,
             on_end=self.journal.add,
             on_refused=self.refused.note,
@@ -139,6 +147,7 @@ class Assembly:
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
+        self.streams.bound_by(self.door.max_connections)
 
     def _make_keyring(self) -> Keyring:
         vendor = self.settings.helicone
@@ -202,8 +211,18 @@ class Assembly:
         running.add_done_callback(say_why_stopped)
         self._resources.callback(running.cancel)
         delivery = Delivery(outbox, courier, lanes, keys, self._clock)
+        errands.changed = told_too(errands.changed, self.events)
         await delivery.say_what_waits()
         return delivery
+
+    def _make_streams(self) -> EventStreams:
+        """Have listeners told of events from now on."""
+        texts = EventTexts(self.events, self.store, self.delivery, time.perf_counter, self._clock.now)
+        streams = EventStreams(self.events, texts, self.store, self._clock, time.perf_counter)
+        running = asyncio.create_task(streams.run(), name="event streams")
+        running.add_done_callback(say_why_streams_stopped)
+        self._resources.callback(running.cancel)
+        return streams
 
     async def _open_outbox(self, port: int) -> SqliteOutbox:
         settings = self.settings.outbox
@@ -231,6 +250,7 @@ class Assembly:
         context = Context(
             store=self.store,
             delivery=self.delivery,
+            streams=self.streams,
             keys=keys,
             guard=self.guard,
             refused=self.refused,
@@ -241,7 +261,10 @@ class Assembly:
                 calls=self._call_metrics,
                 refusals=self.refused.counts,
                 # The door is built last, since it hands connections over to what is built here.
-                readings=readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
+                readings=[
+                    *readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
+                    *self.streams.readings,
+                ],
                 catch_up=self.journal.flush,
             ),
             open_calls=lambda: self.gatherer.open_calls,

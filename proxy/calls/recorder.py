@@ -15,6 +15,7 @@ from proxy.calls.paths import PathBook
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.calls.taps import Tap
+from proxy.events.ring import ANSWERED, ENDED, STARTED, Ring
 from proxy.keys import Keyring
 from proxy.relay.contract import Trace
 from proxy.relay.framing import Framing
@@ -55,6 +56,7 @@ class CallRecorder:
         hooks: Hooks,
         naming: Naming,
         attribution: Attribution,
+        events: Ring,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
         on_refused: Callable[[bytes, bytes, Refusal], None],
@@ -65,6 +67,7 @@ class CallRecorder:
         self._hooks = hooks
         self._naming = naming
         self._attribution = attribution
+        self._events = events
         self._labels = Labels(
             (CLIENT_REQUEST_ID, naming.message_id_header, *attribution.headers), helicone.PROPERTY_PREFIX
         )
@@ -110,6 +113,7 @@ class CallRecorder:
         agent = fields.get(b"user-agent")
         if agent is not None:
             call.user_agent = self._attribution.value(agent) or masked(decoded(agent))
+        self._events.put(STARTED, call)
         return call
 
     def _settle_id(self, call: LiveCall, sent_id: bytes | None, rules: RouteRules) -> None:
@@ -167,7 +171,8 @@ class CallRecorder:
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
-        request_id_bytes = trace.request_id.encode()
+        began_as = trace.request_id
+        request_id_bytes = began_as.encode()
         told = answer.fields.get(helicone.ANSWER_ID, request_id_bytes)
         if told != request_id_bytes:
             request_id = helicone.valid_request_id(told.decode("latin-1"))
@@ -194,6 +199,7 @@ class CallRecorder:
         if trace.counts_as_last and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
         self._remember(trace)
+        self._events.put(ANSWERED, trace, "" if trace.request_id == began_as else began_as)
         added = b""
         if self._hooks.id:
             added = b"Feedback-Id: %b\r\n" % request_id_bytes
@@ -251,6 +257,7 @@ class CallRecorder:
         if trace.tapped:
             # It was cut, or its reader left: what has come of it is all there is.
             self.passed(trace, b"", complete=True)
+        self._events.put(ENDED, trace)
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:

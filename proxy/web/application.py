@@ -5,7 +5,19 @@ import re
 from aiohttp import web
 
 from proxy.config.route_problems import LOCAL_PATH
-from proxy.web import batch, health, metrics, openapi, outbox, rate, remembered, sessions, static, withdraw
+from proxy.web import (
+    batch,
+    events,
+    health,
+    metrics,
+    openapi,
+    outbox,
+    rate,
+    remembered,
+    sessions,
+    static,
+    withdraw,
+)
 from proxy.web.answers import errors_as_sentences
 from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
@@ -22,6 +34,7 @@ PREFIX = LOCAL_PATH
 
 ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
+    ("GET", f"{PREFIX}/events", events.stream_events),
     ("GET", f"{PREFIX}/health", health.show_health),
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
     ("GET", f"{PREFIX}/openapi.json", openapi.show_openapi),
