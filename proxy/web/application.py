@@ -58,7 +58,7 @@ _OPEN = frozenset({_ID, "{name}"})
 """What stands for any segment."""
 
 RESERVED = frozenset(
-    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in {"", *_OPEN}
+    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", *_OPEN)
 )
 """What stands where an id may stand, or behind one: none of these is ever an id."""
 
