@@ -260,7 +260,7 @@ function give(call, said) {
       book.rated(call.id, { ...rating, rating: rating.rating ?? null });
     }
     const what = said.comment ? "Comment" : thumb(said.rating);
-    tell(`${what} for ${nameOf(call)}: x takes it back for a moment.`, "held");
+    tell(`${what} for ${nameOf(call)}. It can be taken back for a moment (x).`, "held");
   });
 }
 

@@ -25,7 +25,8 @@ export class Row {
     this.model = h("strong", { class: "model" });
     this.trouble = h("span", { class: "trouble" });
     this.path = h("span", { class: "path" });
-    this.preview = h("span", { class: "preview" });
+    this.prompt = h("span", { class: "preview" });
+    this.answer = h("span", { class: "preview" });
     this.session = h("span", { class: "session" });
     this.user = h("span", { class: "user" });
     this.comment = h("span", { class: "comment-said" });
@@ -42,7 +43,7 @@ export class Row {
       "div",
       { role: "row", class: "row" },
       cell("when", this.time),
-      cell("what", h("span", { class: "line" }, this.model, this.trouble), this.path, this.preview),
+      cell("what", h("span", { class: "line" }, this.model, this.trouble), this.path, this.prompt, this.answer),
       cell("who", h("span", { class: "line" }, this.session, this.user), this.comment),
       this.first,
       this.took,
@@ -84,9 +85,8 @@ export class Row {
     say(this.trouble, wrong?.word ?? "");
     this.trouble.dataset.kind = wrong?.kind ?? "";
     say(this.path, `${call.method} ${call.path}`);
-    const said = [call.preview?.prompt, call.preview?.answer].filter(Boolean);
-    this.preview.hidden = !said.length;
-    say(this.preview, said.join(" → "));
+    say(this.prompt, call.preview?.prompt ? `“${call.preview.prompt}”` : "");
+    say(this.answer, call.preview?.answer ? `→ ${call.preview.answer}` : "");
     say(this.session, call.session ?? "");
     say(this.user, call.user ?? "");
     say(this.comment, call.rating?.comment ? `“${call.rating.comment}”` : "");

@@ -47,10 +47,10 @@ export function percent(part, whole) {
 }
 
 const STATES = {
-  held: ["Held", "It can be taken back until it leaves."],
+  held: ["Held", "Can still be taken back."],
   queued: ["Queued", "It is on its way."],
   paused: ["Paused", "It waits for its key."],
-  accepted: ["Accepted", "Helicone took it; being looked for."],
+  accepted: ["Accepted", "Helicone took it."],
   verified: ["Verified", "Stored at Helicone."],
   refused: ["Refused", "It can never arrive."],
   superseded: ["Superseded", "A newer rating took its place."],
