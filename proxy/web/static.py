@@ -29,7 +29,7 @@ _PAGE_HEADERS: Final = MappingProxyType(
         "Vary": "Accept",
     }
 )
-"""Scripts and styles from our own files alone, nothing from elsewhere, no frame around it, no text taken for HTML."""
+"""Scripts and styles from our own files alone, nothing from elsewhere, no frame around it, no text as HTML."""
 
 
 class Asset(NamedTuple):

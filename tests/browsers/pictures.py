@@ -32,11 +32,11 @@ def main(folder: Path) -> None:
         loop = scope.enter_context(LoopThread())
         browser = scope.enter_context(Chromium(public_port=1))
         bench = _bench(loop, scope)
-        ids = _talk(bench, random.Random(7))  # noqa: S311  # the same pictures each time
+        ids = _talk(bench, random.Random(7))  # the same pictures each time
         with browser.open_profile() as profile:
             page = FeedbackPage.open(profile, bench.sidecar.address[1])
             page.wait_for_count(f"{CALLS} calls")
-            _rate(bench, ids, random.Random(3))  # noqa: S311
+            _rate(bench, ids, random.Random(3))
             page.tab.wait("() => document.querySelectorAll('[data-state=verified]').length > 6")
             stream = bench.stream(b"Helicone-Session-Id: review-31", b"Helicone-User-Id: ann", model="gpt-4o")
             page.wait_for_count(f"{CALLS + 1} calls")
@@ -92,7 +92,7 @@ def _rate(bench: Bench, ids: list[str], chance: random.Random) -> None:
         if chance.random() < 0.35:
             continue
         up = chance.random() < 0.55 + 0.4 * number / len(ids)
-        said = {"rating": up}
+        said: dict[str, object] = {"rating": up}
         if chance.random() < 0.2:
             said["comment"] = _WORDS[0] if up else chance.choice(_WORDS[1:])
         bench.rate(f"/feedback/{call_id}", json.dumps(said).encode())
