@@ -229,13 +229,15 @@ class EventStreams:
         self._joined.clear()
         for turn, listener in enumerate(list(self._listeners), 1):
             began = self._stopwatch()
-            numbers = self._numbers_for(listener)
+            numbers, last = self._numbers_for(listener)
             worked_seconds += self._stopwatch() - began
             missing = [number for number in numbers if number not in self._rendered]
             if missing:
                 worked_seconds += await self._render(missing)
             began = self._stopwatch()
             if listener in self._listeners:
+                # Not before: had the disk failed, they would be lost.
+                listener.seen = last
                 self._send(listener, numbers)
             worked_seconds += self._stopwatch() - began
             if turn % _LISTENERS_A_TURN == 0:
@@ -243,11 +245,11 @@ class EventStreams:
         self._forget_rendered()
         return worked_seconds
 
-    def _numbers_for(self, listener: Listener) -> list[int]:
-        """The events that it is sent in this round; all before the last of them are seen."""
+    def _numbers_for(self, listener: Listener) -> tuple[list[int], int]:
+        """The events that it is sent in this round, and up to which all are seen then."""
         ring, now = self._ring, self._clock.now()
         if listener not in self._listeners or self._is_stuck(listener, now):
-            return []
+            return [], listener.seen
         if listener.seen < ring.before_oldest:
             # It reads, but more happens than we can tell it.
             listener.seen, listener.owes_gap = ring.newest - _AT_ONCE, True
@@ -262,8 +264,7 @@ class EventStreams:
                 if len(numbers) == _AT_ONCE:
                     last = number
                     break
-        listener.seen = last
-        return numbers
+        return numbers, last
 
     def _is_for(self, listener: Listener, event: Event) -> bool:
         _, call, request_id = event
