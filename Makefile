@@ -8,7 +8,7 @@ COMPILED := $(VENV)-compiled
 PINS = $(shell $(PYTHON) -c 'import sys; print("-c constraints.txt" if sys.version_info < (3, 15) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system node-app chat-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints clean
+.PHONY: help demo run test check format floors compiled wheel system node-app chat-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints pictures clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -130,6 +130,9 @@ audit: $(VENV)/.dev  ## known vulnerabilities of all that is installed (asks a s
 	@$(PYTHON) -m venv .venv-audit
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
 	@$(BIN)/python tests/audit.py .venv-audit/bin/pip-audit "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+pictures: $(VENV)/.dev system  ## take the README's pictures of the page anew (half a minute)
+	@PYTHONPATH=tests $(BIN)/python -m browsers.pictures $(ARGS)
 
 constraints: $(VENV)/.dev  ## write down the versions that are installed here (for the newest ones: make clean, make PINS= test)
 	@$(BIN)/python tests/constraints.py > .constraints.new && mv .constraints.new constraints.txt

@@ -119,6 +119,8 @@ class Sidecar:
     async def _stop(self) -> None:
         parts, grace = self.parts, self.settings.server.grace_seconds
         self._close_sockets()
+        # Whoever listens would for as long as the grace period is.
+        parts.streams.close()
         for door in parts.doors:
             door.drain()
         busy = sum(door.busy() for door in parts.doors)

@@ -35,6 +35,8 @@ from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
+from proxy.events.ring import Ring
+from proxy.events.watched_outbox import WatchedOutbox, told_too
 from proxy.feedback_tokens import FeedbackTokens
 from proxy.guard.decisions import Guard
 from proxy.guard.tokens import Tokens
@@ -58,6 +60,9 @@ from proxy.stores.saved_calls import SqliteSavedCalls
 from proxy.stores.sqlite import SqliteOutbox
 from proxy.web.application import PREFIX, RESERVED, make_application
 from proxy.web.context import Context
+from proxy.web.event_streams import EventStreams
+from proxy.web.event_streams import say_why_stopped as say_why_streams_stopped
+from proxy.web.event_texts import EventTexts
 from proxy.web.injected import make_page_application
 from proxy.web.protocol import LocalProtocol
 
@@ -100,12 +105,14 @@ class Assembly:
         keys = self._make_keyring()
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox(port)
+        self.events = Ring(secrets.token_hex(4))
         self._call_metrics = CallMetrics()
         self.store, readers = await self._make_store(outbox)
-        self.delivery = await self._make_delivery(outbox, keys, network)
+        self.delivery = await self._make_delivery(WatchedOutbox(outbox, self.events), keys, network)
         readers += [self._call_metrics.count, self.delivery.calls_ended]
         if settings.log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, settings.log.format, self._redaction).write)
+        self.streams = self._make_streams()
         self.journal = Journal(readers)
         self._resources.callback(self.journal.flush)
         self.gatherer = Gatherer(asyncio.get_running_loop().call_soon)
@@ -127,6 +134,7 @@ class Assembly:
             hooks=self._make_hooks(),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
+            events=self.events,
             wall_clock=time.time,
             on_end=self.journal.add,
             on_refused=self.refused.note,
@@ -152,6 +160,7 @@ class Assembly:
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
+        self.streams.bound_by(self.door.max_connections)
         self.doors.append(self.door)
         if settings.inject.upstream is not None:
             self.doors.append(await self._make_pages_door(settings.inject.upstream, network, context))
@@ -254,8 +263,18 @@ class Assembly:
         running.add_done_callback(say_why_stopped)
         self._resources.callback(running.cancel)
         delivery = Delivery(outbox, courier, lanes, keys, self._clock)
+        errands.changed = told_too(errands.changed, self.events)
         await delivery.say_what_waits()
         return delivery
+
+    def _make_streams(self) -> EventStreams:
+        """Have listeners told of events from now on."""
+        texts = EventTexts(self.events, self.store, self.delivery, time.perf_counter, self._clock.now)
+        streams = EventStreams(self.events, texts, self.store, self._clock, time.perf_counter)
+        running = asyncio.create_task(streams.run(), name="event streams")
+        running.add_done_callback(say_why_streams_stopped)
+        self._resources.callback(running.cancel)
+        return streams
 
     async def _open_outbox(self, port: int) -> SqliteOutbox:
         settings = self.settings.outbox
@@ -286,6 +305,7 @@ class Assembly:
         return Context(
             store=self.store,
             delivery=self.delivery,
+            streams=self.streams,
             keys=keys,
             guard=self.guard,
             refused=self.refused,
@@ -297,7 +317,10 @@ class Assembly:
                 calls=self._call_metrics,
                 refusals=self.refused.counts,
                 # The door is built last, since it hands connections over to what is built here.
-                readings=readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
+                readings=[
+                    *readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
+                    *self.streams.readings,
+                ],
                 catch_up=self.journal.flush,
             ),
             open_calls=lambda: self.gatherer.open_calls,

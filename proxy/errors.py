@@ -156,6 +156,18 @@ class OutboxFull(OutboxFailed):
     code = "outbox_full"
 
 
+class TooManyStreams(SidecarError):
+    """As many streams of events are open as may be."""
+
+    status = 503
+    code = "too_many_streams"
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """Pages that are hidden close theirs."""
+        return 10
+
+
 class MissingKey(SidecarError):
     """We hold no Helicone key for that call."""
 

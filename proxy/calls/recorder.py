@@ -16,6 +16,7 @@ from proxy.calls.previews import AnswerText, Previews
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import UNREADABLE_KEY, RouteRules
 from proxy.calls.taps import Tap
+from proxy.events.ring import ANSWERED, ENDED, STARTED, Ring
 from proxy.keys import Keyring
 from proxy.model import Preview, Tokens
 from proxy.relay.contract import Trace
@@ -51,6 +52,7 @@ class CallRecorder:
         hooks: Hooks,
         naming: Naming,
         attribution: Attribution,
+        events: Ring,
         wall_clock: Callable[[], float],
         on_end: Callable[[LiveCall], None],
         on_refused: Callable[[bytes, bytes, Refusal], None],
@@ -62,6 +64,7 @@ class CallRecorder:
         self._hooks = hooks
         self._naming = naming
         self._attribution = attribution
+        self._events = events
         self._labels = Labels(
             (CLIENT_REQUEST_ID, naming.message_id_header, *attribution.headers), helicone.PROPERTY_PREFIX
         )
@@ -104,6 +107,7 @@ class CallRecorder:
         agent = fields.get(b"user-agent")
         if agent is not None:
             call.user_agent = self._attribution.value(agent) or masked(decoded(agent))
+        self._events.put(STARTED, call)
         return call
 
     def _settle_id(self, call: LiveCall, sent_id: bytes | None, rules: RouteRules) -> None:
@@ -164,7 +168,8 @@ class CallRecorder:
     def answered(self, trace: Trace, head: RequestHead, answer: AnswerHead) -> bytes:
         """The head of the answer is there: from now on the call can be found and rated."""
         assert isinstance(trace, LiveCall)  # noqa: S101  # the relay gives back what `begin` gave
-        request_id_bytes = trace.request_id.encode()
+        began_as = trace.request_id
+        request_id_bytes = began_as.encode()
         told = answer.fields.get(helicone.ANSWER_ID, request_id_bytes)
         if told != request_id_bytes:
             request_id = helicone.valid_request_id(told.decode("latin-1"))
@@ -192,6 +197,7 @@ class CallRecorder:
         if is_made and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
         self._remember(trace)
+        self._events.put(ANSWERED, trace, "" if trace.request_id == began_as else began_as)
         return self._hooks.lines(head.fields[b"host"], request_id_bytes)
 
     def passed(self, trace: Trace, piece: bytes, *, complete: bool) -> None:
@@ -257,6 +263,7 @@ class CallRecorder:
             self.passed(trace, b"", complete=True)
         if trace.tail is not None:
             _note_tokens(trace, trace.end_of_body())
+        self._events.put(ENDED, trace)
         self._on_end(trace)
 
     def refused(self, head: RequestHead, refusal: Refusal) -> None:

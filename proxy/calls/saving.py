@@ -106,6 +106,10 @@ class SavingCalls:
             self._use(call)
         return call
 
+    def peek(self, request_id: str) -> LiveCall | None:
+        """The call with that id; this is no use of it."""
+        return self._calls.peek(request_id)
+
     def _use(self, call: LiveCall) -> None:
         call.used = next(self._moments)
         self._note(call)

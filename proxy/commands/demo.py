@@ -79,6 +79,8 @@ Type these into another terminal:
   a thumb          curl -d '{{"rating": true}}' {url}/feedback/last
   what came of it  curl {url}/feedback/last
 
+or open {url}/feedback in a browser: what you send appears there, with thumbs to click.
+
 What the stand-in stores is shown here. Like Helicone, it loses a rating that comes before it has stored the
 call, which takes it a moment after the answer's last word. The sidecar looks, and sends a lost one again.
 """

@@ -77,6 +77,8 @@ class Courier:
         if fingerprint in self.without_key:
             self.without_key.discard(fingerprint)
             self.expect(fingerprint, 0.0)
+            # What was paused for it is not any more.
+            self.errands.changed(None)
 
     # -- the loop
 

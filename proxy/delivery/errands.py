@@ -177,7 +177,7 @@ class Errands:
         """Whether the entry still is where it was; then it is about to leave, and that is on disk."""
         is_ours = False
         try:
-            is_ours = await self._outbox.advance(entry.seq, entry.progress, claimed)
+            is_ours = await self._outbox.advance(entry, entry.progress, claimed)
         finally:
             if not is_ours:
                 lane.unused()
@@ -224,7 +224,7 @@ class Errands:
     # -- what came of it
 
     async def _settle(self, entry: Entry, before: Progress, after: Progress) -> None:
-        is_ours = await self._outbox.advance(entry.seq, before, after)
+        is_ours = await self._outbox.advance(entry, before, after)
         if not is_ours:
             return
         if after.due_at is not None:

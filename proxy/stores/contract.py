@@ -44,6 +44,9 @@ class RecentCalls(Protocol[C]):
     def find(self, request_id: str) -> C | None:
         """The call with that id."""
 
+    def peek(self, request_id: str) -> C | None:
+        """The call with that id; this is no use of it."""
+
     def add_alias(self, call: C, alias: str) -> C | None:
         """From now on `call` is found by that, too, as long as it is remembered.
 
@@ -175,7 +178,7 @@ class Outbox(Protocol):
     async def recall(self, once: OnceOnly, now: float) -> list[Entry] | None:
         """The entries that were taken with that key within a day, as they stand now. Raises KeyReused."""
 
-    async def advance(self, seq: int, before: Progress, after: Progress) -> bool:
+    async def advance(self, entry: Entry, before: Progress, after: Progress) -> bool:
         """Move on an entry whose state and posts still are those of `before`; False (and nothing happens) if not.
 
         So a rating that was superseded or withdrawn in the meantime stays what it is.

@@ -65,6 +65,10 @@ class MemoryCalls(Generic[C]):
             self._by_use.move_to_end(request_id)
         return call
 
+    def peek(self, request_id: str) -> C | None:
+        """The call with that id; this is no use of it."""
+        return self._by_use.get(request_id)
+
     def add_alias(self, call: C, alias: str) -> C | None:
         """See there."""
         known = self._by_use.get(call.request_id)

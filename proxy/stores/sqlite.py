@@ -116,9 +116,9 @@ class SqliteOutbox:
         """What was taken with that key within a day."""
         return await self._database.run(lambda connection: recall(connection, once, now))
 
-    async def advance(self, seq: int, before: Progress, after: Progress) -> bool:
+    async def advance(self, entry: Entry, before: Progress, after: Progress) -> bool:
         """Move on an entry that still is where the caller believes it to be."""
-        values = (*progress_values(after), seq, before.state, before.posts)
+        values = (*progress_values(after), entry.seq, before.state, before.posts)
         changed = await self._database.run(lambda connection: connection.execute(ADVANCE, values).rowcount)
         return changed > 0
 

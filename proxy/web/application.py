@@ -7,6 +7,7 @@ from aiohttp import web
 from proxy.config.route_problems import LOCAL_PATH
 from proxy.web import (
     batch,
+    events,
     health,
     limits,
     metrics,
@@ -15,6 +16,7 @@ from proxy.web import (
     rate,
     remembered,
     sessions,
+    static,
     webhooks,
     widget,
     withdraw,
@@ -36,10 +38,12 @@ PREFIX = LOCAL_PATH
 
 ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
+    ("GET", f"{PREFIX}/events", events.stream_events),
     ("GET", f"{PREFIX}/health", health.show_health),
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),
     ("GET", f"{PREFIX}/openapi.json", openapi.show_openapi),
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
+    ("GET", f"{PREFIX}/page/{{name}}", static.serve_asset),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
     ("POST", limits.OPEN_WEBUI_PATH, webhooks.rate_for_open_webui),
@@ -56,8 +60,11 @@ ROUTES = (
 """The whole API."""
 
 _ID = "{id}"
+_OPEN = frozenset({_ID, "{name}"})
+"""What stands for any segment."""
+
 RESERVED = frozenset(
-    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", _ID)
+    segment for _, path, _ in ROUTES for segment in path.split("/")[2:] if segment not in ("", *_OPEN)
 )
 """What stands where an id may stand, or behind one: none of these is ever an id."""
 
@@ -84,7 +91,7 @@ def _is_like(path: str, asked: str) -> bool:
     theirs, ours = path.split("/"), asked.split("/")
     return len(theirs) == len(ours) and all(
         each == wanted
-        or (wanted == _ID and bool(each) and each not in RESERVED and not set("{}") & set(each))
+        or (wanted in _OPEN and bool(each) and each not in RESERVED and not set("{}") & set(each))
         for wanted, each in zip(theirs, ours, strict=True)
     )
 

@@ -15,6 +15,7 @@ from proxy.metrics import Metrics
 from proxy.refused import RefusalBook
 from proxy.routing import ResolvedRoute
 from proxy.stores.contract import RecentCalls
+from proxy.web.event_streams import EventStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Context:
 
     store: RecentCalls[LiveCall]
     delivery: Delivery
+    streams: EventStreams
     keys: Keyring
     guard: Guard
     refused: RefusalBook

@@ -12,7 +12,7 @@ from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
 from proxy.relay import headers, targets
 from proxy.relay.refusals import Refusal
-from proxy.web import limits, signing_in
+from proxy.web import limits, signing_in, static
 from proxy.web.answers import refusal
 from proxy.web.context import CALLER, CONTEXT
 from proxy.web.protocol import LocalProtocol
@@ -22,6 +22,8 @@ LONGEST_BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PATH = "/feedback/batch"
 WIDGET_PATH = "/feedback/widget.js"
 """A page of any site may load this, and nothing else."""
+_PAGE_PATH = "/feedback"
+_PAGE_ASSETS = "/feedback/page/"
 
 
 @web.middleware
@@ -78,7 +80,12 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
         entry = wrong_in_address()
     entry = limits.decided(request, fields, entry)
     if isinstance(entry, Refusal):
+        if entry.status == HTTPStatus.UNAUTHORIZED and _is_page_asset(request):
+            # They hold no secret, and the page on which somebody signs in is made of them.
+            return None
         _note(request, entry)
+        if entry.status == HTTPStatus.UNAUTHORIZED and _is_page(request):
+            return _sign_in_page(entry)
         return refusal(entry.status, entry.code, entry.message, _as_headers(entry.header_lines))
     if entry.is_preflight:
         return _preflight(cors.preflight_fields(entry.origin, fields, context.feedback.headers))
@@ -94,6 +101,22 @@ def _is_for_every_page(request: web.Request) -> bool:
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
     return target == WIDGET_PATH and request.method in ("GET", "HEAD")
+
+
+def _is_page(request: web.Request) -> bool:
+    return request.path == _PAGE_PATH and static.wants_page(request)
+
+
+def _is_page_asset(request: web.Request) -> bool:
+    return request.method in ("GET", "HEAD") and request.path.startswith(_PAGE_ASSETS)
+
+
+def _sign_in_page(why: Refusal) -> web.Response:
+    """Where a person types the token; to programs it says what every refusal says."""
+    response = static.page("sign_in", status=why.status)
+    response.headers["Feedback-Error"] = why.code
+    response.headers.update(_as_headers(why.header_lines))
+    return response
 
 
 def _note(request: web.Request, why: Refusal) -> None:

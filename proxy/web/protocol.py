@@ -44,12 +44,19 @@ class LocalProtocol(web.RequestHandler):
         self._refused = False
         self._gone = asyncio.Event()
         self._on_lost = on_lost
+        self._on_gone: Callable[[], None] | None = None
         self._on_refused = on_refused
         self.by_socket = by_socket
         """Whether it came through a Unix socket."""
 
+    def on_gone(self, callback: Callable[[], None]) -> None:
+        """Have it called when the client has left; a handler that waits for something else is not told."""
+        self._on_gone = callback
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._gone.set()
+        if self._on_gone is not None:
+            self._on_gone()
         self._on_lost()
         super().connection_lost(exc)
 

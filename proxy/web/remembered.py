@@ -1,6 +1,7 @@
 """GET: calls and their ratings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -9,7 +10,7 @@ from proxy import ratings
 from proxy.calls.live_call import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
 from proxy.model import Call, Entry
-from proxy.web import last, scopes
+from proxy.web import last, scopes, static
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import Meant, by_path
@@ -27,17 +28,20 @@ def refuse_rating_by_get(request: web.Request) -> None:
 
 
 async def list_calls(request: web.Request) -> web.Response:
-    """GET /feedback: the newest calls, all or those that the query means, and their ratings."""
+    """GET /feedback: the newest calls, all or those that are meant, and their ratings; to a browser the page."""
     refuse_rating_by_get(request)
-    refuse_unknown_query(request, "limit", *scopes.NAMES)
+    refuse_unknown_query(request, "limit", "before", *scopes.NAMES)
     context = request.app[CONTEXT]
     scope = scopes.scope_of(request)
     limit, unread = limited(request, _DEFAULT_LIMIT), 0
+    if static.wants_page(request):
+        return static.page("page")
+    calls = _from(context, request.query.get("before"))
     if scope is None:
-        meant = context.store.newest(limit)
+        meant = list(islice(calls, limit))
     else:
-        meant, unread = scopes.meant_among(context.store.calls(), scope, limit)
-    return answer(
+        meant, unread = scopes.meant_among(calls, scope, limit)
+    response = answer(
         {
             "remembered": len(context.store),
             "capacity": context.store.capacity,
@@ -47,6 +51,17 @@ async def list_calls(request: web.Request) -> web.Response:
             "calls": await describe_calls(context, meant),
         }
     )
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _from(context: Context, before: str | None) -> Iterator[LiveCall]:
+    """All calls, the newest first; with `before` those that came before the one with that request id."""
+    calls = context.store.calls()
+    # Not by `find`: to be gone past is no use of it.
+    if before is not None and not any(call.request_id == before for call in calls):
+        raise UnknownCall("The call that before= names is not remembered any more, and nor is what is older.")
+    return calls
 
 
 async def describe_calls(context: Context, calls: Sequence[LiveCall]) -> list[dict[str, Any]]:

@@ -4,11 +4,20 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Frame, Page, Playwright, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Frame,
+    Page,
+    Playwright,
+    async_playwright,
+)
 
 from harness.loops import LoopThread
 
@@ -91,6 +100,7 @@ class Profile:
     def open(self, url: str) -> "Tab":
         """Type `url` into the address bar of a new tab, and wait until it is there."""
         tab = Tab(self._loop, self._loop.run(self._context.new_page()))
+        self._loop.call(tab.listen)
         tab.go(url)
         return tab
 
@@ -112,6 +122,17 @@ class Tab:
         self._page = page
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.complaints: list[str] = []
+        """What the console and scripts that failed have said since it was opened."""
+
+    def listen(self) -> None:
+        """Write complaints down from now on; on the browser's loop."""
+        self._page.on("console", self._note)
+        self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
 
     def go(self, url: str) -> None:
         """Type an address; `status` and `headers` (lower case) are those of the answer."""
@@ -141,6 +162,40 @@ class Tab:
             return await act(self._page)
 
         return self._loop.run(acting())
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other, wherever the focus is."""
+        for key in keys:
+            self._loop.run(self._page.keyboard.press(key))
+
+    def type(self, text: str) -> None:
+        """Type a text, wherever the focus is."""
+        self._loop.run(self._page.keyboard.type(text))
+
+    def click(self, selector: str) -> None:
+        """Click on the one element that is meant, as soon as it can be clicked."""
+        self._loop.run(self._page.click(selector))
+
+    def choose(self, selector: str, value: str) -> None:
+        """Choose a value of a select."""
+        self._loop.run(self._page.select_option(selector, value))
+
+    def wait(self, script: str, argument: object = None) -> None:
+        """Wait until a function of JavaScript's gives something true in the page."""
+        self._loop.run(self._page.wait_for_function(script, arg=argument))
+
+    def look(self, *, width: int, height: int, is_dark: bool = False) -> None:
+        """Have a window of that size, on a system that is light or dark."""
+        self._loop.run(self._page.set_viewport_size({"width": width, "height": height}))
+        self._loop.run(self._page.emulate_media(color_scheme="dark" if is_dark else "light"))
+
+    def picture(self, path: Path) -> None:
+        """Keep what is seen as a PNG."""
+        self._loop.run(self._page.screenshot(path=path))
+
+    def reload(self) -> None:
+        """Load it again."""
+        self._loop.run(self._page.reload())
 
     def run_framed(self, script: str, argument: object = None) -> Any:  # noqa: ANN401
         """Run it in the page's one frame."""

@@ -35,7 +35,7 @@ def test_a_person_reads_what_the_address_bar_asks_for(
     for path in ("/feedback/health", "/feedback", "/feedback/metrics", "/feedback/openapi.json"):
         assert profile.open(f"http://localhost:{relay.port}{path}").status == 200
     asked = relay.exchanges
-    assert {each.request.value(b"sec-fetch-site") for each in asked} == {b"none"}
+    assert {each.request.value(b"sec-fetch-site") for each in asked} == {b"none", b"same-origin"}
     # No /favicon.ico, which is no path of ours.
     assert bench.standin.gateway.all() == []
 

@@ -74,7 +74,7 @@ def targets_of(vector: Vector, call_id: str) -> list[tuple[str, str]]:
     """Every place that is worth an attack, and what would be posted there."""
     first = [(CHAT_PATH, _CHAT), ("/feedback/last", _RATING)]
     if vector.is_window:
-        return [*first, ("/feedback", _RATING)]
+        return [*first, (f"/feedback/{call_id}", _RATING)]
     return [
         *first,
         (_REALTIME, _CHAT),
@@ -119,7 +119,7 @@ def without_signs_of_a_browser(request: Message, host: bytes) -> bytes:
         name + b": " + value
         for name, value in request.lines
         if not re.fullmatch(
-            rb"(?i)host|origin|referer|cookie|connection|sec-fetch-.*|access-control-.*", name
+            rb"(?i)host|accept|origin|referer|cookie|connection|sec-fetch-.*|access-control-.*", name
         )
     ]
     connection = b"Upgrade" if request.value(b"upgrade") else b"close"

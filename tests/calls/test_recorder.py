@@ -28,6 +28,7 @@ from proxy.calls.recorder import CallRecorder
 from proxy.calls.request_ids import fresh_ids
 from proxy.calls.route_rules import rules_of
 from proxy.demo import DEMO_KEY, GatewayFault, StandInSettings
+from proxy.events.ring import Ring
 from proxy.keys import Keyring
 from proxy.relay.contract import Ending
 from proxy.routing import resolve
@@ -653,6 +654,9 @@ class Broken:
     def add_alias(self, call: LiveCall, alias: str) -> LiveCall | None:
         return None
 
+    def peek(self, request_id: str) -> LiveCall | None:
+        return None
+
     def named(self, alias: str, limit: int) -> list[LiveCall]:
         raise OSError("the disk with sk-helicone-canary is full")
 
@@ -759,6 +763,7 @@ def test_a_snapshot_is_plain_data_that_shows_no_key() -> None:
         hooks=Hooks(id=True, url=True),
         naming=Naming(),
         attribution=Attribution(b""),
+        events=Ring("test"),
         wall_clock=lambda: 1.0,
         on_end=ended.append,
         on_refused=lambda *_: None,

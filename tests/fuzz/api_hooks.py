@@ -64,5 +64,8 @@ def filter_query(context: schemathesis.HookContext, query: dict[str, Any]) -> bo
 
 @schemathesis.hook
 def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """Draw no batches of a thousand, which take most of the time: tests/web/test_batch.py has them."""
+    """Draw no batches of a thousand, which take most of the time: tests/web/test_batch.py has them. Nor a stream
+    that does not end: tests/web/test_events.py has those.
+    """
+    del raw_schema["paths"]["/feedback/events"]
     del raw_schema["components"]["schemas"]["Batch"]["maxItems"]

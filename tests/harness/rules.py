@@ -54,6 +54,7 @@ LAYERS = (
         "proxy.calls.*",
         "proxy.delivery",
         "proxy.delivery.*",
+        "proxy.events.*",
         "proxy.journal",
         "proxy.listeners",
         "proxy.logs",
@@ -427,6 +428,7 @@ TRACED = frozenset(
         # What nobody caught, with all secrets struck out.
         ("proxy/redaction.py", "tell"),
         ("proxy/web/answers.py", "errors_as_sentences"),
+        ("proxy/web/event_streams.py", "say_why_stopped"),
     }
 )
 """Where a traceback is logged: for bugs of ours only. It ends in what the exception's `str` says."""

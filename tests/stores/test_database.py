@@ -528,10 +528,10 @@ def test_a_file_that_has_reached_its_bound_takes_ratings_again_when_old_ones_are
             accepted = Progress(
                 state=RatingState.ACCEPTED, since=1.0, posts=1, posted_at=2.0, accepted_at=2.0
             )
-            assert await outbox.advance(entry.seq, entry.progress, accepted)
+            assert await outbox.advance(entry, entry.progress, accepted)
         for entry in entries:
             verified = Progress(state=RatingState.VERIFIED, since=1.0, posts=1, settled_at=3.0)
-            assert await outbox.advance(entry.seq, accepted, verified)
+            assert await outbox.advance(entry, accepted, verified)
         assert await outbox.prune(4.0) == taken
         await add(outbox, "again")
         assert await kept(outbox) == ["again"]

@@ -67,7 +67,7 @@ async def add(outbox: Outbox, *ratings: NewRating, now: float = 1.0) -> Entry:
 async def move(outbox: Outbox, entry: Entry, **changes: Any) -> Entry:  # noqa: ANN401  # fields of a Progress
     """Bring an entry somewhere."""
     after = replace(entry.progress, **changes)
-    assert await outbox.advance(entry.seq, entry.progress, after)
+    assert await outbox.advance(entry, entry.progress, after)
     return replace(entry, progress=after)
 
 
@@ -99,7 +99,16 @@ def test_an_empty_outbox_knows_nothing(outbox: Outbox, loop: LoopThread) -> None
         assert set(depth.by_state) == set(RatingState) - {RatingState.PAUSED}
         assert set(depth.by_state.values()) == {0}
         assert depth.oldest_since is None
-        assert not await outbox.advance(1, Progress(state=QUEUED, since=1.0), Progress(state=HELD, since=1.0))
+        unknown = Entry(
+            seq=1,
+            request_id="a",
+            key_fingerprint="k",
+            rating=UP,
+            rated_at=1.0,
+            changes_another=False,
+            progress=Progress(state=QUEUED, since=1.0),
+        )
+        assert not await outbox.advance(unknown, unknown.progress, Progress(state=HELD, since=1.0))
         assert await outbox.append([], 1.0) == []
 
     loop.run(story())
@@ -150,7 +159,7 @@ def test_a_progress_comes_back_as_it_was_written(outbox: Outbox, loop: LoopThrea
 
     async def story() -> None:
         entry = await add(outbox, new())
-        assert await outbox.advance(entry.seq, entry.progress, after)
+        assert await outbox.advance(entry, entry.progress, after)
         assert (await outbox.current(["a"]))["a"].progress == after
 
     loop.run(story())
@@ -168,7 +177,7 @@ def test_the_last_rating_of_a_call_is_the_current_one(outbox: Outbox, loop: Loop
         old = (await outbox.history("a"))[1]
         assert (old.progress.state, old.progress.settled_at, old.progress.due_at) == (SUPERSEDED, 5.0, None)
         assert old.rating == first.rating
-        assert not await outbox.advance(first.seq, first.progress, first.progress)
+        assert not await outbox.advance(first, first.progress, first.progress)
         assert (await outbox.due("k", 9.0, 10)).entries == [second]
 
     loop.run(story())
@@ -303,11 +312,11 @@ def test_an_entry_is_moved_on_only_from_where_the_caller_believes_it(
         entry = await add(outbox, new())
         posted = await move(outbox, entry, posts=1, posted_at=1.0)
         for wrong in (entry.progress, replace(posted.progress, state=ACCEPTED)):
-            assert not await outbox.advance(entry.seq, wrong, replace(wrong, reason="wrong"))
+            assert not await outbox.advance(entry, wrong, replace(wrong, reason="wrong"))
         assert await outbox.history("a") == [posted]
         # Nothing but state and posts counts.
         assert await outbox.advance(
-            entry.seq, replace(posted.progress, reason="other"), replace(posted.progress, failures=1)
+            entry, replace(posted.progress, reason="other"), replace(posted.progress, failures=1)
         )
 
     loop.run(story())
@@ -316,9 +325,7 @@ def test_an_entry_is_moved_on_only_from_where_the_caller_believes_it(
 def test_of_many_who_claim_an_entry_one_gets_it(outbox: Outbox, loop: LoopThread) -> None:
     async def story() -> None:
         entry = await add(outbox, new())
-        claims = [
-            outbox.advance(entry.seq, entry.progress, replace(entry.progress, posts=1)) for _ in range(20)
-        ]
+        claims = [outbox.advance(entry, entry.progress, replace(entry.progress, posts=1)) for _ in range(20)]
         assert sum(await asyncio.gather(*claims)) == 1
 
     loop.run(story())
@@ -406,7 +413,7 @@ def test_a_rating_that_has_not_left_can_be_taken_back(outbox: Outbox, loop: Loop
         assert await outbox.current(["a"]) == {}
         assert (await outbox.due("k", 99.0, 10)).entries == []
         assert await outbox.withdraw("a", 10.0) is None
-        assert not await outbox.advance(gone.seq, replace(gone.progress, state=HELD), gone.progress)
+        assert not await outbox.advance(gone, replace(gone.progress, state=HELD), gone.progress)
         after = await add(outbox, new("a", Rating(comment="new")))
         assert after.rating == Rating(comment="new")
         assert not after.changes_another
@@ -693,12 +700,12 @@ async def take_step(outbox: Outbox, model: OutboxModel, step: tuple[Any, ...], n
         case ("advance", number, how) if model.currents:
             entry = model.current()[number % len(model.currents)]
             after = moved(entry.progress, how, now)
-            assert await outbox.advance(entry.seq, entry.progress, after)
+            assert await outbox.advance(entry, entry.progress, after)
             assert model.advance(entry.seq, entry.progress, after)
         case ("stale", number) if model.entries:
             entry = list(model.entries.values())[number % len(model.entries)]
             before = replace(entry.progress, posts=entry.progress.posts + 1)
-            assert not await outbox.advance(entry.seq, before, moved(before, "verify", now))
+            assert not await outbox.advance(entry, before, moved(before, "verify", now))
         case ("let_go", request_id):
             assert await outbox.let_go(request_id, now) == model.let_go(request_id, now)
         case ("release", key):

@@ -125,7 +125,13 @@ def test_an_answer_that_is_not_as_described_is_seen(
     ("method", "target", "lines", "body", "wrong"),
     [
         ("GET", "/feedback", (b"HTTP/1.1 418 I'm a teapot",), b"", "status 418"),
-        ("GET", "/feedback", (b"HTTP/1.1 200 OK", b"Content-Type: text/html"), b"", "content type text/html"),
+        (
+            "GET",
+            "/feedback",
+            (b"HTTP/1.1 200 OK", b"Content-Type: text/plain"),
+            b"",
+            "content type text/plain",
+        ),
         (
             "GET",
             "/feedback",
