@@ -60,7 +60,7 @@ LAYERS = (
         "proxy.ratings",
         "proxy.refused",
     ),
-    ("proxy.admission", "proxy.network", "proxy.web.*"),
+    ("proxy.admission", "proxy.network", "proxy.watch.*", "proxy.web.*"),
     ("proxy.assembly", "proxy.connecting"),
     ("proxy.app",),
     ("proxy.commands.*",),

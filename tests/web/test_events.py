@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,8 +182,8 @@ def test_ratings_that_wait_for_a_key_are_told_when_it_is_refused_and_when_it_wor
 
 def test_ratings_that_waited_for_an_unknown_key_are_told_when_it_comes_up(
     start_bench: StartBench,
-    tmp_path: Any,
-    loop: LoopThread,  # noqa: ANN401
+    tmp_path: Path,
+    loop: LoopThread,
 ) -> None:
     key = b"Helicone-Auth: Bearer sk-helicone-canary2-canary2-canary2-canary2"
     bench = start_bench(**{"outbox.path": str(tmp_path / "outbox.db")})
