@@ -81,7 +81,13 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for its end; the terminal has to be as it was. Gives the exit status."""
-        wait_until(lambda: self.read(0.01) or self.process.poll() is not None, "it ends")
+
+        def is_over() -> bool:
+            # Whoever does not read what it shows would keep it from ending.
+            self.read(0.01)
+            return self.process.poll() is not None
+
+        wait_until(is_over, "it ends")
         assert termios.tcgetattr(self._theirs) == self.before
         # The cursor is shown, and the other screen is left.
         assert self.raw.rfind(b"\x1b[?25h") > self.raw.rfind(b"\x1b[?25l")
