@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "rate": "Rate the newest answer, or the call with that ID.",
         "recent": "Show the newest calls and their ratings.",
         "serve": "Start the sidecar.",
+        "watch": "Show calls and ratings as they happen, and rate with single keys.",
         "withdraw": "Take back the rating of the newest answer, or of that ID.",
     }
 )

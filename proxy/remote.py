@@ -1,5 +1,6 @@
 """Speaks to a running sidecar, for the commands that ask one."""
 
+import contextlib
 import functools
 import http.client
 import json
@@ -7,7 +8,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from proxy.errors import RemoteError
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
+_SILENT_SECONDS = 40.0
+"""A stream has a heartbeat every 15 s."""
 _HOST_AND_PORT = re.compile("[^/?#@:]+:[0-9]+/?|\\[[^]/]+\\]:[0-9]+/?")
 
 
@@ -100,6 +103,37 @@ class RemoteSidecar:
         """Delete what is at `path`; the answer's JSON has to have a field `having`. Raises RemoteError."""
         return self._having(having, self._ask("DELETE", path))
 
+    @property
+    def place(self) -> str:
+        """Where it is, as people said it."""
+        return self._place
+
+    def events(self, path: str, last_id: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+        """What happens, from now on or behind that event, until the stream ends: name, what it says, id.
+
+        Raises RemoteError, also when the connection breaks or says nothing for longer than it may.
+        """
+        headers = {**self._headers, "Accept": "text/event-stream"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        request = urllib.request.Request(self._url + path, headers=headers)  # noqa: S310  # it has been looked at
+        with self._errors_in_words(), self._opened(request, _SILENT_SECONDS) as answer:
+            if answer.headers.get_content_type() != "text/event-stream":
+                raise RemoteError(self._not_ours())
+            fields: dict[str, str] = {}
+            for line in answer:
+                name, _, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(": ")
+                if name:
+                    fields[name] = value
+                elif "event" in fields:
+                    yield (
+                        fields["event"],
+                        self._document(fields.get("data", "").encode()),
+                        fields.get("id", ""),
+                    )
+                if not name:
+                    fields = {}
+
     def _having(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
         if name not in document:
             raise RemoteError(self._not_ours())
@@ -109,8 +143,14 @@ class RemoteSidecar:
         request = urllib.request.Request(  # noqa: S310  # the scheme has been looked at
             self._url + path, data=body, headers=self._headers, method=method
         )
+        with self._errors_in_words(), self._opened(request, _TIMEOUT_SECONDS) as answer:
+            return self._document(answer.read())
+
+    @contextlib.contextmanager
+    def _errors_in_words(self) -> Iterator[None]:
+        """Raises RemoteError for whatever keeps us from asking."""
         try:
-            return self._answer(request)
+            yield
         except (http.client.RemoteDisconnected, http.client.IncompleteRead, ConnectionError):
             raise RemoteError(
                 f"The connection to {self._place} ended before the answer had come. What was asked may have been "
@@ -125,10 +165,10 @@ class RemoteSidecar:
                 "with --url or HELICONE_PROXY_URL."
             ) from None
 
-    def _answer(self, request: urllib.request.Request) -> dict[str, Any]:
+    def _opened(self, request: urllib.request.Request, timeout_seconds: float) -> http.client.HTTPResponse:
+        """An answer that is no error. Raises RemoteError for one that is, with its own sentence."""
         try:
-            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                return self._document(answer.read())
+            answer: http.client.HTTPResponse = self._opener.open(request, timeout=timeout_seconds)
         except urllib.error.HTTPError as error:
             if error.code == HTTPStatus.UNAUTHORIZED:
                 error.close()
@@ -137,6 +177,7 @@ class RemoteSidecar:
                 said = self._document(error.read()).get("error")
             message = said.get("message") if isinstance(said, dict) else None
             raise RemoteError(message or f"{self._place} answered {error.code}.") from None
+        return answer
 
     def _document(self, body: bytes) -> dict[str, Any]:
         try:

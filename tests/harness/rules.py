@@ -64,7 +64,7 @@ LAYERS = (
         "proxy.ratings",
         "proxy.refused",
     ),
-    ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.web.*"),
+    ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.watch.*", "proxy.web.*"),
     ("proxy.assembly", "proxy.connecting"),
     ("proxy.app",),
     ("proxy.commands.*",),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,7 +173,7 @@ def test_ratings_that_wait_for_a_key_are_told_when_it_is_refused_and_when_it_wor
                 paused[data["id"]] = data["rating"]
         assert sum(each["attempts"] for each in paused.values()) <= 1
         assert all("refused the key" in each["reason"] for each in paused.values())
-    queued = set()
+    queued: set[str] = set()
     while queued != set(ids):
         data = listening.until("rating").data
         if data["rating"]["state"] in ("queued", "accepted", "verified"):
@@ -181,7 +182,7 @@ def test_ratings_that_wait_for_a_key_are_told_when_it_is_refused_and_when_it_wor
 
 def test_ratings_that_waited_for_an_unknown_key_are_told_when_it_comes_up(
     start_bench: StartBench,
-    tmp_path: Any,
+    tmp_path: Path,
     loop: LoopThread,
 ) -> None:
     key = b"Helicone-Auth: Bearer sk-helicone-canary2-canary2-canary2-canary2"
