@@ -110,19 +110,12 @@ class Assembly:
             self._resources.push_async_callback(pool.close)
         ways = ways_of(self.routes, self.pools)
         self.guard = self._make_guard()
-        self.feedback_tokens = self._make_feedback_tokens()
         self.refused = RefusalBook(time.monotonic)
         self.recorder = CallRecorder(
             store=self.store,
             keys=keys,
             rules=all_rules(self.routes, settings.helicone.own_key),
-            hooks=Hooks(
-                id=settings.hooks.id,
-                url=settings.hooks.url,
-                link=settings.hooks.link,
-                tokens=self.feedback_tokens,
-                now=self._clock.now,
-            ),
+            hooks=self._make_hooks(),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             wall_clock=time.time,
@@ -170,6 +163,14 @@ class Assembly:
             allowed_hosts=settings.allowed_hosts,
             allowed_origins=settings.allowed_origins,
             tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
+        )
+
+    def _make_hooks(self) -> Hooks:
+        """What an answer is given to be rated by. Raises CannotStart."""
+        hooks = self.settings.hooks
+        self.feedback_tokens = self._make_feedback_tokens()
+        return Hooks(
+            id=hooks.id, url=hooks.url, link=hooks.link, tokens=self.feedback_tokens, now=self._clock.now
         )
 
     def _make_feedback_tokens(self) -> FeedbackTokens | None:

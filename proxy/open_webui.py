@@ -2,7 +2,7 @@
 
 As read in its release 0.12.4 (2026-10-25):
 
-- Its event webhooks (`events.py`, `utils/webhook.py`; since 0.10.0) post `feedback.created` and `feedback.updated`:
+- Its event webhooks (`events.py`, `utils/webhook.py`; since 0.10.0) post `feedback.created` and `.updated`:
   `{"event", "id", "subject": {"type": "feedback", "id"}, "actor", "data": {"rating"}, ...}`, with the thumb, 1 or
   -1, and the id of the feedback's record, but neither message nor words (`routers/evaluations.py`); 0.10.2 sent
   null as the thumb. They are given an address alone, no header, must reach a public one, and never come again.

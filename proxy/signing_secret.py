@@ -70,13 +70,15 @@ def _read(file: Path) -> str | None:
             # Whoever put it there may know what it leads to.
             raise CannotStart(_sentence(file, "it is a symbolic link")) from None
         raise
-    with os.fdopen(descriptor, "rb") as opened:
-        status = os.fstat(opened.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise CannotStart(_sentence(file, "it is no file"))
         if os.name == "posix" and status.st_uid not in (0, os.geteuid()):
             raise CannotStart(_sentence(file, "it belongs to another user, who knows what is in it"))
-        return opened.read(_LONGEST).decode("latin-1").strip()
+        return os.read(descriptor, _LONGEST).decode("latin-1").strip()
+    finally:
+        os.close(descriptor)
 
 
 def _make(file: Path, secret: str) -> None:

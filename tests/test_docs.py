@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -304,6 +304,20 @@ def test_the_readmes_way_through_a_unix_socket_runs(
     bench = start_bench(**{"server.unix_socket": str(home / "proxy.sock")})
     ran = run_fence(fence, bench, home, HOME=str(home))
     assert ran.returncode == 0, f"{fence.text}\n--- said:\n{ran.stdout}{ran.stderr}"
+
+
+def test_the_readmes_way_to_hand_a_feedback_token_on_works(start_bench: StartBench, tmp_path: Path) -> None:
+    [fence] = [each for each in fences(README.read_text("utf-8")) if '"Feedback-Token"]' in each.text]
+    token = "servers-0123456789abcdef-token"
+    bench = start_bench(
+        **{"hooks.token": True, "guard.token": token, "routes.default.provider_key": "sk-of-the-provider"}
+    )
+    asked = replace(fence, text=f"{fence.text}\nimport json\nprint(json.dumps(answer('Hello')))")
+    ran = run_fence(asked, bench, tmp_path, SIDECAR_TOKEN=token)
+    assert ran.returncode == 0, f"{fence.text}\n--- said:\n{ran.stdout}{ran.stderr}"
+    got = json.loads(ran.stdout)
+    line = f"Feedback-Token: {got['token']}".encode()
+    assert bench.rate(f"/feedback/{got['call']}", b'{"rating": true}', line).status == 200
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,21 @@
 """What is wrong with hooks and webhooks beside the other settings, and what is worth saying of them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
+from proxy.config.hooking import Hooks
 from proxy.config.settings import Settings
-
-_ONLY_WITH_TOKEN: Final = ("hooks.token_seconds", "hooks.secret", "hooks.secret_file")
 
 
 def hook_problems(settings: Settings, names: Mapping[str, str], lost: set[str]) -> Iterator[str]:
     """Say what cannot be. `names` and `lost` are as for `route_problems`."""
     hooks = settings.hooks
     if not hooks.token and "hooks.token" not in lost:
-        for key in _ONLY_WITH_TOKEN:
-            if key in names:
-                yield f"{names[key]}: has no effect without hooks.token = true"
+        # A secret's name is that of its file where it came from one.
+        given = ["hooks.secret"] if hooks.secret is not None else []
+        if hooks.token_seconds != Hooks().token_seconds:
+            given.append("hooks.token_seconds")
+        for key in given:
+            yield f"{names[key]}: has no effect without hooks.token = true"
     elsewhere = _other_secrets(settings)
     for key, secret in (
         ("hooks.secret", hooks.secret),

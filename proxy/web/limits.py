@@ -78,6 +78,6 @@ def _secret(request: web.Request, fields: Fields) -> bytes | None:
     """What stands where a webhook says its secret."""
     scheme, _, rest = fields.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer":
-        return rest.strip()
+        return rest.strip() or None
     said = request.query.getall("secret", [])
     return said[0].encode("utf-8", "replace") if len(said) == 1 else None

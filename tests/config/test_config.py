@@ -23,7 +23,7 @@ from proxy.routing import resolve
 
 SECRET = "sk-helicone-SECRET1-SECRET2-SECRET3-SECRET4"
 TOKEN = "a-SECRET-token-of-24-bytes"
-KEYS = ("helicone.api_key", "guard.token")
+KEYS = ("helicone.api_key", "guard.token", "webhooks.open_webui_secret")
 """Settings that are a secret text themselves."""
 EXAMPLE_FILE = Path(__file__).parents[2] / "config.example.toml"
 AUTHORITY_FILE = Path(__file__).parent.parent / "authority.pem"
@@ -66,7 +66,10 @@ def problems(
     with pytest.raises(ConfigurationError) as caught:
         load(text, config, environ, flags)
     assert caught.value.__cause__ is None
-    assert "SECRET" not in str(caught.value) + repr(caught.value)
+    said = str(caught.value) + repr(caught.value)
+    for doc in SETTINGS.values():
+        said = said.replace(doc.environment, "")
+    assert "SECRET" not in said
     folder = f"{config.parent}/" if config is not None else "\0"
     return [problem.removeprefix(folder) for problem in caught.value.problems]
 
@@ -111,7 +114,10 @@ def test_nothing_given_means_the_defaults() -> None:
     assert (guard.allowed_hosts, guard.allowed_origins, guard.allowed_targets) == ((), (), ())
     assert (guard.token, guard.tokens, guard.dangerously_bind_all_interfaces) == (None, None, False)
     assert settings.server.unix_socket is None
-    assert (settings.hooks.id, settings.hooks.url) == (True, True)
+    hooks = settings.hooks
+    assert (hooks.id, hooks.url, hooks.link, hooks.token) == (True, True, False, False)
+    assert (hooks.token_seconds, hooks.secret, hooks.secret_file) == (86_400, None, None)
+    assert settings.webhooks.open_webui_secret is None
     assert (settings.log.level, settings.log.format) == ("info", "text")
 
 
@@ -127,6 +133,8 @@ def test_the_environment_overrides_the_file_and_flags_override_both(config: Path
 OWN_GATEWAY = {"HELICONE_PROXY_ROUTES__OWN__URL": "https://llm.example.test"}
 PROVIDER_KEY = {"HELICONE_PROXY_ROUTES__DEFAULT__PROVIDER_KEY": "sk-SECRET-of-a-provider"}
 BESIDE = {
+    "hooks.token_seconds": {"HELICONE_PROXY_HOOKS__TOKEN": "true"},
+    "hooks.secret": {"HELICONE_PROXY_HOOKS__TOKEN": "true"},
     "routes.own.provider_key_header": {"HELICONE_PROXY_ROUTES__OWN__PROVIDER_KEY": "sk-SECRET-of-a-provider"},
     "guard.allowed_targets": PROVIDER_KEY,
     "guard.dangerously_bind_all_interfaces": {
@@ -196,6 +204,11 @@ TEXTS = {
     "guard.dangerously_bind_all_interfaces": ("true", True),
     "hooks.id": ("no", False),
     "hooks.url": ("0", False),
+    "hooks.link": ("yes", True),
+    "hooks.token": ("1", True),
+    "hooks.token_seconds": ("60", 60),
+    "hooks.secret": (f"{SECRET}\n", Secret(SECRET)),
+    "webhooks.open_webui_secret": (f"{TOKEN}\n", Secret(TOKEN)),
     "log.level": ("debug", "debug"),
     "log.format": ("json", "json"),
 }
@@ -205,6 +218,8 @@ FILES = {
     "routes.own.provider_key_file": "routes.own.provider_key",
     "helicone.api_key_file": "helicone.api_key",
     "guard.token_file": "guard.token",
+    "hooks.secret_file": "hooks.secret",
+    "webhooks.open_webui_secret_file": "webhooks.open_webui_secret",
 }
 """The settings that name a file, and what stands in it. tests/config/test_secret_files.py has more."""
 
@@ -893,15 +908,20 @@ def test_the_example_file_shows_an_example_of_every_setting_without_default(conf
     config.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"guard\.token: must be 16 to 200 of") as caught:
         load_settings(config, {"USER": "me"}, {"routes.default.url": "https://llm.example.test"})
-    assert len([each for each in caught.value.problems if "must be 16 to 200 of" in each]) == 3
-    for name in ("token", "ann", "build"):
+    assert len([each for each in caught.value.problems if "must be 16 to 200 of" in each]) == 4
+    for name in ("token", "ann", "build", "open_webui_secret", "secret"):
         text = text.replace(f'{name} = "..."', f'{name} = "{TOKEN}-{name}"')
+    text = text.replace("[hooks]", "[hooks]\ntoken = true")
 
     shown = {key.replace("routes.default.", f"routes.{OWN}.") for key in keys_of(tomllib.loads(text))}
+    shown -= {"hooks.token"}
     assert shown == {key for key, doc in SETTINGS.items() if doc.default is None}
     # The outbox's path and the folder for it are two ways to say one thing; so are a secret and its file.
     usable = re.sub(
-        "^(state_dir|path|api_key_file|provider_key_file|token_file) = .*$", "", text, flags=re.MULTILINE
+        r"^(state_dir|path|api_key_file|provider_key_file|token_file|\w*secret_file) = .*$",
+        "",
+        text,
+        flags=re.MULTILINE,
     )
     settings = load(usable, config, {"USER": "me"}, {"routes.default.url": "https://llm.example.test"})
     assert settings.routes["default"].headers == (

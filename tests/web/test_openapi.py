@@ -68,7 +68,12 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
 
 def test_every_part_is_used() -> None:
     used = {part["$ref"] for _, part in parts(description()) if "$ref" in part}
-    used |= {f"#/components/securitySchemes/{name}" for each in description()["security"] for name in each}
+    used |= {
+        f"#/components/securitySchemes/{name}"
+        for _, part in parts(description())
+        for each in part.get("security", [])
+        for name in each
+    }
     there = {
         f"#/components/{kind}/{name}" for kind, named in description()["components"].items() for name in named
     }
@@ -165,6 +170,8 @@ def test_generated_clients_can_say_the_token_and_every_route_may_ask_for_one() -
         ("http", "bearer", None, None),
         ("apiKey", None, "header", "Feedback-Proxy-Token"),
         ("apiKey", None, "cookie", "helicone-proxy-8747"),
+        ("apiKey", None, "header", "Feedback-Token"),
+        ("apiKey", None, "query", "secret"),
     }
     # Most sidecars have no token.
     assert {} in description()["security"]
