@@ -16,6 +16,7 @@ from harness.loops import LoopThread
 from harness.wire import wait_until
 from proxy.demo.journal import Received
 from proxy.feedback_tokens import FeedbackTokens
+from proxy.web.application import ROUTES
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
@@ -452,6 +453,21 @@ def test_the_bar_comes_by_itself_when_an_answer_changes_the_page(profile: Profil
 def _said_something(tab: Tab) -> bool:
     tab.run("() => document.querySelector('main').append('A word. ')")
     return True
+
+
+HAS_STREAM = "/feedback/events" in {path for _, path, _ in ROUTES}
+
+
+@pytest.mark.skipif(not HAS_STREAM, reason="there is no stream of events")
+def test_the_bar_follows_the_stream_of_events(profile: Profile, desk: Desk) -> None:
+    first = desk.chat(**{"Helicone-Session-Id": "mine"})
+    tab = desk.open(profile, desk.script(mode="last", session="mine"))
+    bar = "() => document.querySelector('helicone-feedback').getAttribute('call')"
+    wait_until(lambda: tab.run(bar) == first, "the bar shows the answer")
+    desk.chat(**{"Helicone-Session-Id": "another"})
+    newer = desk.chat(**{"Helicone-Session-Id": "mine"})
+    # Nothing changes on the page, and it does not get the focus.
+    wait_until(lambda: tab.run(bar) == newer, "the bar goes on to the newer one")
 
 
 STRICT = (
