@@ -439,8 +439,16 @@ def test_the_bar_rates_the_answer_that_was_shown_even_if_a_newer_one_came(
     assert pressed(tab) == ["false", "false"]
 
 
+NO_STREAM = """<script>EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 2;
+  constructor() { super(); setTimeout(() => this.onerror()); }
+  close() {}
+}</script>"""
+
+
 def test_the_bar_comes_by_itself_when_an_answer_changes_the_page(profile: Profile, desk: Desk) -> None:
-    tab = desk.open(profile, desk.script(mode="last", user="ann"))
+    tab = desk.open(profile, NO_STREAM + desk.script(mode="last", user="ann"))
     assert not tab.use(lambda page: page.is_visible("helicone-feedback"))
     desk.chat(**{"Helicone-User-Id": "ann"})
     # Until the first look has found nothing and the stream has been refused, there is nobody to notice.
