@@ -16,6 +16,7 @@ from harness.loops import LoopThread
 from harness.wire import wait_until
 from proxy.demo.journal import Received
 from proxy.feedback_tokens import FeedbackTokens
+from proxy.web.application import ROUTES
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
@@ -438,8 +439,16 @@ def test_the_bar_rates_the_answer_that_was_shown_even_if_a_newer_one_came(
     assert pressed(tab) == ["false", "false"]
 
 
+NO_STREAM = """<script>EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 2;
+  constructor() { super(); setTimeout(() => this.onerror()); }
+  close() {}
+}</script>"""
+
+
 def test_the_bar_comes_by_itself_when_an_answer_changes_the_page(profile: Profile, desk: Desk) -> None:
-    tab = desk.open(profile, desk.script(mode="last", user="ann"))
+    tab = desk.open(profile, NO_STREAM + desk.script(mode="last", user="ann"))
     assert not tab.use(lambda page: page.is_visible("helicone-feedback"))
     desk.chat(**{"Helicone-User-Id": "ann"})
     # Until the first look has found nothing and the stream has been refused, there is nobody to notice.
@@ -452,6 +461,21 @@ def test_the_bar_comes_by_itself_when_an_answer_changes_the_page(profile: Profil
 def _said_something(tab: Tab) -> bool:
     tab.run("() => document.querySelector('main').append('A word. ')")
     return True
+
+
+HAS_STREAM = "/feedback/events" in {path for _, path, _ in ROUTES}
+
+
+@pytest.mark.skipif(not HAS_STREAM, reason="there is no stream of events")
+def test_the_bar_follows_the_stream_of_events(profile: Profile, desk: Desk) -> None:
+    first = desk.chat(**{"Helicone-Session-Id": "mine"})
+    tab = desk.open(profile, desk.script(mode="last", session="mine"))
+    bar = "() => document.querySelector('helicone-feedback').getAttribute('call')"
+    wait_until(lambda: tab.run(bar) == first, "the bar shows the answer")
+    desk.chat(**{"Helicone-Session-Id": "another"})
+    newer = desk.chat(**{"Helicone-Session-Id": "mine"})
+    # Nothing changes on the page, and it does not get the focus.
+    wait_until(lambda: tab.run(bar) == newer, "the bar goes on to the newer one")
 
 
 STRICT = (

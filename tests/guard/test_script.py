@@ -25,6 +25,7 @@ CASES = {
     "fetch of a listed origin": (LISTED, b"cross-site", b"cors", b"empty", ""),
     "module of another site": (b"https://attacker.test", b"cross-site", b"cors", b"script", "origin"),
     "crossorigin in a sandboxed frame": (b"null", b"cross-site", b"cors", b"script", "origin"),
+    "script that says an origin": (b"https://attacker.test", b"cross-site", b"no-cors", b"script", "origin"),
     "fetch of another site": (b"https://attacker.test", b"cross-site", b"cors", b"empty", "origin"),
     "fetch, no-cors": (None, b"cross-site", b"no-cors", b"empty", "site"),
     "image": (None, b"cross-site", b"no-cors", b"image", "site"),
