@@ -257,7 +257,6 @@ class Assembly:
 
     async def _make_local(self, keys: Keyring) -> MakeLocal:
         """Build the local application. Gives what makes a protocol for a connection that is handed over."""
-        webhook = self.settings.webhooks.open_webui_secret
         context = Context(
             store=self.store,
             delivery=self.delivery,
@@ -280,7 +279,7 @@ class Assembly:
             started=time.perf_counter(),
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
             feedback_tokens=self.feedback_tokens,
-            open_webui_secret=None if webhook is None else webhook.text,
+            open_webui_secret=self.settings.webhooks.open_webui_secret,
         )
         runner = web.AppRunner(
             make_application(context),
