@@ -301,7 +301,6 @@ class Assembly:
         return open_files.possible_connections(self.settings.server.max_connections, besides=idle)
 
     def _make_context(self, keys: Keyring) -> Context:
-        webhook = self.settings.webhooks.open_webui_secret
         return Context(
             store=self.store,
             delivery=self.delivery,
@@ -329,7 +328,7 @@ class Assembly:
             started=time.perf_counter(),
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
             feedback_tokens=self.feedback_tokens,
-            open_webui_secret=None if webhook is None else webhook.text,
+            open_webui_secret=self.settings.webhooks.open_webui_secret,
         )
 
     async def _run(self, application: web.Application) -> MakeLocal:

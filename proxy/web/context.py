@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from proxy.calls.live_call import LiveCall
+from proxy.config.kinds import Secret
 from proxy.config.settings import Feedback
 from proxy.delivery.intake import Delivery
 from proxy.feedback_tokens import FeedbackTokens
@@ -41,7 +42,7 @@ class Context:
     """How long a local request's body may take, as a whole: it is small."""
     feedback_tokens: FeedbackTokens | None
     """None: there are none, and none counts."""
-    open_webui_secret: str | None
+    open_webui_secret: Secret | None
 
 
 CONTEXT = web.AppKey("context", Context)

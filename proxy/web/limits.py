@@ -33,10 +33,9 @@ def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Ent
     if feedback_tokens.HEADER in fields:
         return _with_token(request, path, fields[feedback_tokens.HEADER]) or known
     if path == OPEN_WEBUI_PATH and request.method == "POST":
-        return (
-            call_tokens.why_no_webhook(request.app[CONTEXT].open_webui_secret, _secret(request, fields))
-            or known
-        )
+        secret = request.app[CONTEXT].open_webui_secret
+        expected = None if secret is None else secret.text
+        return call_tokens.why_no_webhook(expected, _secret(request, fields)) or known
     if isinstance(entry, Entry) and entry.origin and path not in _FOR_ANY_PAGE:
         context = request.app[CONTEXT]
         if context.feedback_tokens is not None and context.guard.tokens is None:

@@ -13,6 +13,9 @@ APPS_KEY = "sk-helicone-canarya-canarya-canarya-canarya"
 PROVIDER_KEY = "canary.provider.0123456789"
 TOKEN = "canary.token.0123456789"
 ANNS_TOKEN = "canary.anns.0123456789"
+SIGNING_SECRET = "canary.signing.0123456789.0123456789"
+WEBHOOK_SECRET = "canary.webhook.0123456789"
+OPEN_WEBUI = "/feedback/webhooks/open-webui"
 WRONG_TOKEN = "canary.wrong.0123456789"
 PASSWORD = "canary-password"
 HEADER = "canary-of-a-gateway"
@@ -24,6 +27,9 @@ SECRETS = {
     "guard.tokens": {"ann": ANNS_TOKEN},
     "routes.default.provider_key": PROVIDER_KEY,
     "routes.default.headers": {"X-Gateway-Secret": HEADER},
+    "hooks.token": True,
+    "hooks.secret": SIGNING_SECRET,
+    "webhooks.open_webui_secret": WEBHOOK_SECRET,
 }
 """Settings with a canary wherever one may stand."""
 
@@ -79,6 +85,10 @@ def requests_with_canaries(token: str = TOKEN) -> Iterator[bytes]:
         ("/feedback/last", (bearer(WRONG_TOKEN),)),
         (f"/feedback/{APPS_KEY}", (bearer(token),)),
         ("/feedback/outbox/retry", (bearer(token),)),
+        (f"{OPEN_WEBUI}?secret={WEBHOOK_SECRET}", ()),
+        (f"{OPEN_WEBUI}?secret=canary-wrong", ()),
+        (OPEN_WEBUI, (bearer(WEBHOOK_SECRET),)),
+        ("/feedback/some-call", (b"Feedback-Token: v1.1.canary." + SIGNING_SECRET.encode(),)),
     ):
         yield request("POST", target, body, *more, *lines)
     handshake = [line for line in HANDSHAKE_LINES if not line.startswith(b"sec-websocket-protocol")]
