@@ -5,6 +5,7 @@ Says `begin` when all streams are open, and reads until it is ended.
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -17,8 +18,9 @@ class _Reader(asyncio.Protocol):
         self._port = port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.write(b"GET /feedback/events HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % self._port)
+        # uvloop's transports are no subclass of asyncio's.
+        asked = b"GET /feedback/events HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % self._port
+        cast("asyncio.Transport", transport).write(asked)
 
     def data_received(self, data: bytes) -> None:
         del data
