@@ -55,7 +55,9 @@ def test_a_query_is_refused(bench: Bench) -> None:
 
 
 def test_pages_of_a_listed_origin_may_load_it_as_a_module(start_bench: StartBench) -> None:
-    bench = start_bench(**{"guard.allowed_origins": ["http://localhost:3000"], "guard.token": "0123456789abcdef"})
+    bench = start_bench(
+        **{"guard.allowed_origins": ["http://localhost:3000"], "guard.token": "0123456789abcdef"}
+    )
     answer = bench.get(
         PATH, b"Origin: http://localhost:3000", b"Sec-Fetch-Site: same-site", b"Sec-Fetch-Mode: cors"
     )
