@@ -41,7 +41,8 @@ class Trace:
     Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
     that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
     lines to add on the way up, each with its line's end; `withheld` are names, in lower case, of those that do
-    not go up.
+    not go up. `change` is what changes the answer's body, if the observer wants that, who then sees to it that the
+    answer's head says nothing of the body that came, above all not its length (`AnswerHead.forget_body`).
     """
 
     # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
@@ -60,15 +61,13 @@ class Trace:
     tapped = False
     """Whether the observer wants to see the answer's body as it passes, for now."""
     withheld: frozenset[bytes] = frozenset()
-    change: Change | None = None
-    """What changes the answer's body, if the observer wants that: it then sees to it that the answer's head says
-    nothing of the body that came, above all not its length (`AnswerHead.forget_body`)."""
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
         self.path = path
         self.started = started
         self.upstream_lines = b""
+        self.change: Change | None = None  # compiled, one on the class is not there at first
 
 
 class Observer(Protocol):

@@ -411,7 +411,7 @@ def test_a_byte_order_mark_is_no_problem(config: Path) -> None:
     ("text", "expected"),
     [
         ("port = 1", "port: names no setting; did you mean server.port or inject.port?"),
-        ("[sever]\nport = 1", "sever.port: names no setting; did you mean server.port or inject.port?"),
+        ("[sever]\nport = 1", "sever.port: names no setting; did you mean server.port?"),
         (
             "[helicone]\napi_kye = 'SECRET'",
             "helicone.api_kye: names no setting; did you mean helicone.api_key?",
