@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from proxy.config.injecting import Inject
 from proxy.config.route_problems import is_own_address
 from proxy.config.settings import Settings
 from proxy.guard.hosts import is_loopback
@@ -12,8 +13,10 @@ def inject_problems(settings: Settings, names: Mapping[str, str], lost: set[str]
     inject, server = settings.inject, settings.server
     if inject.upstream is None:
         if "inject.upstream" not in lost:
-            given = (name for key, name in names.items() if key.startswith("inject."))
-            yield from (f"{name}: has no effect without inject.upstream" for name in given)
+            for key, name in names.items():
+                section, _, setting = key.partition(".")
+                if section == "inject" and getattr(inject, setting) != getattr(Inject(), setting):
+                    yield f"{name}: has no effect without inject.upstream"
         return
     place = names.get("inject.upstream", "inject.upstream")
     if is_own_address(inject.upstream, inject.host, inject.port):

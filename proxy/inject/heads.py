@@ -2,7 +2,7 @@
 
 A browser keeps what it gets under its URL, and asks with the `ETag` of what it keeps whether that is still right.
 The document with the tag is another one than a script's `fetch` of the same URL gets. So its ETag is marked. A
-page that is opened asks the app with marked ones alone, less their mark, everything else with the others alone.
+page that is opened asks the app with marked ones alone, less their mark; all else asks with the others alone.
 Dates cannot be marked: they are not passed on.
 """
 

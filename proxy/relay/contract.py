@@ -44,7 +44,8 @@ class Trace:
     Moments are readings of the relay's clock, in seconds; None: not come yet. `status` is the upstream's, or
     that of our own refusal. Bytes are those of the bodies, without their framing. `upstream_lines` are header
     lines to add on the way up, each with its line's end; `withheld` are names, in lower case, of those that do
-    not go up.
+    not go up. `change` is what changes the answer's body, if the observer wants that, who then sees to it that the
+    answer's head says nothing of the body that came, above all not its length (`AnswerHead.forget_body`).
     """
 
     # Defaults stand on the class: a call sets what it has, which costs half of setting everything.
@@ -70,15 +71,13 @@ class Trace:
     """When so many bytes have gone down, what is in `tail` takes the place of what was there before."""
     before_tail: tuple[bytes, ...] | list[bytes] = ()
     withheld: frozenset[bytes] = frozenset()
-    change: Change | None = None
-    """What changes the answer's body, if the observer wants that: it then sees to it that the answer's head says
-    nothing of the body that came, above all not its length (`AnswerHead.forget_body`)."""
 
     def __init__(self, method: bytes, path: bytes, started: float) -> None:
         self.method = method
         self.path = path
         self.started = started
         self.upstream_lines = b""
+        self.change: Change | None = None  # compiled, one on the class is not there at first
 
     def keep_end(self, tail: list[bytes], piece: bytes) -> None:
         """`piece` has gone down. With enough in the `tail` another begins, and the one before is forgotten."""

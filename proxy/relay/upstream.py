@@ -237,8 +237,7 @@ class UpstreamConnection(asyncio.Protocol):
         exchange.upstream_broke(why, malformed=True)
 
     def eof_received(self) -> None:
-        tls = self.transport.get_extra_info("ssl_object")
-        if tls is not None:
+        if (tls := self.transport.get_extra_info("ssl_object")) is not None:
             self._truncated = not _ended_by_alert(tls)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -347,6 +346,4 @@ def _why(error: httptools.HttpParserError) -> str:
     cause = error.__context__
     if isinstance(cause, BadFraming):
         return f"it has {cause}"
-    if isinstance(cause, _Malformed):
-        return str(cause)
-    return "it breaks the rules of HTTP/1.1"
+    return str(cause) if isinstance(cause, _Malformed) else "it breaks the rules of HTTP/1.1"

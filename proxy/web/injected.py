@@ -1,8 +1,8 @@
 """What the widget needs on the pages of a chat app that we stand in front of: see `proxy/inject`.
 
 Nobody there has a token of ours; the page is the listener's own, so the guard lets it in and no other. Who is at
-the page is known by a header or a cookie of the app's, as the settings say, and that person sees and rates no
-calls but their own. Where nothing is set there is one person, and the newest answer is theirs.
+the page is known by a header or a cookie of the app's, as the settings say, and they see and rate no calls but
+their own. Where nothing is set there is one person, and the newest answer is theirs.
 """
 
 from collections.abc import Mapping

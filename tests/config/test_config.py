@@ -142,6 +142,15 @@ BESIDE = {
         "HELICONE_PROXY_GUARD__TOKEN": "a-SECRET-token-of-24-bytes",
     },
 }
+APP = {"HELICONE_PROXY_INJECT__UPSTREAM": "http://127.0.0.1:3000"}
+BESIDE |= dict.fromkeys(
+    (
+        "inject.port",
+        "inject.host",
+        *(f"inject.{of}_{place}" for of in ("user", "session") for place in ("cookie", "header")),
+    ),
+    APP,
+)
 """What has to be set for a setting to have an effect."""
 NO_HEADER = "must be the name of a header, such as X-OpenWebUI-Message-Id, or empty for none"
 TEXTS = {
@@ -210,6 +219,13 @@ TEXTS = {
     "hooks.token_seconds": ("60", 60),
     "hooks.secret": (f"{SECRET}\n", Secret(SECRET)),
     "webhooks.open_webui_secret": (f"{TOKEN}\n", Secret(TOKEN)),
+    "inject.upstream": ("http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
+    "inject.port": ("9001", 9001),
+    "inject.host": ("::1", ("::1",)),
+    "inject.user_cookie": ("user_id", "user_id"),
+    "inject.user_header": ("X-Forwarded-User", "X-Forwarded-User"),
+    "inject.session_cookie": ("chat.sid", "chat.sid"),
+    "inject.session_header": ("X-Session", "X-Session"),
     "log.level": ("debug", "debug"),
     "log.format": ("json", "json"),
 }
@@ -410,7 +426,7 @@ def test_a_byte_order_mark_is_no_problem(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("port = 1", "port: names no setting; did you mean server.port?"),
+        ("port = 1", "port: names no setting; did you mean server.port or inject.port?"),
         ("[sever]\nport = 1", "sever.port: names no setting; did you mean server.port?"),
         (
             "[helicone]\napi_kye = 'SECRET'",
@@ -463,10 +479,16 @@ def test_an_empty_section_is_no_problem(config: Path, table: str) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("HELICONE_PROXY_SERVER__PROT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
-        ("HELICONE_PROXY_SERVER_PORT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
-        ("HELICONE_PROXY_PORT", "did you mean HELICONE_PROXY_SERVER__PORT?"),
-        ("helicone_proxy_port", "did you mean HELICONE_PROXY_SERVER__PORT?"),
+        (
+            "HELICONE_PROXY_SERVER__PROT",
+            "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?",
+        ),
+        (
+            "HELICONE_PROXY_SERVER_PORT",
+            "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?",
+        ),
+        ("HELICONE_PROXY_PORT", "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?"),
+        ("helicone_proxy_port", "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?"),
         ("HELICONE_PROXY_SERVER", "names no setting"),
         ("HELICONE_PROXY_", "names no setting"),
         ("HELICONE_PROXY_ZZZ", "names no setting"),
