@@ -481,11 +481,11 @@ def test_an_empty_section_is_no_problem(config: Path, table: str) -> None:
     [
         (
             "HELICONE_PROXY_SERVER__PROT",
-            "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?",
+            "did you mean HELICONE_PROXY_SERVER__PORT?",
         ),
         (
             "HELICONE_PROXY_SERVER_PORT",
-            "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?",
+            "did you mean HELICONE_PROXY_SERVER__PORT?",
         ),
         ("HELICONE_PROXY_PORT", "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?"),
         ("helicone_proxy_port", "did you mean HELICONE_PROXY_SERVER__PORT or HELICONE_PROXY_INJECT__PORT?"),
