@@ -50,9 +50,10 @@ from proxy.redaction import Redaction
 from proxy.refused import RefusalBook
 from proxy.relay.front_door import FrontDoor, MakeLocal
 from proxy.relay.names import NameCache, system_resolve
+from proxy.relay.routes import Ways
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
-from proxy.signing_secret import FILE_NAME, read_or_make
+from proxy.signing_secret import signing_secret
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying
@@ -127,11 +128,22 @@ class Assembly:
         self.refused = RefusalBook(time.monotonic)
         self.feedback_tokens = self._make_feedback_tokens()
         context = self._make_context(keys)
-        self.recorder = CallRecorder(
+        self.recorder = self._make_recorder(keys)
+        self.door = self._make_door(ways, await self._run(make_application(context)))
+        self.streams.bound_by(self.door.max_connections)
+        self.doors.append(self.door)
+        if settings.inject.upstream is not None:
+            self.doors.append(await self._make_pages_door(settings.inject.upstream, network, context))
+
+    def _make_recorder(self, keys: Keyring) -> CallRecorder:
+        settings, hooks = self.settings, self.settings.hooks
+        return CallRecorder(
             store=self.store,
             keys=keys,
             rules=all_rules(self.routes, settings.helicone.own_key),
-            hooks=self._make_hooks(),
+            hooks=Hooks(
+                id=hooks.id, url=hooks.url, link=hooks.link, tokens=self.feedback_tokens, now=self._clock.now
+            ),
             naming=Naming(settings.feedback.message_id_header.lower().encode(), RESERVED),
             attribution=Attribution((settings.feedback.scope_header or "").lower().encode()),
             events=self.events,
@@ -140,7 +152,10 @@ class Assembly:
             on_refused=self.refused.note,
             previews=Previews(self._redaction) if settings.calls.preview else None,
         )
-        self.door = FrontDoor(
+
+    def _make_door(self, ways: Ways, make_local: MakeLocal) -> FrontDoor:
+        settings = self.settings
+        return FrontDoor(
             gatherer=self.gatherer,
             admit=Admission(
                 self.guard,
@@ -153,17 +168,13 @@ class Assembly:
             route=ways.find,
             observer=self.recorder,
             clock=time.perf_counter,
-            make_local=await self._run(make_application(context)),
+            make_local=make_local,
             local_prefix=PREFIX.encode(),
             # Random, so that two sidecars in a row are no loop.
             via=b"helicone-proxy-" + secrets.token_hex(4).encode() if settings.upstream.via else None,
             patience=patience(settings),
             max_connections=self._max_connections(),
         )
-        self.streams.bound_by(self.door.max_connections)
-        self.doors.append(self.door)
-        if settings.inject.upstream is not None:
-            self.doors.append(await self._make_pages_door(settings.inject.upstream, network, context))
 
     async def _make_pages_door(self, app_url: str, network: Network, context: Context) -> FrontDoor:
         """Stand in front of a chat app. What passes there are no calls: it is gathered, and counted, apart."""
@@ -198,13 +209,6 @@ class Assembly:
             tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
         )
 
-    def _make_hooks(self) -> Hooks:
-        """What an answer is given to be rated by."""
-        hooks = self.settings.hooks
-        return Hooks(
-            id=hooks.id, url=hooks.url, link=hooks.link, tokens=self.feedback_tokens, now=self._clock.now
-        )
-
     def _make_feedback_tokens(self) -> FeedbackTokens | None:
         """What makes and checks tokens, if there are to be any. Raises CannotStart."""
         hooks = self.settings.hooks
@@ -212,14 +216,7 @@ class Assembly:
             return None
         if hooks.secret is not None:
             return FeedbackTokens(hooks.secret.text, hooks.token_seconds)
-        secret, folder = secrets.token_hex(32), state_folder(self.settings.outbox)
-        if folder is None:
-            logger.warning(
-                "Feedback-Tokens are signed with a secret of this process: nothing is kept on disk, so they end "
-                "with it. Set hooks.secret to have them outlast a restart."
-            )
-        else:
-            secret = read_or_make(folder / FILE_NAME, secret)
+        secret = signing_secret(state_folder(self.settings.outbox), secrets.token_hex(32))
         self._redaction.keep(secret)
         return FeedbackTokens(secret, hooks.token_seconds)
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import stat
 import time
@@ -13,12 +14,28 @@ from typing import Final
 from proxy.config.hooking import SECRET
 from proxy.errors import CannotStart
 
+logger = logging.getLogger(__name__)
+
 FILE_NAME: Final = "feedback-secret"
 
 _LONGEST: Final = 1024
 _TRIES: Final = 20
 _PAUSE_SECONDS: Final = 0.05
 _NOTHING_USABLE: Final = "it holds no secret of 32 to 200 characters"
+
+
+def signing_secret(folder: Path | None, fresh: str) -> str:
+    """What to sign with: what that folder keeps, else `fresh`, which it keeps from now on. Raises CannotStart.
+
+    Without a folder, where nothing is kept on disk, it ends with this process.
+    """
+    if folder is not None:
+        return read_or_make(folder / FILE_NAME, fresh)
+    logger.warning(
+        "Feedback-Tokens are signed with a secret of this process: nothing is kept on disk, so they end with it. "
+        "Set hooks.secret to have them outlast a restart."
+    )
+    return fresh
 
 
 def read_or_make(file: Path, fresh: str, pause: Callable[[float], None] = time.sleep) -> str:

@@ -21,8 +21,6 @@ from proxy.relay.upstream import UpstreamConnection
 UPLOAD_AHEAD_BYTES = 64 * 1024
 """How much of an upload is taken in while there is no connection to send it on."""
 
-_SAFE_TO_REPEAT = frozenset({b"GET", b"HEAD", b"OPTIONS"})
-
 
 class Exchange:
     """One call on its way."""
@@ -165,8 +163,7 @@ class Exchange:
     def _head_went_down(self, *, is_all: bool) -> None:
         self._trace.passed_on = self._door.clock()
         if not is_all and self._request.complete:
-            # Nobody looks at its fields any more, and a stream may be open for hours. While the
-            # request still comes in, `standing` asks them whether it is waited for.
+            # A stream may be open for hours. While the request still comes in, `standing` asks its fields.
             self._head.let_go()
 
     def _answered(self, answer: AnswerHead) -> bytes:
@@ -274,15 +271,12 @@ class Exchange:
         authority = str(self._way.upstream)
         if malformed:
             self._refuse(refusals.bad_answer(authority, why))
-        elif stale and not self._repeated and self._is_safe_to_repeat():
+        elif stale and not self._repeated and self._head.is_safe_to_repeat():
             # Nothing of the answer has come, nothing but a head was sent, and the method is safe: once more.
             self._repeated = True
             self._connecting = self._pool.connect(self)
         else:
             self._refuse(refusals.broke_before_answer(authority, stale=stale))
-
-    def _is_safe_to_repeat(self) -> bool:
-        return self._head.method in _SAFE_TO_REPEAT and self._head.framing is Framing.NONE
 
     def _refuse(self, refusal: Refusal) -> None:
         self._trace.status = refusal.status

@@ -11,6 +11,8 @@ HEAD_LIMIT_BYTES = 64 * 1024
 HEAD_LIMIT_FIELDS = 256
 """Of a head in either direction: far above what any SDK or gateway sends, far below what hurts."""
 
+_SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
 
 def head_size(start: bytes, lines: Lines) -> int:
     """How large a head was on the wire: `start` is what varies of its first line (target, or reason)."""
@@ -48,6 +50,10 @@ class RequestHead:
         self.kept = kept
         self.fields = fields
         self.framing = framing
+
+    def is_safe_to_repeat(self) -> bool:
+        """Whether nothing comes of sending it once more: its method is safe, and it has no body."""
+        return self.method in _SAFE_METHODS and self.framing is Framing.NONE
 
     def let_go(self) -> None:
         """Keep no more of the fields than what has been made of them."""
