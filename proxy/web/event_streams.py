@@ -25,7 +25,7 @@ _CONNECTIONS_PER_STREAM = 4
 """Streams take no more than that part of the connections that there may be: the rest is for calls."""
 GATHER_SECONDS = 0.05
 """How long events wait for company. A person does not notice."""
-_SHARE = 25
+_SHARE = 50
 """Of so many seconds one may be spent on listeners."""
 _AT_ONCE = 64
 """Events to one listener in one round."""
