@@ -35,7 +35,7 @@ from proxy.delivery.intake import Delivery
 from proxy.delivery.lanes import Budget, Lanes
 from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
-from proxy.events.ring import Ring
+from proxy.events.ring import Ring, size_for
 from proxy.events.watched_outbox import WatchedOutbox, told_too
 from proxy.feedback_tokens import FeedbackTokens
 from proxy.guard.decisions import Guard
@@ -106,7 +106,7 @@ class Assembly:
         keys = self._make_keyring()
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox(port)
-        self.events = Ring(secrets.token_hex(4))
+        self.events = Ring(secrets.token_hex(4), size_for(settings.calls.capacity))
         self._call_metrics = CallMetrics()
         self.store, readers = await self._make_store(outbox)
         self.delivery = await self._make_delivery(WatchedOutbox(outbox, self.events), keys, network)

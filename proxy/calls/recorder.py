@@ -207,7 +207,7 @@ class CallRecorder:
             self._look_into(trace, piece, complete=complete)
         except Exception as error:  # noqa: BLE001  # whatever a decoder does, the call goes on; only a name is lost
             trace.tapped = False
-            trace.tap = None
+            trace.tap = trace.tail = None
             _say_unread("answer", error)
 
     def _look_into(self, trace: LiveCall, piece: bytes, *, complete: bool) -> None:

@@ -17,7 +17,7 @@ from harness.wire import End, head, wait_until
 from proxy.demo import ApiFault, StandInSettings
 from proxy.demo.faults import invalid_token
 from proxy.errors import OutboxFailed
-from proxy.events.ring import ENDED, MUCH, SIZE
+from proxy.events.ring import ENDED, MOST, MUCH
 
 EVENTS = "/feedback/events"
 SPEED = 100.0
@@ -258,7 +258,7 @@ def test_who_was_away_for_too_long_or_comes_from_elsewhere_is_told_of_a_gap(
     assert seen.id is not None
     nonce = seen.id.partition("-")[0]
     listening.client.close()
-    put(loop, bench.sidecar, MUCH, SIZE - 2)
+    put(loop, bench.sidecar, MUCH, MOST - 2)
     kept = Listening(bench.sidecar, EVENTS, f"Last-Event-ID: {seen.id}".encode())
     assert kept.ready()["resumed"] is True
     put(loop, bench.sidecar, MUCH, 1)
@@ -430,7 +430,7 @@ def test_a_slow_listener_is_dropped_with_a_last_word_and_calls_go_on(
         put(loop, bench.sidecar, ENDED, 60)
         quick.calls(60)
     wait_until(lambda: listener.sink.unsent_bytes > 0, "it does not read")
-    put(loop, bench.sidecar, ENDED, SIZE + 100)
+    put(loop, bench.sidecar, ENDED, MOST + 100)
     assert bench.chat().status == 200
     wait_until(lambda: bench.sidecar.sidecar.parts.streams.dropped == 1, "it is dropped")
     told = slow.until("end")
@@ -471,9 +471,9 @@ def test_more_than_can_be_told_is_a_gap_and_the_newest_are_told(
     bench.chat()
     listening = Listening(bench.sidecar)
     listening.ready()
-    put(loop, bench.sidecar, ENDED, 2 * SIZE)
+    put(loop, bench.sidecar, ENDED, 2 * MOST)
     told = listening.calls(1)[0]
-    assert told.number > SIZE
+    assert told.number > MOST
     assert listening.until("ready").data["resumed"] is False
     newest = id_of(bench.chat())
     while listening.until("call").data["call"]["id"] != newest:

@@ -32,6 +32,7 @@ FIELDS = {
     "properties",
     "client",
     "address",
+    "tokens",
     "user_agent",
     "rating",
 }
@@ -157,7 +158,12 @@ def test_the_list_has_the_newest_calls_first_of_every_kind(bench: Bench) -> None
 
 
 def test_an_empty_list_is_a_list(bench: Bench) -> None:
-    assert document(bench.get("/feedback")) == {"remembered": 0, "capacity": 10_000, "calls": []}
+    assert document(bench.get("/feedback")) == {
+        "remembered": 0,
+        "capacity": 10_000,
+        "preview": False,
+        "calls": [],
+    }
 
 
 def test_the_list_shows_twenty_or_as_many_as_asked_for(bench: Bench) -> None:

@@ -410,7 +410,7 @@ def test_a_call_that_made_room_is_rated_as_not_remembered(start_bench: StartBenc
         "x",
         "LAST",
         "latest",
-        "events",
+        "happenings",
         "chatcmpl-123",
         "01890a5d-ac96-774b-bcce-b302099a8057",
         "00000000-0000-0000-0000-000000000000",
