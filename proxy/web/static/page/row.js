@@ -32,7 +32,8 @@ export class Row {
     this.comment = h("span", { class: "comment-said" });
     this.first = cell("first number");
     this.took = cell("took number");
-    this.tokens = cell("tokens number");
+    this.tokens = h("span", { "aria-hidden": "true" });
+    this.tokensAloud = h("span", { class: "aside" });
     this.up = button("up", "up");
     this.down = button("down", "down");
     this.words = button("comment", "comment");
@@ -47,7 +48,7 @@ export class Row {
       cell("who", h("span", { class: "line" }, this.session, this.user), this.comment),
       this.first,
       this.took,
-      this.tokens,
+      cell("tokens number", this.tokens, this.tokensAloud),
       cell("rate", this.up, this.down, this.words, this.undo),
       cell("state", this.chip, this.detail),
     );
@@ -93,7 +94,7 @@ export class Row {
     say(this.first, duration(call.first_byte_ms));
     say(this.took, duration(call.duration_ms));
     say(this.tokens, tokens(call.tokens));
-    set(this.tokens, "aria-label", tokensAloud(call.tokens));
+    say(this.tokensAloud, tokensAloud(call.tokens));
     this.#tellRating(call);
   }
 
