@@ -171,5 +171,5 @@ def _relocated(line: bytes, upstream: Upstream) -> bytes:
     rest = theirs[len(start) :]
     if theirs[: len(start)].lower() != start or rest[:1] not in (b"", b"/", b"?", b"#"):
         return line
-    # `//host` would lead elsewhere.
-    return name + b": " + (b"/" + rest.lstrip(b"/"))
+    # `//host` would lead elsewhere. Browsers take a backslash for a slash, and pass over tabs.
+    return name + b": " + (b"/" + rest.lstrip(b"/\\\t"))

@@ -21,8 +21,8 @@ PREFIX: Final = "/_helicone-feedback"
 SCRIPT: Final = f"{PREFIX}/widget.js"
 _CALLS: Final = f"{PREFIX}/"
 
-_OUR_COOKIE: Final = re.compile(rb"(?:^|;)\s*helicone-proxy-[0-9]+=[^;]*")
-"""The session of a browser with the sidecar's own pages: cookies ignore ports."""
+_OUR_COOKIE: Final = re.compile(rb"(?:^|[;,])\s*helicone-proxy-[0-9]+=[^;,]*")
+"""The session of a browser with the sidecar's own pages: cookies ignore ports. Lines are joined by commas."""
 
 
 def direction_up() -> Direction:
@@ -70,7 +70,7 @@ class PageObserver:
         cookies = head.fields.get(b"cookie")
         if cookies is not None and _OUR_COOKIE.search(cookies):
             trace.withheld |= {b"cookie"}
-            left = _OUR_COOKIE.sub(b"", headers.index([(b"cookie", cookies)])[b"cookie"]).lstrip(b"; ")
+            left = _OUR_COOKIE.sub(b"", headers.index([(b"cookie", cookies)])[b"cookie"]).lstrip(b";, ")
             trace.upstream_lines += b"Cookie: %b\r\n" % left if left else b""
         return trace
 

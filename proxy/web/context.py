@@ -51,4 +51,14 @@ CALLER = web.RequestKey("caller", str)
 """Under that a request has the name of the token that it came with; "" for none, and for nobody's."""
 
 LIMITED_TO = web.RequestKey("limited to", str)
-"""Under that a request that came with a Feedback-Token has the id of the one call that it may rate."""
+"""Under that a request has the id of the one call that it may rate: with a Feedback-Token, or of an app's page."""
+
+
+def may_know_whom(request: web.Request) -> bool:
+    """Whether it may be told whom a call was for: those outside who may rate one call alone may not."""
+    return LIMITED_TO not in request
+
+
+def caller_of(request: web.Request) -> str | None:
+    """The name of the token that it came with; None where names are nothing for it."""
+    return request[CALLER] if may_know_whom(request) else None

@@ -18,7 +18,7 @@ from proxy.errors import Ambiguous, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
 from proxy.web import last, rate, scopes, widget, withdraw
 from proxy.web.answers import answer, errors_as_sentences, refusal
-from proxy.web.context import CONTEXT, Context
+from proxy.web.context import CONTEXT, LIMITED_TO, Context
 from proxy.web.meant import by_path
 from proxy.web.protection import (
     LONGEST_BODY_BYTES,
@@ -83,6 +83,8 @@ def _check_own(request: web.Request) -> None:
     meant = by_path(request)
     if meant.call is None or (mine and Scope(mine, {}).holds(meant.call) is not Held.YES):
         raise UnknownCall(_NOT_YOURS)
+    # Another call may go by that name a moment later, and who rates is told of this one alone.
+    request[LIMITED_TO] = meant.request_id
 
 
 def _know_person(request: web.Request) -> Mapping[str, str]:

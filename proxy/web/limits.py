@@ -28,7 +28,7 @@ def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Ent
     """
     if (entry.status != 401) if isinstance(entry, Refusal) else entry.is_preflight:
         return entry
-    path = _path(request)
+    path = route_of(request)
     known = ANYONE if isinstance(entry, Refusal) else entry
     if feedback_tokens.HEADER in fields:
         return _with_token(request, path, fields[feedback_tokens.HEADER]) or known
@@ -43,7 +43,7 @@ def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Ent
     return entry
 
 
-def _path(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     """Which of the routes it is for."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical

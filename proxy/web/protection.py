@@ -23,7 +23,7 @@ BATCH_PATH = "/feedback/batch"
 WIDGET_PATH = "/feedback/widget.js"
 """A page of any site may load this, and nothing else."""
 _PAGE_PATH = "/feedback"
-_PAGE_ASSETS = "/feedback/page/"
+_PAGE_ASSETS = "/feedback/page/{name}"
 
 
 @web.middleware
@@ -108,7 +108,8 @@ def _is_page(request: web.Request) -> bool:
 
 
 def _is_page_asset(request: web.Request) -> bool:
-    return request.method in ("GET", "HEAD") and request.path.startswith(_PAGE_ASSETS)
+    # By its route: decoded, the path of another one may look like theirs.
+    return request.method in ("GET", "HEAD") and limits.route_of(request) == _PAGE_ASSETS
 
 
 def _sign_in_page(why: Refusal) -> web.Response:

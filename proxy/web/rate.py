@@ -12,7 +12,7 @@ from proxy.model import Rating, RatingState
 from proxy.stores.contract import OnceOnly
 from proxy.web import last, wishes
 from proxy.web.answers import answer, describe_standing, refusal
-from proxy.web.context import CALLER, CONTEXT
+from proxy.web.context import CONTEXT, caller_of, may_know_whom
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
@@ -74,7 +74,7 @@ async def take(
 def _answer(request: web.Request, standing: Standing, rating: Rating, rated: LiveCall | None) -> web.Response:
     context, request_id = request.app[CONTEXT], standing.entry.request_id
     call = seen_call(context, request_id, rated)
-    said = rating_in_words(standing.entry, call, request[CALLER])
+    said = rating_in_words(standing.entry, call, caller_of(request))
     said += f" {state_in_words(standing, context.wall_clock())}"
     said += comment_that_stands(standing, rating)
     if standing.state is RatingState.REFUSED:
@@ -83,7 +83,7 @@ def _answer(request: web.Request, standing: Standing, rating: Rating, rated: Liv
     return answer(
         {
             "message": said,
-            "rated": describe_rated(request_id, call),
+            "rated": describe_rated(request_id, call, with_whom=may_know_whom(request)),
             **describe_standing(standing),
         },
         status=200 if arrived else 202,

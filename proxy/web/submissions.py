@@ -65,19 +65,17 @@ def seen_call(context: Context, request_id: str, meant: LiveCall | None) -> Call
     return None if call is None else call.snapshot(context.clock())
 
 
-def describe_rated(request_id: str, call: Call | None) -> dict[str, Any]:
-    """Which call was rated, as JSON."""
+def describe_rated(request_id: str, call: Call | None, *, with_whom: bool = True) -> dict[str, Any]:
+    """Which call was rated, as JSON. `with_whom`: also whom it was for, and what else it goes by."""
     if call is None:
         return {"id": request_id, "known": False}
+    whom = {"aliases": list(call.aliases), "user": call.user, "session": call.session, "client": call.client}
     return {
         "id": request_id,
         "known": True,
-        "aliases": list(call.aliases),
         "model": call.model,
         "path": call.path,
-        "user": call.user,
-        "session": call.session,
-        "client": call.client,
+        **(whom if with_whom else {}),
         "status": call.status,
         "age_seconds": round(call.age_seconds, 1),
     }

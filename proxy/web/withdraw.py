@@ -5,7 +5,7 @@ from aiohttp import web
 from proxy.calls.live_call import LiveCall
 from proxy.web import last
 from proxy.web.answers import answer, describe_standing
-from proxy.web.context import CALLER, CONTEXT
+from proxy.web.context import CONTEXT, caller_of, may_know_whom
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
 from proxy.web.submissions import describe_rated, seen_call
@@ -38,8 +38,8 @@ async def _withdraw(request: web.Request, request_id: str, meant: LiveCall | Non
         stands = f"What stands is {current.rating.thumb}, which had left before."
     return answer(
         {
-            "message": f"Taken back: {rating_in_words(entry, call, request[CALLER])} {stands}",
-            "rated": describe_rated(request_id, call),
+            "message": f"Taken back: {rating_in_words(entry, call, caller_of(request))} {stands}",
+            "rated": describe_rated(request_id, call, with_whom=may_know_whom(request)),
             **describe_standing(context.delivery.standing(entry)),
             "stands": None if current is None else describe_standing(context.delivery.standing(current)),
         }

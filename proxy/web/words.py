@@ -22,15 +22,15 @@ _SENTENCES: Mapping[RatingState, str] = MappingProxyType(
 )
 
 
-def rating_in_words(entry: Entry, call: Call | None, caller: str) -> str:
+def rating_in_words(entry: Entry, call: Call | None, caller: str | None) -> str:
     """What was rated: `👍 for the answer of gpt-4o, just now.` It says whose that was, if not that of `caller`.
 
-    So nobody rates the newest answer of somebody else without being told.
+    So nobody rates the newest answer of somebody else without being told. None: that is nothing for whoever rates.
     """
     thumb = entry.rating.thumb
     if call is None:
         return f"{thumb} for {entry.request_id}, which is not remembered here: check the id."
-    is_anothers = call.client not in (call.address, caller)
+    is_anothers = caller is not None and call.client not in (call.address, caller)
     which = f"{call.client}'s answer" if is_anothers else "the answer"
     return f"{thumb} for {which} of {call.model or call.path}, {age_in_words(call.age_seconds)}."
 

@@ -499,6 +499,17 @@ def test_it_works_on_a_page_with_a_strict_content_security_policy(profile: Profi
     assert size == 18
 
 
+def test_no_picture_on_the_page_can_say_where_the_sidecar_is(profile: Profile, start_desk: StartDesk) -> None:
+    desk = start_desk(**{"hooks.token": True, "hooks.secret": SECRET})
+    call = desk.chat()
+    token = FeedbackTokens(SECRET, 3600).make(call.encode(), time.time()).decode()
+    # What people or models wrote, less its scripts, as apps show it: names of elements become the document's own.
+    text = f'<img name="currentScript" src="{desk.origin}/elsewhere/" hidden>'
+    element = f'<helicone-feedback call="{call}" token="{token}" hold="0s"></helicone-feedback>'
+    tab = desk.open(profile, text + desk.script() + element)
+    assert tab.run("() => document.querySelector('helicone-feedback').base") == desk.base
+
+
 def test_a_custom_property_changes_what_is_seen(profile: Profile, desk: Desk) -> None:
     tab = desk.open(profile, desk.script(**{"for": desk.chat()}))
     colour = """() => {

@@ -44,6 +44,9 @@ def test_the_page_rates_the_last_answer(start_bench: StartBench, start_upstream:
     assert not {"user", "session", "address", "client", "user_agent", "aliases"} & seen.keys()
     assert at_page(bench, "POST", f"{seen['id']}?wait=accepted", rating='{"rating": true}')[0] == 200
     assert at_page(bench, "GET", "last")[1]["rating"]["rating"] is True
+    for method, rating in ("POST", '{"rating": false}'), ("DELETE", ""):
+        _, said = at_page(bench, method, f"{seen['id']}{'?hold=1m' if rating else ''}", rating=rating)
+        assert said["rated"].keys() == {"id", "known", "model", "path", "status", "age_seconds"}
     script = ask(bench.sidecar, target=b"/_helicone-feedback/widget.js")
     assert script.status == 200
     assert script.value(b"content-type") == b"text/javascript; charset=utf-8"
@@ -71,6 +74,19 @@ def test_a_person_sees_and_rates_their_own_calls_alone(
     for nobody in ((), (said + b"carl",), (said + b"sk-1234567890",), (said + b"ann", said + b"bob")):
         status, found = at_page(bench, "GET", "last", *nobody)
         assert (status, found["error"]["code"]) == (404, "unknown_call"), nobody
+
+
+def test_a_repeated_key_tells_nothing_of_somebody_elses_rating(
+    start_bench: StartBench, start_upstream: StartUpstream
+) -> None:
+    bench = front(start_bench, start_upstream, **{"inject.user_header": "X-Who"})
+    for who in (b"ann", b"bob"):
+        made = id_of(bench.chat(b"Helicone-User-Id: " + who, b"X-Client-Request-Id: job-7"))
+        rated = at_page(
+            bench, "POST", "job-7", b"X-Who: " + who, b"Idempotency-Key: same", rating='{"rating": true}'
+        )
+        assert rated[1].get("rated", {}).get("id") in (made, None), who
+    assert rated[1]["error"]["code"] == "idempotency_key_reused"
 
 
 def test_a_call_that_is_not_remembered_is_nobodys(

@@ -48,6 +48,8 @@ def test_the_sidecars_own_session_is_nothing_for_the_app(start_app: StartApp) ->
     assert asked_up(app, b"cookie") is None
     ask(sidecar, b"Cookie: " + ours + b"; b=2")
     assert asked_up(app, b"cookie") == b"b=2"
+    ask(sidecar, b"Cookie: a=1", b"Cookie: " + ours, b"Cookie: b=2; c=3")
+    assert asked_up(app, b"cookie") == b"a=1, b=2; c=3"
 
 
 def test_what_names_the_apps_own_address_leads_here(
@@ -57,6 +59,8 @@ def test_what_names_the_apps_own_address_leads_here(
         b"/login": b"%b/login?next=/",
         b"/root": b"%b",
         b"/slashes": b"%b//evil.example",
+        b"/backslash": b"%b/\\evil.example",
+        b"/tab": b"%b/\t/evil.example",
         b"/longer": b"%b0/login",
         b"/path": b"/path",
         b"/else": b"https://id.example/?back=%b",
@@ -78,6 +82,8 @@ def test_what_names_the_apps_own_address_leads_here(
         b"/login": b"/login?next=/",
         b"/root": b"/",
         b"/slashes": b"/evil.example",
+        b"/backslash": b"/evil.example",
+        b"/tab": b"/evil.example",
         b"/longer": app.url.encode() + b"0/login",
         b"/path": b"/path",
         b"/else": b"https://id.example/?back=" + app.url.encode(),

@@ -83,6 +83,19 @@ def test_a_call_that_is_not_remembered_can_still_be_rated_with_its_token(bench: 
     assert document(rated)["rated"] == {"id": UNKNOWN, "known": False}
 
 
+def test_who_has_one_is_told_nothing_of_whom_the_call_was_for(start_bench: StartBench) -> None:
+    bench = start_bench(**ON, **{"guard.tokens": {"ann": GUARD}})
+    answer = chat(
+        bench, b"Helicone-User-Id: employee-17", b"Helicone-Session-Id: case-4", b"X-Client-Request-Id: job-7"
+    )
+    for method, body in ("POST", RATING), ("DELETE", b""):
+        target = f"/feedback/{id_of(answer)}{'?hold=1m' if body else ''}"
+        said = bench.ask(method, target, body, JSON, *FROM_APP, token_of(answer))
+        assert document(said)["rated"]["known"]
+        for secret in b"ann", b"employee-17", b"case-4", b"job-7":
+            assert secret not in said.body, method
+
+
 def test_it_keeps_the_name_of_whoever_says_a_token_of_the_guard_besides(start_bench: StartBench) -> None:
     bench = start_bench(**ON, **{"guard.tokens": {"ann": GUARD}})
     answer = chat(bench)

@@ -146,6 +146,18 @@ def test_without_a_session_a_browser_gets_the_page_to_sign_in(start_bench: Start
     assert error_of(bench.rate("/feedback/page/main.js"))[:2] == (401, "token_missing")
 
 
+def test_no_other_path_is_taken_for_a_file_of_the_page(start_bench: StartBench) -> None:
+    bench = start_bench(**{"guard.token": TOKEN})
+    bench.chat(f"Feedback-Proxy-Token: {TOKEN}".encode(), b"X-Client-Request-Id: page/job")
+    for target in (
+        "/feedback/page%2Fjob",
+        "/feedback/page%2fjob/session",
+        "http://localhost/feedback/page%2Fjob",
+        "/feedback/page/job/session",
+    ):
+        assert error_of(bench.get(target))[:2] == (401, "token_missing"), target
+
+
 # -- paging
 
 

@@ -4,7 +4,8 @@
   const KNOWN = ["call", "token", "mode", "session", "user", "hold", "rating"];
   const DAY = 864e5;
   const AWAY = "Not sent: the sidecar cannot be reached. The rating is kept, and sent when it can be.";
-  const script = document.currentScript;
+  // An element of that name would hide document's own.
+  const script = Reflect.get(Document.prototype, "currentScript", document);
   const home = script?.src && new URL(".", script.src).href.slice(0, -1);
 
   const define = () => {
@@ -31,7 +32,7 @@
     };
     const keep = (place, entry) => {
       forget(place);
-      // Good for one call and a while; any other token is nobody's to write down.
+      // Any other token is nobody's to write down.
       const [, expiry] = /^v1\.(\d+)\.[\w.-]+$/.exec(entry.token ?? "") ?? [];
       if (expiry) entry.until = Math.min(entry.until, expiry * 1e3);
       try {
@@ -48,7 +49,7 @@
     const alone = (place, work) =>
       navigator.locks?.request(place, work) ?? (lines[place] = Promise.resolve(lines[place]).then(work));
 
-    // Gives state and message. What passes by itself, and what is no answer of the sidecar's, is "kept".
+    // What passes by itself, and what is no answer of the sidecar's, is "kept".
     const ask = async (place, { base, call, rating, comment, key, token, hold }, until, seconds) => {
       const isUndo = rating === null;
       const fresh = at(place)[0]?.getAttribute("token") ?? token;
@@ -90,7 +91,7 @@
       }
     });
 
-    // One request for all that wait: a browser has six for each origin.
+    // One request for all: a browser has six for each origin.
     let line = Promise.resolve();
     const verify = (place, entry, before, rounds) => (line = line.then(async () => {
       if (newest[place] !== entry.key || !at(place).length) return;
@@ -306,7 +307,7 @@
         };
         const events = new EventSource(this.url("events"));
         for (const each of ["ready", "call"]) events.addEventListener(each, () => soon(200));
-        // Without a stream: an answer changes the page that shows it. The longer nothing new comes, the rarer we look.
+        // Without a stream: an answer changes the page. The longer nothing new comes, the rarer we look.
         const seen = new MutationObserver(() => {
           if (!timer) soon((this.gap = Math.min(this.gap * 2, 6e4)));
         });
