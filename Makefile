@@ -131,7 +131,7 @@ audit: $(VENV)/.dev  ## known vulnerabilities of all that is installed (asks a s
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
 	@$(BIN)/python tests/audit.py .venv-audit/bin/pip-audit "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
-pictures: $(VENV)/.dev system  ## take the README's pictures of the page anew (half a minute)
+pictures: $(VENV)/.dev system  ## take the README's pictures of page, widget and watch anew (half a minute)
 	@PYTHONPATH=tests $(BIN)/python -m browsers.pictures $(ARGS)
 
 constraints: $(VENV)/.dev  ## write down the versions that are installed here (for the newest ones: make clean, make PINS= test)

@@ -27,6 +27,8 @@ from proxy.watch.screen import picture
 
 _EVENTS = "/feedback/events"
 _LIST = "/feedback?limit=100"
+_RATING = "?wait=queued&hold=5s"
+"""Kept back for a moment, as on the page: a key is pressed by mistake more easily than a command is typed."""
 _LOOK_SECONDS = 0.5
 """How long a terminal waits for keys and events: then it may have another size."""
 _STEPS: Mapping[str, int] = MappingProxyType(
@@ -170,7 +172,7 @@ class _Watch:
             if key == "x":
                 answer = self._remote.delete(path, having="rated")
             else:
-                answer = self._remote.post(f"{path}?wait=queued", {"rating": key == "u"}, having="rated")
+                answer = self._remote.post(path + _RATING, {"rating": key == "u"}, having="rated")
             self._said = str(answer["message"])
         except RemoteError as error:
             self._said = error.message

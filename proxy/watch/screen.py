@@ -55,7 +55,8 @@ def _table(window: list[tuple[Mapping[str, Any], bool]], columns: int) -> Table:
         table.add_column("first", no_wrap=True, justify="right")
         table.add_column("total", no_wrap=True, justify="right")
         table.add_column("for", no_wrap=True, overflow="ellipsis")
-    table.add_column("id", no_wrap=True, overflow="ellipsis")
+    # It takes what the others leave: a terminal of 80 columns has no room for all of it.
+    table.add_column("id", no_wrap=True, overflow="ellipsis", ratio=1)
     for call, is_chosen in window:
         rating = call["rating"]
         colour = "" if rating is None else _COLOURS.get(rating["state"], "")

@@ -149,7 +149,8 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
             404,
             "no_such_route",
             "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, "
-            "/feedback/<id>/session, /feedback/events, /feedback/outbox, /feedback/health, /feedback/metrics or "
+            "/feedback/<id>/session, /feedback/batch, /feedback/events, /feedback/outbox, /feedback/outbox/retry, "
+            "/feedback/webhooks/open-webui, /feedback/widget.js, /feedback/health, /feedback/metrics or "
             "/feedback/openapi.json.",
         )
     except Exception:

@@ -17,7 +17,7 @@ from proxy.config.injecting import Inject
 from proxy.errors import Ambiguous, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
 from proxy.web import last, rate, scopes, widget, withdraw
-from proxy.web.answers import answer, errors_as_sentences, refusal
+from proxy.web.answers import HEADERS, answer, errors_as_sentences, refusal
 from proxy.web.context import CONTEXT, LIMITED_TO, Context
 from proxy.web.meant import by_path
 from proxy.web.protection import (
@@ -65,6 +65,12 @@ async def withdraw_own(request: web.Request) -> web.Response:
     """DELETE <id>: take the rating of a call of theirs back."""
     _check_own(request)
     return await withdraw.withdraw_call(request)
+
+
+async def tell_nothing(_: web.Request) -> web.Response:
+    """GET events: what others do is nothing for this page. At 204 an EventSource gives up, without a complaint in
+    the app's console, and the widget looks by itself."""
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
 
 
 async def no_such_route(request: web.Request) -> web.Response:
@@ -137,6 +143,7 @@ def make_page_application(context: Context, settings: Inject) -> web.Application
     router = application.router
     router.add_get(SCRIPT, widget.show_widget, expect_handler=expect_later)
     router.add_get(f"{PREFIX}/last", show_last, expect_handler=expect_later)
+    router.add_get(f"{PREFIX}/events", tell_nothing, expect_handler=expect_later)
     router.add_post(f"{PREFIX}/{_OWN_ID}", rate_own, expect_handler=expect_later)
     router.add_delete(f"{PREFIX}/{_OWN_ID}", withdraw_own, expect_handler=expect_later)
     router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)

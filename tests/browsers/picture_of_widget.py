@@ -1,7 +1,6 @@
-"""Takes README's picture of the widget: `python -m browsers.picture_of_widget docs/pictures/widget.png`."""
+"""README's picture of the widget, on a page of another origin."""
 
 import contextlib
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -55,7 +54,3 @@ def _rate_and_take(tab: Tab, path: Path) -> None:
     tab.use(lambda page: page.fill(".dark >> input", "It has no example"))
     tab.use(lambda page: page.wait_for_selector("text=Thank you."))
     tab.use(lambda page: page.screenshot(path=path))
-
-
-if __name__ == "__main__":
-    take(Path(sys.argv[1]))

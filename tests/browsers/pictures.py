@@ -1,4 +1,4 @@
-"""`make pictures`: what the README shows of the page, taken of a real sidecar before the stand-in for Helicone."""
+"""`make pictures`: what the README shows, taken of a real sidecar before the stand-in for Helicone."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from browsers import picture_of_watch, picture_of_widget
 from browsers.chromium import Chromium
 from browsers.feedback_page import FeedbackPage
 from harness.benches import JSON, Bench, id_of
@@ -49,6 +50,8 @@ def main(folder: Path) -> None:
             page.tab.look(width=360, height=760)
             page.tab.picture(folder / "page-phone.png")
             stream.close()
+        picture_of_watch.take(folder / "watch.svg", bench.sidecar.sidecar.url)
+    picture_of_widget.take(folder / "widget.png")
 
 
 def _bench(loop: LoopThread, scope: contextlib.ExitStack) -> Bench:

@@ -122,8 +122,17 @@ def test_other_pages_and_other_paths_get_nothing(
     ):
         found = ask(bench.sidecar, *foreign, method=b"POST", target=target, body=b"rating=true")
         assert found.status == 403, foreign
-    for path in ("", "health", "batch", "last/session", "outbox", "events", "openapi.json"):
+    for path in ("", "health", "batch", "last/session", "outbox", "openapi.json"):
         status, said = at_page(bench, "GET", path)
         assert (status, said["error"]["code"]) == (404, "no_such_route"), path
     assert at_page(bench, "POST", "last", rating='{"rating": true}')[0] == 404
     assert bench.events == []
+
+
+def test_there_are_no_events_and_an_event_source_gives_up_in_silence(
+    start_bench: StartBench, start_upstream: StartUpstream
+) -> None:
+    bench = front(start_bench, start_upstream)
+    found = ask(bench.sidecar, *PAGES_OWN, target=b"/_helicone-feedback/events")
+    # A browser writes a 404 into the app's console; at 204 an EventSource neither complains nor comes again.
+    assert (found.status, found.body) == (204, b"")

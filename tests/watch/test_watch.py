@@ -27,11 +27,13 @@ _ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|\([A-Z])")
 
 
 class Terminal:
-    """The command in a terminal of its own, of 30 lines and 140 columns."""
+    """The command in a terminal of its own, of 30 lines."""
 
-    def __init__(self, bench: Bench, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, bench: Bench, *arguments: str, env: dict[str, str] | None = None, columns: int = 140
+    ) -> None:
         self._ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (30, 140))
+        termios.tcsetwinsize(theirs, (30, columns))
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
         self.raw = b""
@@ -102,7 +104,7 @@ def rating_of(bench: Bench, request_id: str) -> dict[str, object] | None:
 
 
 def test_calls_appear_and_are_rated_with_single_keys(start_bench: StartBench) -> None:
-    bench = start_bench(**{"feedback.hold_seconds": 30})
+    bench = start_bench()
     older = id_of(bench.chat(model="gpt-4o"))
     with Terminal(bench) as terminal:
         terminal.wait_for(older, "q: quit")
@@ -122,6 +124,15 @@ def test_calls_appear_and_are_rated_with_single_keys(start_bench: StartBench) ->
         wait_until(lambda: rating_of(bench, newer) is None, "the other one, too")
         terminal.press(b"q")
         assert terminal.ended() == 0
+
+
+def test_a_terminal_of_80_columns_shows_all_but_the_end_of_an_id(start_bench: StartBench) -> None:
+    bench = start_bench()
+    call_id = id_of(bench.chat(model="claude-sonnet-4-5"))
+    started = document(bench.get(f"/feedback/{call_id}"))["started_at"]
+    with Terminal(bench, columns=80) as terminal:
+        terminal.wait_for(call_id[:8], "status", "claude-sonnet-4-5", "q: quit")
+        assert re.search(rf"\d\d:{started[14:19]} ", terminal.text)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,6 +1,7 @@
 """Who gets in to the local routes, and what everything else is told. Nothing reaches Helicone on the way."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import pytest
 
 from harness.benches import JSON, Bench, StartBench, chat_body, document, error_of, request
 from harness.wire import End, Message, Wire, head
+from proxy.web.application import ROUTES
 
 ID = "0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b10"
 RATING = b'{"rating": true}'
@@ -204,6 +206,13 @@ def test_a_path_that_is_none_of_ours_is_404_and_does_not_go_up(
     assert code in ("no_such_route", "unknown_call")
     assert "/feedback" in sentence
     assert bench.standin.gateway.all() == []
+
+
+def test_the_sentence_about_an_unknown_path_names_those_that_there_are(bench: Bench) -> None:
+    sentence = error_of(bench.get("/feedback//last"))[2]
+    named = set(re.findall(r"/feedback[a-z<>/.-]*(?<![.])", sentence))
+    unsaid = {"/feedback/page/{name}", "/feedback/last/session"}
+    assert named == {path.replace("{id}", "<id>") for _, path, _ in ROUTES if path not in unsaid}
 
 
 @pytest.mark.parametrize(

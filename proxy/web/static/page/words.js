@@ -41,9 +41,9 @@ export function clockTime(text, now = new Date()) {
   return `${at.toLocaleDateString(undefined, { month: "short", day: "numeric" })} ${time.slice(0, 5)}`;
 }
 
-/** Parts of a whole: `83 %`. */
+/** Parts of a whole: `83%`. */
 export function percent(part, whole) {
-  return whole ? `${Math.round((100 * part) / whole)} %` : NOTHING;
+  return whole ? `${Math.round((100 * part) / whole)}%` : NOTHING;
 }
 
 const STATES = {
