@@ -8,7 +8,6 @@ from proxy.errors import UnknownCall
 from proxy.web import wishes
 from proxy.web.answers import answer
 from proxy.web.context import CONTEXT
-from proxy.web.meant import by_name
 from proxy.web.query import refuse_unknown_query
 from proxy.web.rate import Found, take
 from proxy.web.submissions import sent_body
@@ -33,16 +32,13 @@ async def rate_for_open_webui(request: web.Request) -> web.Response:
 
 
 def _call_of(request: web.Request, message_id: str) -> Found:
-    """The call of a message. Its id may look like a request id, which it never is."""
+    """The call of a message. An id that looks like a request id is none: that would be any app's call."""
     context = request.app[CONTEXT]
-    try:
-        meant = by_name(context, message_id)
-    except UnknownCall:
-        meant = None
-    if meant is None or meant.call is None:
+    named = context.store.named(message_id, 1)
+    if not named:
         header = context.feedback.message_id_header or "feedback.message_id_header"
         raise UnknownCall(
             "No remembered call is known by that message's id. Open WebUI says it with a call where the "
             f'connection has the header {{"{header}": "{{{{MESSAGE_ID}}}}{{{{TASK}}}}"}}; see docs/open-webui.md.'
         )
-    return meant.request_id, meant.call
+    return named[0].request_id, named[0]

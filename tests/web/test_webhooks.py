@@ -49,6 +49,13 @@ def test_a_thumb_rates_the_call_of_its_message(bench: Bench) -> None:
     wait_until(lambda: [event.request_id for event in bench.events] == [id_of(answer)], "Helicone has it")
 
 
+def test_another_apps_call_is_not_rated_by_its_request_id_as_a_message(bench: Bench) -> None:
+    theirs = id_of(chat(bench))
+    said = {"data": {"rating": -1}, "meta": {"message_id": theirs}}
+    assert error_of(post(bench, said, BEARER))[:2] == (404, "unknown_call")
+    assert bench.posted == []
+
+
 def test_a_changed_thumb_replaces_the_one_before(bench: Bench) -> None:
     answer = chat(bench, NAMED)
     post(bench, {"data": {"rating": -1}, "meta": {"message_id": MESSAGE}}, BEARER, target=f"{PATH}?hold=1m")
