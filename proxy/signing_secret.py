@@ -13,6 +13,7 @@ from typing import Final
 
 from proxy.config.hooking import SECRET
 from proxy.errors import CannotStart
+from proxy.volumes import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def _make(file: Path, secret: str) -> None:
             _write(file, secret)
     finally:
         begun.unlink()
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def _write(file: Path, secret: str) -> None:
@@ -122,14 +123,3 @@ def _write(file: Path, secret: str) -> None:
         opened.write(secret.encode("ascii") + b"\n")
         opened.flush()
         os.fsync(opened.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without this a power failure may take the file's name away, and every token with it."""
-    if os.name == "nt":  # pragma: no cover  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
-"""What kind of file system a folder lies on, where the system tells."""
+"""Folders and disks: what kind of file system a folder lies on, and that what was made there stays."""
 
+import os
 import re
 from pathlib import Path
 
@@ -34,3 +35,14 @@ def mount_kind(folder: Path, mounts: Path = _MOUNTS) -> str | None:
 def _unescaped(text: str) -> str:
     r"""A path as it is: a space is written as \040 there."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was made in a folder be there after a power failure, which may take a new file's name away."""
+    if os.name == "nt":  # pragma: no cover  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

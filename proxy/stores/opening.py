@@ -18,6 +18,7 @@ from proxy.errors import CannotStart
 from proxy.stores.faults import TROUBLES, DamagedRow, Fault, fault_of, words_of
 from proxy.stores.salvage import Salvage, mend_schema, salvage
 from proxy.stores.schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, schema_of, version_of
+from proxy.volumes import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Opening:
             target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         kept = _set_aside(path, self.stamp())
         fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         result = Salvage(saved=saved, given_up=given_up, kept=str(kept))
         log.warning(
             "The outbox %s was damaged. It is kept as %s; %s ratings were saved, %s given up.",
@@ -209,18 +210,7 @@ def _make(path: Path) -> None:
     except FileExistsError:
         return
     os.close(descriptor)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Without this a power failure may take the file's name away, and the file with it."""
-    if os.name == "nt":  # pragma: no cover  # folders cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _refuse_another_programs(path: Path) -> None:
