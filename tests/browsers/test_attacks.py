@@ -105,3 +105,23 @@ def test_where_nobody_is_on_guard_the_same_page_reads(profile: Profile, pages: S
             assert seen[0] == ["1"]
         else:
             assert SPOILS in seen[0], vector
+
+
+@pytest.mark.parametrize("host", ["attacker.test", "localhost"])
+def test_a_foreign_page_hears_of_no_events(
+    profile: Profile, pages: Server, bench: Bench, start_relay: StartRelay, host: str
+) -> None:
+    """Apart from the other places: where nobody refuses it, this answer has no end."""
+    relay = start_relay(bench.sidecar.address)
+    tab = profile.open(f"http://{host}:{pages.port}/attack.html")
+    heard = tab.run(
+        """(url) => new Promise((resolve) => {
+             const stream = new EventSource(url);
+             stream.onopen = () => resolve("open");
+             stream.onerror = () => resolve("refused");
+           })""",
+        f"http://localhost:{relay.port}/feedback/events",
+    )
+    assert heard == "refused"
+    (exchange,) = relay.wait_for(1)
+    assert refusal_of(exchange) == (403, "origin_not_allowed")
