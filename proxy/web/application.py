@@ -26,7 +26,6 @@ from proxy.web.context import CONTEXT, Context
 from proxy.web.protection import (
     BATCH_PATH,
     LONGEST_BODY_BYTES,
-    WIDGET_PATH,
     expect_later,
     guarded,
     one_answer_per_connection,
@@ -47,7 +46,7 @@ ROUTES = (
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
     ("POST", limits.OPEN_WEBUI_PATH, webhooks.rate_for_open_webui),
-    ("GET", WIDGET_PATH, widget.show_widget),
+    ("GET", limits.WIDGET_PATH, widget.show_widget),
     ("GET", f"{PREFIX}/last", remembered.show_last),
     ("POST", f"{PREFIX}/last", rate.rate_last),
     ("DELETE", f"{PREFIX}/last", withdraw.withdraw_last),

@@ -17,8 +17,8 @@ OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
 
 _ONE_CALL: Final = "/feedback/{id}"
 _RATING_METHODS: Final = frozenset({"POST", "DELETE"})
-_FOR_ANY_PAGE: Final = frozenset({"/feedback/widget.js"})
-"""What pages load, and nobody's secret is in."""
+WIDGET_PATH: Final = "/feedback/widget.js"
+"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 
 def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Entry | Refusal:
@@ -36,7 +36,7 @@ def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Ent
         secret = request.app[CONTEXT].open_webui_secret
         expected = None if secret is None else secret.text
         return call_tokens.why_no_webhook(expected, _secret(request, fields)) or known
-    if isinstance(entry, Entry) and entry.origin and path not in _FOR_ANY_PAGE:
+    if isinstance(entry, Entry) and entry.origin and path != WIDGET_PATH:
         context = request.app[CONTEXT]
         if context.feedback_tokens is not None and context.guard.tokens is None:
             return call_tokens.PAGE_NEEDS_ONE

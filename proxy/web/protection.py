@@ -20,8 +20,6 @@ from proxy.web.protocol import LocalProtocol
 LONGEST_BODY_BYTES = 64 * 1024
 LONGEST_BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PATH = "/feedback/batch"
-WIDGET_PATH = "/feedback/widget.js"
-"""A page of any site may load this, and nothing else."""
 _PAGE_PATH = "/feedback"
 _PAGE_ASSETS = "/feedback/page/{name}"
 
@@ -100,7 +98,7 @@ def _is_for_every_page(request: web.Request) -> bool:
     target = request.raw_path
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
-    return target == WIDGET_PATH and request.method in ("GET", "HEAD")
+    return target == limits.WIDGET_PATH and request.method in ("GET", "HEAD")
 
 
 def _is_page(request: web.Request) -> bool:

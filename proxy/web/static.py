@@ -51,11 +51,21 @@ async def serve_asset(request: web.Request) -> web.StreamResponse:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.etag = asset.etag
-    if any(each.value in (asset.etag, "*") for each in request.if_none_match or ()):
+    if is_kept(request, asset.etag):
         response.set_status(304)
     else:
         response.body = asset.body
     return response
+
+
+def is_kept(request: web.Request, etag: str) -> bool:
+    """Whether whoever asks has it already (RFC 9110 §13.1.2)."""
+    return any(each.value in (etag, "*") for each in request.if_none_match or ())
+
+
+def etag_of(body: bytes) -> str:
+    """By that it is known again."""
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 def page(name: str, *, status: int = 200) -> web.Response:
@@ -100,4 +110,4 @@ def _assets(folder: str) -> Mapping[str, Asset]:
 def _read(file: Traversable) -> Asset:
     body = file.read_bytes()
     content_type = _TYPES.get(file.name.rpartition(".")[2], "text/html")
-    return Asset(body, content_type, hashlib.sha256(body).hexdigest()[:32])
+    return Asset(body, content_type, etag_of(body))

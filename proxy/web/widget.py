@@ -1,7 +1,6 @@
 """GET: the widget's script, for every page."""
 
 import gzip
-import hashlib
 import re
 from functools import cache
 from importlib import resources
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from proxy.web.answers import HEADERS
 from proxy.web.query import refuse_unknown_query
+from proxy.web.static import etag_of, is_kept
 
 _HEADERS: Final = MappingProxyType(
     {
@@ -29,7 +29,7 @@ _GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECAS
 class _Script(NamedTuple):
     plain: bytes
     compressed: bytes
-    digest: str
+    etag: str
 
 
 async def show_widget(request: web.Request) -> web.Response:
@@ -38,8 +38,8 @@ async def show_widget(request: web.Request) -> web.Response:
     script = _written()
     is_compressed = _GZIP.search(request.headers.get("Accept-Encoding", "")) is not None
     # Weak: it is the same script, however it is packed.
-    headers = {**_HEADERS, "ETag": f'W/"{script.digest}"'}
-    if any(each.value in (script.digest, "*") for each in request.if_none_match or ()):
+    headers = {**_HEADERS, "ETag": f'W/"{script.etag}"'}
+    if is_kept(request, script.etag):
         return web.Response(status=304, headers=headers)
     if is_compressed:
         headers["Content-Encoding"] = "gzip"
@@ -55,4 +55,4 @@ async def show_widget(request: web.Request) -> web.Response:
 def _written() -> _Script:
     """The script as it lies beside this module: most sidecars are never asked for it."""
     plain = resources.files("proxy.web").joinpath("static", "widget.js").read_bytes()
-    return _Script(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
+    return _Script(plain, gzip.compress(plain, mtime=0), etag_of(plain))
