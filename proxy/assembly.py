@@ -15,7 +15,7 @@ from typing import TextIO
 
 from aiohttp import web
 
-from proxy import before_app, helicone, open_files
+from proxy import access, before_app, open_files
 from proxy.admission import Admission, provider_keys
 from proxy.api_client import HeliconeApi
 from proxy.calls.aliases import Naming
@@ -27,7 +27,7 @@ from proxy.calls.recorder import CallRecorder
 from proxy.calls.route_rules import all_rules
 from proxy.calls.saving import SavingCalls
 from proxy.clock import Clock
-from proxy.config.outbox_place import place_of, state_folder, why_unusable
+from proxy.config.outbox_place import place_of, why_unusable
 from proxy.config.settings import Settings
 from proxy.delivery.courier import Courier, say_why_stopped
 from proxy.delivery.errands import Errands, Manner
@@ -37,9 +37,6 @@ from proxy.delivery.schedule import Pace
 from proxy.errors import CannotStart, OutboxFailed
 from proxy.events.ring import Ring, size_for
 from proxy.events.watched_outbox import WatchedOutbox, told_too
-from proxy.feedback_tokens import FeedbackTokens
-from proxy.guard.decisions import Guard
-from proxy.guard.tokens import Tokens
 from proxy.inject.observer import direction_down
 from proxy.journal import Journal, Reader
 from proxy.keys import Keyring
@@ -53,7 +50,6 @@ from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.routes import Ways
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
-from proxy.signing_secret import signing_secret
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying
@@ -103,7 +99,7 @@ class Assembly:
     async def build(self, port: int) -> None:
         """Build all, for a sidecar that listens on `port`. Raises CannotStart."""
         settings = self.settings
-        keys = self._make_keyring()
+        keys = access.keyring(settings, self.routes, self._redaction)
         network = Network(settings, self.routes, self._environ)
         outbox = await self._open_outbox(port)
         self.events = Ring(secrets.token_hex(4), size_for(settings.calls.capacity))
@@ -124,9 +120,9 @@ class Assembly:
             self._resources.push_async_callback(pool.close)
         self._names = names
         ways = ways_of(self.routes, self.pools)
-        self.guard = self._make_guard()
+        self.guard = access.guard(settings.guard, settings.server.host, secrets.token_bytes(32))
         self.refused = RefusalBook(time.monotonic)
-        self.feedback_tokens = self._make_feedback_tokens()
+        self.feedback_tokens = access.feedback_tokens(settings, self._redaction, secrets.token_hex(32))
         context = self._make_context(keys)
         self.recorder = self._make_recorder(keys)
         self.door = self._make_door(ways, await self._run(make_application(context)))
@@ -181,44 +177,11 @@ class Assembly:
         gatherer = Gatherer(asyncio.get_running_loop().call_soon)
         pool = network.app_pool(app_url, self._names, gatherer, time.perf_counter, direction_down())
         self._resources.push_async_callback(pool.close)
-        guard = before_app.pages_guard(self.settings)
+        guard = access.pages_guard(self.settings)
         application = make_page_application(replace(context, guard=guard), self.settings.inject)
         make_local = await self._run(application)
         make_nonce = lambda: secrets.token_urlsafe(18)  # noqa: E731
         return before_app.pages_door(self.door, pool, guard, make_local, make_nonce, self.refused.note)
-
-    def _make_keyring(self) -> Keyring:
-        vendor = self.settings.helicone
-        keys = Keyring(
-            vendor.own_key,
-            helicone.fingerprint,
-            helicone.api_url_for,
-            {route.api_url for route in self.routes if route.api_may_have_key},
-            default_url=vendor.api_url,
-        )
-        keys.on_key = self._redaction.learn
-        return keys
-
-    def _make_guard(self) -> Guard:
-        settings = self.settings.guard
-        named = settings.named_tokens
-        return Guard(
-            bound_addresses=self.settings.server.host,
-            allowed_hosts=settings.allowed_hosts,
-            allowed_origins=settings.allowed_origins,
-            tokens=Tokens(named, secrets.token_bytes(32)) if named else None,
-        )
-
-    def _make_feedback_tokens(self) -> FeedbackTokens | None:
-        """What makes and checks tokens, if there are to be any. Raises CannotStart."""
-        hooks = self.settings.hooks
-        if not hooks.token:
-            return None
-        if hooks.secret is not None:
-            return FeedbackTokens(hooks.secret.text, hooks.token_seconds)
-        secret = signing_secret(state_folder(self.settings.outbox), secrets.token_hex(32))
-        self._redaction.keep(secret)
-        return FeedbackTokens(secret, hooks.token_seconds)
 
     async def _make_store(self, outbox: SqliteOutbox) -> tuple[RecentCalls[LiveCall], list[Reader]]:
         """What remembers calls, and whether it wants to know of their ends."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from proxy.config.settings import Settings
 from proxy.guard.decisions import Guard
 from proxy.inject import refusals
 from proxy.inject.observer import PREFIX, Entrance, PageObserver, direction_up
@@ -14,15 +13,6 @@ from proxy.relay.routes import Way
 
 MAX_CONNECTIONS = 256
 """Browsers open a few each."""
-
-
-def pages_guard(settings: Settings) -> Guard:
-    """Who may use what is ours there: the page itself. It has no token; the app has a login of its own."""
-    return Guard(
-        bound_addresses=settings.inject.host,
-        allowed_hosts=settings.guard.allowed_hosts,
-        allowed_origins=settings.guard.allowed_origins,
-    )
 
 
 def pages_door(

@@ -65,7 +65,7 @@ LAYERS = (
         "proxy.refused",
     ),
     ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.watch.*", "proxy.web.*"),
-    ("proxy.assembly", "proxy.before_app", "proxy.connecting"),
+    ("proxy.access", "proxy.assembly", "proxy.before_app", "proxy.connecting"),
     ("proxy.app",),
     ("proxy.commands.*",),
     ("proxy.cli", "proxy.__main__"),
