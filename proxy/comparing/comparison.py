@@ -1,8 +1,8 @@
 """Compares versions: asks a finder for calls with ratings, and how many calls there are; sums up, and judges.
 
-Thumbs and scores are in the rows of calls, so those that have any are read, all of them. How many calls nobody has
-rated is asked for as a number: reading 100,000 of them would take 100 requests of a thousand rows, where each number
-takes one. All of them count against the limit that the organisation shares with the delivery of ratings.
+Thumbs and scores are in the rows of calls, so those that have any are read, all of them. How many there are that
+nobody has rated is asked for as a number: 100,000 of them are 100 requests of a thousand rows each, a number is one.
+All requests count against the limit that the organisation shares with the delivery of ratings.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from proxy.comparing.intervals import Interval
 from proxy.comparing.variants import MOST_SHOWN, By, Kind, Tallies, Variant
-from proxy.comparing.verdicts import Verdict, judge
+from proxy.comparing.verdicts import Finding, Verdict, judge
 from proxy.search.finder import Finder, Source
 from proxy.search.wanted import Wanted
 
@@ -52,9 +52,9 @@ class Comparison:
         }
 
 
-async def compare(finder: Finder, by: By, wanted: Wanted) -> Comparison:
+async def compare(finder: Finder, by: By, wanted: Wanted, *, most_read: int = MOST_READ) -> Comparison:
     """Compare the versions of the calls that are wanted. Raises HeliconeError where only a part can be had."""
-    findings = await finder.find(replace(wanted, is_scored=True), MOST_READ, locally=by.kind is Kind.ROUTE)
+    findings = await finder.find(replace(wanted, is_scored=True), most_read, locally=by.kind is Kind.ROUTE)
     is_local = findings.source == "local"
     if is_local:
         # All that is remembered is at hand: also what nobody has rated.
@@ -69,11 +69,11 @@ async def compare(finder: Finder, by: By, wanted: Wanted) -> Comparison:
         source=findings.source,
         why_local=findings.why_local,
         variants=variants,
-        verdict=judge(variants),
+        verdict=judge(variants) if variants else _nothing(tallies, by, calls),
         without=tallies.without,
         left_out=len(tallies) - len(variants),
         calls=calls,
-        notes=_notes(tallies, variants, calls, is_local=is_local),
+        notes=_notes(tallies, variants, calls, None if is_local else most_read),
     )
 
 
@@ -100,23 +100,37 @@ def narrowed(wanted: Wanted, by: By, value: str) -> Wanted:
     return replace(wanted, properties={**others, by.name: value})
 
 
-def _notes(tallies: Tallies, variants: list[Variant], calls: int | None, *, is_local: bool) -> list[str]:
-    notes = []
-    if not is_local and tallies.read >= MOST_READ:
-        notes.append(f"Only the newest {MOST_READ:,} calls with a rating or a score were read.")
+def _notes(tallies: Tallies, variants: list[Variant], calls: int | None, most_read: int | None) -> list[str]:
+    """`most_read`: how many calls were read at most, of those that are rated; None: all calls were read."""
+    notes: list[str] = []
+    if not variants:
+        return notes
+    if most_read is not None and tallies.read >= most_read:
+        notes.append(f"Only the newest {most_read:,} calls with ratings were read.")
     left_out = len(tallies) - len(variants)
     if left_out:
         more = " and more" if tallies.beyond else ""
         notes.append(f"The {MOST_SHOWN} with the most ratings are compared; {left_out:,}{more} are left out.")
     if tallies.without:
-        what = "calls" if is_local else "calls with a rating or a score"
+        what = "calls" if most_read is None else "rated calls"
         notes.append(f"{tallies.without:,} {what} do not say which one they are of, and are not compared.")
     counted = [each.calls for each in variants]
-    if not is_local and calls is not None and not left_out and None not in counted:
+    if most_read is not None and calls is not None and not left_out and None not in counted:
         rest = calls - sum(each or 0 for each in counted) - tallies.without
         if rest > 0:
             notes.append(f"{rest:,} more calls say nothing, or are of one that nobody has rated yet.")
     return notes
+
+
+def _nothing(tallies: Tallies, by: By, calls: int | None) -> Verdict:
+    """What is said where there is no version at all."""
+    if tallies.read:
+        sentence = f"None of {tallies.read:,} calls says {by}: is that what your app calls it?"
+    elif calls:
+        sentence = f"None of {calls:,} calls has been rated yet."
+    else:
+        sentence = "There is no such call." if calls == 0 else "No such call has been rated yet."
+    return Verdict(finding=Finding.NOT_COMPARABLE, sentence=sentence)
 
 
 def _describe_variant(variant: Variant) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Findings:
 class Finder:
     """Finds calls under our own key."""
 
-    async def find(self, wanted: Wanted, limit: int | None) -> Findings:
+    async def find(self, wanted: Wanted, limit: int | None, *, locally: bool = False) -> Findings:
         """The newest calls that are wanted, at most `limit` (None: all), each once, the newest first.
 
         The first page is here when it returns. A later one that cannot be had raises HeliconeError out of `calls`:
