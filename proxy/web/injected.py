@@ -6,6 +6,7 @@ their own. Where nothing is set there is one person, and the newest answer is th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
@@ -135,6 +136,8 @@ _OWN_ID: Final = r"{id:(?!(?:last|widget\.js|events)$)[^/{}]+}"
 
 def make_page_application(context: Context, settings: Inject) -> web.Application:
     """The local application of the listener before an app. `context` has a guard that asks nobody for a token."""
+    # Nor is one of an answer's wanted: behind a TLS proxy the app's own page is one of `allowed_origins`.
+    context = replace(context, feedback_tokens=None)
     application = web.Application(
         middlewares=[errors_as_sentences, guarded], client_max_size=LONGEST_BODY_BYTES
     )

@@ -89,6 +89,22 @@ def test_a_repeated_key_tells_nothing_of_somebody_elses_rating(
     assert rated[1]["error"]["code"] == "idempotency_key_reused"
 
 
+@pytest.mark.parametrize("token", [False, True])
+def test_behind_a_tls_proxy_the_apps_own_page_rates_without_a_feedback_token(
+    start_bench: StartBench, start_upstream: StartUpstream, token: bool
+) -> None:
+    """Its origin is not the one that we see, and stands in `allowed_origins`; the page never gets such a token."""
+    settings = {"hooks.token": token, "guard.allowed_origins": ["https://chat.example.com"]}
+    bench = front(start_bench, start_upstream, **settings)
+    made = id_of(bench.chat())
+    found = ask(
+        bench.sidecar, b"Origin: https://chat.example.com", b"Sec-Fetch-Site: same-origin",
+        b"Sec-Fetch-Mode: cors", b"Content-Type: application/json", method=b"POST",
+        target=b"/_helicone-feedback/" + made.encode(), body=b'{"rating": true}',
+    )  # fmt: skip
+    assert found.status in (200, 202), found.body
+
+
 def test_a_call_that_is_not_remembered_is_nobodys(
     start_bench: StartBench, start_upstream: StartUpstream
 ) -> None:
