@@ -48,7 +48,8 @@ def pages_door(
         clock=main.clock,
         make_local=make_local,
         local_prefix=PREFIX.encode(),
-        via=main.via,
+        # Not the main door's name: an app may pass on there what a browser sent, and that is no loop.
+        via=None if main.via is None else b"helicone-proxy-pages-" + main.via.rpartition(b"-")[2],
         patience=main.patience,
         max_connections=min(MAX_CONNECTIONS, main.max_connections),
         up=direction_up(),

@@ -3,9 +3,9 @@
 import json
 
 from harness.apps import HTML, OPENS, TAGGED, StartApp, answer, ask, asked_up, open_app
-from harness.benches import CHAT_PATH
+from harness.benches import CHAT_PATH, StartBench
 from harness.sidecars import StartSidecar
-from harness.upstreams import StartUpstream, UpstreamWire
+from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import head
 
 
@@ -37,6 +37,18 @@ def test_what_browsers_and_apps_say_to_each_other_passes(start_app: StartApp) ->
         assert value in found.values(name.lower())
     names = {name.lower() for name, _ in [*request.lines, *found.lines]}
     assert not [name for name in names if name.startswith((b"helicone", b"feedback"))]
+
+
+def test_an_app_that_passes_on_what_a_browser_sent_makes_no_loop(
+    start_bench: StartBench, start_upstream: StartUpstream
+) -> None:
+    """As development servers do with a path that leads to the sidecar's own port."""
+    app = start_upstream(answering(answer(HTML)))
+    bench = start_bench(**{"inject.upstream": app.url, "inject.port": 0, "inject.host": ["127.0.0.1"]})
+    ask(bench.sidecar)
+    via = b"Via: " + (asked_up(app, b"via") or b"")
+    assert bench.chat(via).status == 200
+    assert ask(bench.sidecar, via).status == 508, "where the app is the listener itself"
 
 
 def test_the_sidecars_own_session_is_nothing_for_the_app(start_app: StartApp) -> None:
