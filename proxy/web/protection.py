@@ -10,12 +10,13 @@ from proxy.errors import JsonRequired, ReadOnly
 from proxy.guard import cors
 from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
-from proxy.relay import headers, targets
+from proxy.relay import headers
 from proxy.relay.refusals import Refusal
 from proxy.web import limits, signing_in, static
 from proxy.web.answers import refusal
 from proxy.web.context import CALLER, CONTEXT
 from proxy.web.protocol import LocalProtocol
+from proxy.web.query import target_of
 
 LONGEST_BODY_BYTES = 64 * 1024
 LONGEST_BATCH_BYTES = 4 * 1024 * 1024
@@ -95,10 +96,7 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
 
 def _is_for_every_page(request: web.Request) -> bool:
     """Whether it asks for the widget's script, spelled in this one way: with a query, it might say a token."""
-    target = request.raw_path
-    if not target.startswith("/"):
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    return target == limits.WIDGET_PATH and request.method in ("GET", "HEAD")
+    return target_of(request).origin == limits.WIDGET_PATH.encode() and request.method in ("GET", "HEAD")
 
 
 def _is_page(request: web.Request) -> bool:
@@ -121,7 +119,7 @@ def _sign_in_page(why: Refusal) -> web.Response:
 def _note(request: web.Request, why: Refusal) -> None:
     """A request is not let through."""
     context = request.app[CONTEXT]
-    path = targets.parse(request.raw_path.encode("latin-1")).path
+    path = target_of(request).path
     if context.guard.tokens is not None and context.guard.tokens.may_be_in(path):
         path = b""
     context.refused.note(request.method.encode("latin-1"), path, why)
@@ -171,7 +169,7 @@ def reached_by(request: web.Request) -> str:
 def _authority(request: web.Request) -> bytes | None:
     """What an absolute-form target says, in place of Host (RFC 9112 §3.2.2)."""
     # Not by `request.url`, which raises for a bad Host.
-    return targets.parse(request.raw_path.encode("latin-1")).authority
+    return target_of(request).authority
 
 
 async def expect_later(request: web.Request) -> None:
