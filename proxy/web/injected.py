@@ -15,7 +15,7 @@ from aiohttp import web
 
 from proxy.calls.attribution import masked
 from proxy.config.injecting import Inject
-from proxy.errors import Ambiguous, UnknownCall, UnreadBody
+from proxy.errors import Ambiguous, NoAnswer, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
 from proxy.web import last, rate, scopes, widget, withdraw
 from proxy.web.answers import HEADERS, answer, errors_as_sentences, refusal
@@ -43,12 +43,14 @@ _NOT_YOURS: Final = "No call of yours goes by that id; rate the one that GET las
 
 
 async def show_last(request: web.Request) -> web.Response:
-    """GET last: the newest answer of the person at the page, and its rating."""
+    """GET last: the newest answer of the person at the page, and its rating; 204 while there is none."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, *last.NAMES)
     _know_person(request)
     try:
         call = last.last_call(request)
+    except NoAnswer:
+        return _nothing()
     except (Ambiguous, UnreadBody) as error:
         # What they say of it speaks of other people's calls, too.
         return refusal(error.status, error.code, "Which answer is the last one of this page cannot be said.")
@@ -69,9 +71,9 @@ async def withdraw_own(request: web.Request) -> web.Response:
 
 
 async def tell_nothing(_: web.Request) -> web.Response:
-    """GET events: what others do is nothing for this page. At 204 an EventSource gives up, without a complaint in
-    the app's console, and the widget looks by itself."""
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
+    """GET events: what others do is nothing for this page. At 204 an EventSource gives up, and the widget looks by
+    itself."""
+    return _nothing()
 
 
 async def no_such_route(request: web.Request) -> web.Response:
@@ -82,6 +84,11 @@ async def no_such_route(request: web.Request) -> web.Response:
         f"Here are GET {SCRIPT}, GET {PREFIX}/last, and POST and DELETE {PREFIX}/<id>; the rest is on the "
         f"sidecar's own port. This was {request.method}.",
     )
+
+
+def _nothing() -> web.Response:
+    """There is nothing to tell. A 404 would stand in the app's console as a complaint."""
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
 
 
 def _check_own(request: web.Request) -> None:
