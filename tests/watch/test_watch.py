@@ -135,6 +135,17 @@ def test_a_terminal_of_80_columns_shows_all_but_the_end_of_an_id(start_bench: St
         assert re.search(rf"\d\d:{started[14:19]} ", terminal.text)
 
 
+def test_a_sentence_that_is_longer_than_a_line_goes_on_below(start_bench: StartBench) -> None:
+    bench = start_bench()
+    call_id = id_of(bench.chat())
+    with Terminal(bench, columns=50) as terminal:
+        terminal.wait_for(call_id[:4], "x: take back")
+        terminal.press(b"x")
+        terminal.wait_for("There is no rating of", f"{call_id} to take", "back.", "x: take back")
+        bench.sidecar.begin_stop().result(DEADLINE_SECONDS)
+        terminal.wait_for("away: ", "No sidecar answers", "--url")
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_terminal_is_as_it_was_when_it_is_ended(
     bench: Bench, number: signal.Signals, status: int
