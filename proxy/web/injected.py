@@ -18,16 +18,10 @@ from proxy.config.injecting import Inject
 from proxy.errors import Ambiguous, NoAnswer, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
 from proxy.web import last, rate, scopes, widget, withdraw
-from proxy.web.answers import HEADERS, answer, errors_as_sentences, refusal
+from proxy.web.answers import HEADERS, answer, refusal
 from proxy.web.context import CONTEXT, LIMITED_TO, Context
 from proxy.web.meant import by_path
-from proxy.web.protection import (
-    LONGEST_BODY_BYTES,
-    expect_later,
-    guarded,
-    one_answer_per_connection,
-    readable_by_allowed_pages,
-)
+from proxy.web.protection import guarded_application
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import describe_calls, refuse_rating_by_get
 from proxy.web.scopes import Held, Scope
@@ -138,24 +132,21 @@ def _cookies(request: web.Request, wanted: str) -> set[str]:
     return found
 
 
-_OWN_ID: Final = r"{id:(?!(?:last|widget\.js|events)$)[^/{}]+}"
+_OWN_CALL: Final = PREFIX + r"/{id:(?!(?:last|widget\.js|events)$)[^/{}]+}"
+
+_ROUTES: Final = (
+    ("GET", SCRIPT, widget.show_widget),
+    ("GET", f"{PREFIX}/last", show_last),
+    ("GET", f"{PREFIX}/events", tell_nothing),
+    ("POST", _OWN_CALL, rate_own),
+    ("DELETE", _OWN_CALL, withdraw_own),
+)
 
 
 def make_page_application(context: Context, settings: Inject) -> web.Application:
     """The local application of the listener before an app. `context` has a guard that asks nobody for a token."""
     # Nor is one of an answer's wanted: behind a TLS proxy the app's own page is one of `allowed_origins`.
     context = replace(context, feedback_tokens=None)
-    application = web.Application(
-        middlewares=[errors_as_sentences, guarded], client_max_size=LONGEST_BODY_BYTES
-    )
-    application[CONTEXT] = context
+    application = guarded_application(context, _ROUTES, f"{PREFIX}{{tail:.*}}", no_such_route)
     application[_SETTINGS] = settings
-    router = application.router
-    router.add_get(SCRIPT, widget.show_widget, expect_handler=expect_later)
-    router.add_get(f"{PREFIX}/last", show_last, expect_handler=expect_later)
-    router.add_get(f"{PREFIX}/events", tell_nothing, expect_handler=expect_later)
-    router.add_post(f"{PREFIX}/{_OWN_ID}", rate_own, expect_handler=expect_later)
-    router.add_delete(f"{PREFIX}/{_OWN_ID}", withdraw_own, expect_handler=expect_later)
-    router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
-    application.on_response_prepare.extend((one_answer_per_connection, readable_by_allowed_pages))
     return application
