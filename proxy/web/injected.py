@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from proxy.calls.attribution import masked
+from proxy.calls.attribution import usable
 from proxy.config.injecting import Inject
 from proxy.errors import Ambiguous, NoAnswer, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
@@ -110,7 +110,7 @@ def _know_person(request: web.Request) -> Mapping[str, str]:
         if not said and cookie is not None:
             said = _cookies(request, cookie)
         value = said.pop() if len(said) == 1 else ""
-        if masked(value) != value:
+        if usable(value) is None:
             places = " or ".join(name for name in (header, cookie) if name is not None)
             raise UnknownCall(
                 f"Who is at this page is not known: {places} ([inject]) does not say the {what}. Sign in to the "

@@ -16,11 +16,11 @@ from proxy.web.meant import by_name
 from proxy.web.query import secrets_said
 
 OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
+WIDGET_PATH: Final = "/feedback/widget.js"
+"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 _ONE_CALL: Final = "/feedback/{id}"
 _RATING_METHODS: Final = frozenset({"POST", "DELETE"})
-WIDGET_PATH: Final = "/feedback/widget.js"
-"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 
 def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Entry | Refusal:
