@@ -1,6 +1,7 @@
 """The listener before a chat app, as the settings have it: `assembly.py` has it built where there is one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from proxy.config.settings import Settings
 from proxy.guard.decisions import Guard
@@ -50,7 +51,8 @@ def pages_door(
         local_prefix=PREFIX.encode(),
         # Not the main door's name: an app may pass on there what a browser sent, and that is no loop.
         via=None if main.via is None else b"helicone-proxy-pages-" + main.via.rpartition(b"-")[2],
-        patience=main.patience,
+        # How long a gateway may be silent says nothing of an app: its streams of events may be for hours.
+        patience=replace(main.patience, first_byte_seconds=None, silence_seconds=None),
         max_connections=min(MAX_CONNECTIONS, main.max_connections),
         up=direction_up(),
         say=refusals.say,

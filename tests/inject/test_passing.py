@@ -1,6 +1,7 @@
 """Everything but pages passes as it is, and comes in by a name that is ours."""
 
 import json
+import time
 
 from harness.apps import HTML, OPENS, TAGGED, StartApp, answer, ask, asked_up, open_app
 from harness.benches import CHAT_PATH, StartBench
@@ -103,6 +104,26 @@ def test_what_names_the_apps_own_address_leads_here(
     assert led[b"/path"].value(b"set-cookie") == b"a=b; Path=/"
     by_number = ask(sidecar, b"Host: 127.0.0.1:8748", target=b"/path")
     assert by_number.value(b"set-cookie") == b"a=b; Domain=127.0.0.1; Path=/"
+
+
+def test_an_app_may_be_silent_for_as_long_as_it_likes(
+    start_upstream: StartUpstream, start_sidecar: StartSidecar
+) -> None:
+    """How long a gateway may be says nothing of an app, whose pages listen to events that seldom come."""
+
+    def script(connection: UpstreamWire) -> None:
+        connection.read_request()
+        time.sleep(0.5)
+        connection.send(head(b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", b"Content-Length: 6"))
+        connection.send(b"one")
+        time.sleep(0.5)
+        connection.send(b"two")
+
+    app = start_upstream(script)
+    limits = {"upstream.silence_timeout_seconds": 0.1, "upstream.first_byte_timeout_seconds": 0.1}
+    sidecar = start_sidecar("http://127.0.0.1:9", **{"inject.upstream": app.url, "inject.port": 0, **limits})
+    found = ask(sidecar, target=b"/events")
+    assert (found.status, found.body) == (200, b"onetwo")
 
 
 def test_a_websocket_passes_both_ways(start_upstream: StartUpstream, start_sidecar: StartSidecar) -> None:
