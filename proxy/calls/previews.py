@@ -25,11 +25,12 @@ _LIKE_A_KEY: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     r"(?:[sprw]k|xox[a-z]|gh[a-z]|github_pat|hf|gsk|xai|nvapi|pplx|tgp|r8|key|tok)[-_][\w\-]{12,}"
     r"|AIza[\w\-]{16,}|A[KS]IA[0-9A-Z]{12,}|eyJ[\w\-]{8,}[\w\-.]*"
-    r"|(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])\w{32,}"
+    r"|\b(?=[A-Za-z_]*+[0-9])(?=[0-9_]*+[A-Za-z])\w{32,}+"
     r")",
     re.ASCII,
 )
-"""Keys of many vendors, and whatever is as long, and as wild, as only keys and digests are."""
+"""Keys of many vendors, and whatever is as long, and as wild, as only keys and digests are.
+These begin with a word: from each underscore of a long line of them, all the rest would be gone through."""
 _TEXT: Final = re.compile(
     rb'(?<!\\)"(?:content|text)"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]++|\\u[0-9A-Fa-f]{4}|\\[^u])++)'
 )
