@@ -40,10 +40,13 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def beginning(text: str, redact: Redact) -> str | None:
     """How a text begins, as it may be shown: in one line, without what is not to be seen, keys as `***`."""
-    line = _GAP.sub(" ", text[:_READ_CHARACTERS]).strip()
+    line = _GAP.sub(" ", text[:_READ_CHARACTERS])
     if not line.isprintable():
         line = "".join([each for each in line if each.isprintable() or each in _JOINERS])
-    return _LIKE_A_KEY.sub(MASK, redact(line))[:MOST_CHARACTERS].rstrip() or None
+    if len(line) < 2 * MOST_CHARACTERS and len(text) >= _GATHERED_CHARACTERS:
+        # Mostly gaps. Where it was cut is near, and the last word may be the beginning of a key.
+        line = line.rpartition(" ")[0]
+    return _LIKE_A_KEY.sub(MASK, redact(line.strip()))[:MOST_CHARACTERS].rstrip() or None
 
 
 # --- what was asked ------------------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ def test_a_text_is_shown_in_one_line_of_200_characters_without_keys(text: str, s
     assert beginning(text, Redaction([OWN])) == shown
 
 
+@pytest.mark.parametrize("gap", [" ", "\n", "\u200b"])
+def test_a_key_that_is_cut_behind_long_gaps_is_not_shown_in_part(gap: str) -> None:
+    for size in range(2048 - len(OWN), 2048):
+        assert beginning(f"Hi {gap * (size - 3)}{OWN}", Redaction([OWN])) in ("Hi", "Hi ***")
+    assert beginning("Hi" + " " * 3000, Redaction()) == "Hi"
+
+
 @given(st.text(max_size=400))
 def test_whatever_a_text_is_a_terminal_bears_it(text: str) -> None:
     shown = beginning(text, Redaction())
