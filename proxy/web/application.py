@@ -21,16 +21,8 @@ from proxy.web import (
     widget,
     withdraw,
 )
-from proxy.web.answers import errors_as_sentences
-from proxy.web.context import CONTEXT, Context
-from proxy.web.protection import (
-    BATCH_PATH,
-    LONGEST_BODY_BYTES,
-    expect_later,
-    guarded,
-    one_answer_per_connection,
-    readable_by_allowed_pages,
-)
+from proxy.web.context import Context
+from proxy.web.protection import BATCH_PATH, guarded_application
 
 PREFIX = LOCAL_PATH
 """Everything at and below it is ours; all other paths are the gateway's."""
@@ -97,17 +89,5 @@ def _is_like(path: str, asked: str) -> bool:
 
 def make_application(context: Context) -> web.Application:
     """The local application."""
-    application = web.Application(
-        middlewares=[errors_as_sentences, guarded], client_max_size=LONGEST_BODY_BYTES
-    )
-    application[CONTEXT] = context
-    for method, path, handler in ROUTES:
-        pattern = path.replace(_ID, _ANY_ID)
-        if method == "GET":
-            application.router.add_get(pattern, handler, expect_handler=expect_later)
-        else:
-            application.router.add_route(method, pattern, handler, expect_handler=expect_later)
-    # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
-    application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
-    application.on_response_prepare.extend((one_answer_per_connection, readable_by_allowed_pages))
-    return application
+    routes = [(method, path.replace(_ID, _ANY_ID), handler) for method, path, handler in ROUTES]
+    return guarded_application(context, routes, f"{PREFIX}{{tail:.*}}", no_such_route)

@@ -8,17 +8,19 @@ from proxy import feedback_tokens, helicone
 from proxy.errors import UnknownCall
 from proxy.guard import call_tokens
 from proxy.guard.decisions import ANYONE, Entry
+from proxy.guard.tokens import bearer
 from proxy.relay.headers import Fields
 from proxy.relay.refusals import Refusal
 from proxy.web.context import CONTEXT, LIMITED_TO
 from proxy.web.meant import by_name
+from proxy.web.query import secrets_said
 
 OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
+WIDGET_PATH: Final = "/feedback/widget.js"
+"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 _ONE_CALL: Final = "/feedback/{id}"
 _RATING_METHODS: Final = frozenset({"POST", "DELETE"})
-WIDGET_PATH: Final = "/feedback/widget.js"
-"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 
 def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Entry | Refusal:
@@ -75,8 +77,8 @@ def _with_token(request: web.Request, path: str, said: bytes) -> Refusal | None:
 
 def _secret(request: web.Request, fields: Fields) -> bytes | None:
     """What stands where a webhook says its secret."""
-    scheme, _, rest = fields.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return rest.strip() or None
-    said = request.query.getall("secret", [])
-    return said[0].encode("utf-8", "replace") if len(said) == 1 else None
+    secret = bearer(fields.get(b"authorization", b""))
+    if secret is not None:
+        return secret or None
+    said = secrets_said(request, "secret")
+    return said[0] if len(said) == 1 else None
