@@ -1,22 +1,23 @@
 """Compares versions: asks a finder for calls with ratings, and how many calls there are; sums up, and judges.
 
-Thumbs and scores are in the rows of calls, so those that have any are read, all of them. How many there are that
-nobody has rated is asked for as a number: 100,000 of them are 100 requests of a thousand rows each, a number is one.
-All requests count against the limit that the organisation shares with the delivery of ratings.
+Thumbs and scores are in the rows of calls, so those that have any are read. How many others there are is asked for
+as a number: 100,000 of them would be 100 requests, of a thousand rows each, and a number is one. All requests are
+within the budget of searches, and count against the limit that the organisation shares.
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from proxy.comparing.intervals import Interval
 from proxy.comparing.variants import MOST_SHOWN, By, Kind, Tallies, Variant
 from proxy.comparing.verdicts import Finding, Verdict, judge
-from proxy.search.finder import Finder, Source
+from proxy.search.finder import ROUTES_ARE_OURS, Finder, Source
 from proxy.search.wanted import Wanted
 
-MOST_READ: Final = 100_000
-"""Calls with ratings or scores: a hundred pages, a tenth of what the smallest plan allows in five minutes."""
+MOST_READ: Final = 20_000
+"""Calls with ratings or scores: 20 requests. Of two versions that many say to a point which is better."""
 _MOST_COUNTED: Final = 10
 """Versions of which it is asked how many calls there are, one request each."""
 _AT_ONCE: Final = 4
@@ -42,7 +43,7 @@ class Comparison:
         """It as JSON."""
         return {
             "source": self.source,
-            **({} if self.why_local is None else {"why": self.why_local}),
+            **({} if self.why_local is None else {"why_local": self.why_local}),
             "verdict": _describe_verdict(self.verdict),
             "variants": [_describe_variant(each) for each in self.variants],
             "left_out": self.left_out,
@@ -58,10 +59,12 @@ async def compare(finder: Finder, by: By, wanted: Wanted, *, most_read: int = MO
     is_local = findings.source == "local"
     if is_local:
         # All that is remembered is at hand: also what nobody has rated.
-        findings = replace(await finder.find(wanted, None, locally=True), why_local=findings.why_local)
+        why = ROUTES_ARE_OURS if by.kind is Kind.ROUTE else findings.why_local
+        findings = replace(await finder.find(wanted, None, locally=True), why_local=why)
     tallies = Tallies(by)
-    async for call in findings.calls:
-        tallies.add(call)
+    async with contextlib.aclosing(findings.calls) as found:
+        async for call in found:
+            tallies.add(call)
     variants, calls = tallies.largest(), tallies.read if is_local else None
     if not is_local:
         variants, calls = await _counted(finder, by, wanted, variants)
@@ -109,25 +112,25 @@ def _notes(tallies: Tallies, variants: list[Variant], calls: int | None, most_re
         notes.append(f"Only the newest {most_read:,} calls with ratings were read.")
     left_out = len(tallies) - len(variants)
     if left_out:
-        more = " and more" if tallies.beyond else ""
-        notes.append(f"The {MOST_SHOWN} with the most ratings are compared; {left_out:,}{more} are left out.")
+        least = "at least " if tallies.beyond else ""
+        notes.append(f"The {MOST_SHOWN} with the most ratings are compared. Left out: {least}{left_out:,}.")
     if tallies.without:
-        what = "calls" if most_read is None else "rated calls"
-        notes.append(f"{tallies.without:,} {what} do not say which one they are of, and are not compared.")
+        what = "Calls" if most_read is None else "Rated calls"
+        notes.append(f"{what} that do not say which one they are of: {tallies.without:,}.")
     counted = [each.calls for each in variants]
     if most_read is not None and calls is not None and not left_out and None not in counted:
         rest = calls - sum(each or 0 for each in counted) - tallies.without
         if rest > 0:
-            notes.append(f"{rest:,} more calls say nothing, or are of one that nobody has rated yet.")
+            notes.append(f"Unrated calls that say nothing, or are of one that nobody has rated: {rest:,}.")
     return notes
 
 
 def _nothing(tallies: Tallies, by: By, calls: int | None) -> Verdict:
     """What is said where there is no version at all."""
     if tallies.read:
-        sentence = f"None of {tallies.read:,} calls says {by}: is that what your app calls it?"
+        sentence = f"None of the calls ({tallies.read:,}) says {by}: is that what your app calls it?"
     elif calls:
-        sentence = f"None of {calls:,} calls has been rated yet."
+        sentence = f"None of the calls ({calls:,}) has been rated yet."
     else:
         sentence = "There is no such call." if calls == 0 else "No such call has been rated yet."
     return Verdict(finding=Finding.NOT_COMPARABLE, sentence=sentence)

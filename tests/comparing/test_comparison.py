@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
 
 from proxy.comparing import comparison
@@ -32,7 +32,7 @@ class Shelf(Finder):
     async def find(self, wanted: Wanted, limit: int | None, *, locally: bool = False) -> Findings:
         self.asked.append(("locally" if locally else "find", wanted))
 
-        async def calls() -> AsyncIterator[FoundCall]:
+        async def calls() -> AsyncGenerator[FoundCall, None]:
             for each in [each for each in self._calls if self._is_wanted(each, wanted)][:limit]:
                 yield each
 
@@ -94,8 +94,8 @@ def test_versions_are_read_where_they_are_rated_and_counted_where_not() -> None:
     )
     assert found.verdict.sentence.startswith("“B” is better than “A”")
     assert found.notes == [
-        "3 rated calls do not say which one they are of, and are not compared.",
-        "11 more calls say nothing, or are of one that nobody has rated yet.",
+        "Rated calls that do not say which one they are of: 3.",
+        "Unrated calls that say nothing, or are of one that nobody has rated: 11.",
     ]
     assert Counter(what for what, _ in shelf.asked) == {"find": 1, "count": 3}
     assert shelf.asked[0] == ("find", replace(ALL, is_scored=True))
@@ -117,7 +117,7 @@ def test_of_many_versions_ten_are_counted_few_at_a_time() -> None:
     assert Counter(what for what, _ in shelf.asked) == {"find": 1, "count": 11}
     assert 1 < shelf.most_at_once <= 4
     assert {each.value for each in found.variants if each.calls is not None} == set(map(str, range(10)))
-    assert found.notes == ["The 50 with the most ratings are compared; 10 are left out."]
+    assert found.notes == ["The 50 with the most ratings are compared. Left out: 10."]
     document = found.as_document()
     assert (document["left_out"], document["variants"][-1]["calls"]) == (10, None)
 
@@ -132,9 +132,9 @@ def test_what_is_only_remembered_here_is_read_whole() -> None:
         ("C", 7, 0),
     ]
     assert (found.calls, found.without) == (16, 2)
-    assert found.notes == ["2 calls do not say which one they are of, and are not compared."]
+    assert found.notes == ["Calls that do not say which one they are of: 2."]
     assert [what for what, _ in shelf.asked] == ["find", "locally"]
-    assert found.as_document()["why"] == WHY
+    assert found.as_document()["why_local"] == WHY
 
 
 def test_routes_are_known_here_alone() -> None:
@@ -167,9 +167,9 @@ def test_no_call_and_no_rating_are_no_error() -> None:
     }
     unrated = compared(Shelf(calls("A", unrated=9)))
     assert (unrated.variants, unrated.calls) == ([], 9)
-    assert (unrated.verdict.sentence, unrated.notes) == ("None of 9 calls has been rated yet.", [])
+    assert (unrated.verdict.sentence, unrated.notes) == ("None of the calls (9) has been rated yet.", [])
     others = compared(Shelf(calls(None, up=2, down=1)))
-    said = "None of 3 calls says property.Prompt-Version: is that what your app calls it?"
+    said = "None of the calls (3) says property.Prompt-Version: is that what your app calls it?"
     assert (others.verdict.sentence, others.without) == (said, 3)
     unknown = compared(Shelf(calls("A", unrated=9), counts=False))
     assert unknown.verdict.sentence == "No such call has been rated yet."

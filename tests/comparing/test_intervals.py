@@ -65,6 +65,12 @@ def test_quantiles_are_those_of_every_table() -> None:
     assert [round(quantile(each), 3) for each in (0.9, 0.95, 0.99)] == [1.645, 1.96, 2.576]
 
 
+def test_where_all_thumbs_are_of_one_kind_that_end_is_exact() -> None:
+    for number in range(1, 500):
+        assert wilson(Thumbs(0, number)).low == 0
+        assert wilson(Thumbs(number, 0)).high == 1
+
+
 def test_of_no_rating_any_share_is_possible() -> None:
     assert wilson(Thumbs(0, 0)) == (0, 1)
 

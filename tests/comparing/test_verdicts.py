@@ -66,9 +66,20 @@ def test_no_difference_among_few_is_too_early_and_not_alike() -> None:
     assert verdict.sentence.endswith(
         "If there is one of 5 points after all, about 1,300 more ratings of each would probably show it."
     )
+    # One of 2 points is too small to be looked for: that would take 8,000 ratings.
+    close = verdict_of({"A": (14, 6), "B": (36, 14)})
+    assert "If there is one of 5 points after all, about 1,3" in close.sentence
     # At the very edges a difference of 5 points still fits in.
     assert verdict_of({"A": (15, 0), "B": (15, 0)}).more == {"A": 140, "B": 140}
     assert verdict_of({"A": (0, 15), "B": (0, 15)}).more == {"A": 140, "B": 140}
+
+
+def test_what_few_ratings_cannot_exclude_keeps_two_from_being_alike() -> None:
+    # However good the other one is known to be.
+    verdict = verdict_of({"A": (999, 1), "B": (20, 0)})
+    assert verdict.difference is not None
+    assert verdict.difference.interval == pytest.approx((-0.161, 0.005), abs=0.001)
+    assert verdict.finding is Finding.TOO_EARLY
 
 
 def test_one_thumb_up_does_not_make_a_version_the_best() -> None:

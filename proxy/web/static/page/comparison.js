@@ -35,6 +35,7 @@ export class Comparison {
     this.since.addEventListener("change", () => onChoice({ compare: this.by.value, since: this.since.value }));
     find("again").addEventListener("click", () => this.#ask());
     details.addEventListener("toggle", () => {
+      this.offer();
       onChoice({ compare: details.open ? this.by.value : "", since: details.open ? this.since.value : "" });
       if (!details.open) this.#drop();
     });
@@ -104,7 +105,7 @@ export class Comparison {
     this.#details.dataset.state = said.verdict.finding;
     say(this.verdict, said.verdict.sentence);
     const notes = [...said.notes];
-    if (said.source === "local") notes.unshift(`From what is remembered here. ${said.why}`);
+    if (said.why_local !== undefined) notes.unshift(`From what is remembered here: ${said.why_local}`);
     this.notes.replaceChildren(...notes.map((each) => h("li", {}, each)));
     const where = whereOf(this.#filters);
     say(this.where, where.length ? `Only calls with ${where.join(" and ")}.` : "");
