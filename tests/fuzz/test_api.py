@@ -11,8 +11,8 @@ from harness.loops import LoopThread
     ("options", "operations"),
     [
         # To rate the newest answer takes all that to rate one call takes; that is tried at its bounds once.
-        (("--phases", "examples,coverage", "--exclude-operation-id", "rate_last"), 16),
-        (("--phases", "fuzzing", "--max-examples", "5"), 17),
+        (("--phases", "examples,coverage", "--exclude-operation-id", "rate_last"), 18),
+        (("--phases", "fuzzing", "--max-examples", "5"), 19),
     ],
     ids=["every value at its bounds", "drawn"],
 )
