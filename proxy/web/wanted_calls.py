@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from proxy.calls.attribution import LONGEST_VALUE
 from proxy.errors import CallerError
 from proxy.search.wanted import Thumb, Wanted
 from proxy.web.query import listed
@@ -17,8 +18,6 @@ NAMES: Final = ("since", "until", "rating", "model", "user", "session", "route",
 
 _PROPERTY: Final = "property."
 _PLAIN: Final = ("model", "user", "session", "route")
-_LONGEST: Final = 500
-"""Characters of a value."""
 _MOST_DAYS: Final = 366
 _DAY_SECONDS: Final = 86_400.0
 _SPAN: Final = re.compile(r"([0-9]{1,9})(s|m|h|d|w)", re.ASCII)
@@ -63,8 +62,8 @@ def wanted_with(
     plain: dict[str, str] = {}
     properties: dict[str, str] = {}
     for name, value in said.items():
-        if not 0 < len(value) <= _LONGEST or not value.isprintable():
-            raise CallerError(f"{name} has to be a text of 1 to {_LONGEST} printable characters.")
+        if not 0 < len(value) <= LONGEST_VALUE or not value.isprintable():
+            raise CallerError(f"{name} has to be a text of 1 to {LONGEST_VALUE} printable characters.")
         if name in _PLAIN:
             plain[name] = value
         elif name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):

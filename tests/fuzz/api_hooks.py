@@ -11,7 +11,7 @@ from schemathesis.core import NOT_SET
 
 CALLS = tuple(f"0b50d0d5-6a8d-4f9e-8d43-6f4f5f3a2b1{digit}" for digit in "012")
 """Calls that went through the sidecar before."""
-_SCOPES = ("user", "session", "model", "path", "client", "property.<Name>")
+_SCOPES = ("user", "session", "model", "path", "client", "route", "by", "property.<Name>")
 _SAID_ONCE = ("rating", "comment", "rater", "source", "tags")
 _numbers = itertools.count()
 
@@ -38,6 +38,7 @@ def before_call(
         # Nobody wants to wait a minute for what will not be stored.
         case.query["timeout"] = "50ms"
     _mean_calls(case, number)
+    _mean_a_time(case)
 
 
 def _mean_calls(case: schemathesis.Case[Any], number: int) -> None:
@@ -54,6 +55,16 @@ def _mean_calls(case: schemathesis.Case[Any], number: int) -> None:
     if "id" in case.path_parameters and number % 2:
         # Ids that are drawn are never those of calls.
         case.path_parameters["id"] = CALLS[number // 2 % len(CALLS)]
+
+
+def _mean_a_time(case: schemathesis.Case[Any]) -> None:
+    """Say a time that is one, within a year, and each thing that has to hold once."""
+    if "since" in case.query:
+        case.query["since"] = "7d"
+    if "until" in case.query:
+        case.query["until"] = "1m"
+    if isinstance(where := case.query.get("where"), list):
+        case.query["where"] = [f"property.x{number}=y" for number, _ in enumerate(where)]
 
 
 @schemathesis.hook
