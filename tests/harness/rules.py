@@ -63,6 +63,8 @@ LAYERS = (
         "proxy.open_webui",
         "proxy.ratings",
         "proxy.refused",
+        "proxy.rules",
+        "proxy.rules.*",
     ),
     ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.watch.*", "proxy.web.*"),
     ("proxy.access", "proxy.assembly", "proxy.before_app", "proxy.connecting"),
@@ -378,6 +380,8 @@ BLIND: Mapping[tuple[str, str | None], str] = {
     ("proxy/calls/recorder.py", "looked"): "whatever a request's body holds, the call goes on",
     ("proxy/calls/recorder.py", "passed"): "whatever a decoder does, the call goes on",
     ("proxy/calls/recorder.py", "_note_tokens"): "whatever a decoder does, the call goes on",
+    ("proxy/rules/worker.py", "load"): "whatever importing a function does, the others are loaded",
+    ("proxy/rules/worker.py", "_call"): "whatever somebody's function does, the next one is called",
     ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
     (
         "proxy/web/answers.py",
