@@ -167,7 +167,7 @@ class Rule:
 
     name: str = setting(text(_rule_name), "", "What the rule is called, once: ratings by it carry that name.")
     when: When = field(default=When())
-    rating: bool | None = setting(Kind('"up" or "down"', choice("up", "down").accept), None, "The thumb.")
+    rating: bool | None = setting(_THUMB, None, "The thumb.")
     scores: Mapping[str, int | bool] | None = setting(
         Kind("table", _said("scores")), None, "Scores: whole numbers, `true` or `false`."
     )
