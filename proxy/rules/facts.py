@@ -1,9 +1,9 @@
 """What is known of a call that is over, but for what its answer says; and what a rule asks of that. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from proxy.calls.live_call import LiveCall
 from proxy.config.rules import When
@@ -11,15 +11,14 @@ from proxy.relay.contract import Ending
 from proxy.rules.contents import is_like
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """A call that is over. Times are seconds; None: it never came so far, or nobody said."""
 
     request_id: str = ""
     path: str = ""
     model: str | None = None
     route: str = "default"
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = MappingProxyType({})
     """Their names are in lower case."""
     status: int | None = None
     complete: bool = True
@@ -30,7 +29,7 @@ class Facts:
 
     def as_document(self) -> dict[str, Any]:
         """As a function of somebody's own gets it."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"properties": dict(self.properties)}
+        return self._asdict() | {"properties": dict(self.properties)}
 
 
 def facts_of(call: LiveCall) -> Facts:

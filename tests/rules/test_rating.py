@@ -1,10 +1,8 @@
 """Rules rate calls by themselves, over real sockets."""
 
 import contextlib
-import json
 import os
 import random
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches import CHAT_PATH, JSON, chat_body, document, error_of, request
+from harness.benches import CHAT_PATH, JSON, chat_body, document, request
 from harness.clients import Client
 from harness.codings import CODINGS
 from harness.sidecars import RunningSidecar, StartSidecar
@@ -110,7 +108,7 @@ StartRules = Callable[..., Bench]
 
 @pytest.fixture
 def start_rules(start_upstream: StartUpstream, start_sidecar: StartSidecar) -> StartRules:
-    def start(answers: dict[str, Answer], rules: list[dict[str, Any]], **dotted: Any) -> Bench:
+    def start(answers: dict[str, Answer], rules: list[dict[str, Any]], **dotted: object) -> Bench:
         upstream = start_upstream(gateway(answers))
         given = {"helicone.api_key": KEY, "routes.default.helicone": True, "rules": rules, **dotted}
         return Bench(start_sidecar(upstream.url, **given))
