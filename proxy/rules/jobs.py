@@ -22,7 +22,7 @@ class Setup(msgspec.Struct):
     rules: list[Asked]
 
 
-class Job(msgspec.Struct, array_like=True):
+class Job(msgspec.Struct, array_like=True, gc=False):
     """One answer. `rules`: the places of those that are asked. `body` is None where there is none to be read."""
 
     body: bytes | None
@@ -32,7 +32,7 @@ class Job(msgspec.Struct, array_like=True):
     facts: dict[str, Any] | None = None
 
 
-class Verdict(msgspec.Struct, array_like=True):
+class Verdict(msgspec.Struct, array_like=True, gc=False):
     """What came of a job."""
 
     holding: list[int]

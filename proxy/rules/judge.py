@@ -25,7 +25,7 @@ _TEXTS_SECONDS: Final = 30.0
 """How long a batch of answers may take to be judged: it takes milliseconds, but the process may be starved."""
 _START_SECONDS: Final = 20.0
 """How long a process may take to start, besides."""
-_BATCH: Final = 64
+_BATCH: Final = 256
 _SAY_EVERY_SECONDS: Final = 60.0
 
 COUNTED: Final = (

@@ -4,57 +4,18 @@ Whatever a pattern, a long answer or somebody's function does, it does it here: 
 """
 
 import contextlib
-import importlib
+import gc
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import msgspec
 
-from proxy.config.rule_problems import compiled, load_engine
-from proxy.config.rules import When
-from proxy.rules.contents import Content, TooLong, Unreadable, content_of, is_json, is_like, plain_data
+from proxy.rules.content_tests import ContentTest
+from proxy.rules.contents import Content, TooLong, Unreadable, content_of, plain_data
+from proxy.rules.functions import Failed, Functions
 from proxy.rules.jobs import LENGTH_BYTES, Asked, Job, Setup, Verdict, framed
-
-_PLAIN = (bool, str, dict)
-Function = Callable[[dict[str, Any], str | None], object]
-
-
-class ContentTest:
-    """What one rule asks of an answer's content. Raises ValueError for a pattern that cannot be."""
-
-    def __init__(self, when: When) -> None:
-        self._when = when
-        self._pattern = None if when.text_matches is None else compiled(load_engine(), when.text_matches)
-
-    def why_not(self, content: Content) -> str | None:
-        """The first condition that does not hold; None if all hold."""
-        when, length = self._when, len(content.text)
-        if when.text_min_length is not None and length < when.text_min_length:
-            return "text_min_length"
-        if when.text_max_length is not None and length > when.text_max_length:
-            return "text_max_length"
-        if when.finish_reason is not None and not is_like(content.finish_reason, when.finish_reason):
-            return "finish_reason"
-        if when.has_refusal is not None and content.has_refusal is not when.has_refusal:
-            return "has_refusal"
-        if when.calls_tool is not None and not self._calls(content, when.calls_tool):
-            return "calls_tool"
-        return self._of_text(content.text)
-
-    def _calls(self, content: Content, wanted: bool | str) -> bool:  # noqa: FBT001
-        if isinstance(wanted, bool):
-            return bool(content.tools) is wanted
-        return any(is_like(name, wanted) for name in content.tools)
-
-    def _of_text(self, text: str) -> str | None:
-        if self._when.is_json is not None and is_json(text) is not self._when.is_json:
-            return "is_json"
-        if self._pattern is not None and self._pattern.search(text.encode("utf-8", "replace")) is None:
-            return "text_matches"
-        return None
 
 
 class Judging:
@@ -63,15 +24,15 @@ class Judging:
     def __init__(self, rules: list[Asked]) -> None:
         self._tests = [ContentTest(each.when) for each in rules]
         self._rules = rules
-        self._functions: dict[int, Function] = {}
+        self._functions = Functions()
 
     def load(self) -> None:
         """Import the functions: what they load takes none of their time."""
-        for place, rule in enumerate(self._rules):
+        for rule in self._rules:
             if rule.call is not None:
                 # Asked for again when it is called, which says what is wrong with it.
                 with contextlib.suppress(Exception):
-                    self._function(place)
+                    self._functions.load(rule.call)
 
     def judge(self, job: Job) -> Verdict:
         """What holds of one answer; the text is let go with the end of this."""
@@ -90,7 +51,7 @@ class Judging:
         return Verdict([place for place in job.rules if self._tests[place].why_not(content) is None])
 
     def _call(self, place: int, facts: dict[str, Any], content: Content | None, why: str) -> Verdict:
-        """Ask a function. Whatever it raises is told by its name alone: its words may be the answer's."""
+        """Ask a function."""
         if content is None and (why == "too_long" or self._rules[place].when.has_content):
             return Verdict([], why)
         if content is not None:
@@ -98,19 +59,12 @@ class Judging:
                 return Verdict([])
             facts |= plain_data(content)
         try:
-            said = self._function(place)(facts, None if content is None else content.text)
-        except Exception as error:  # noqa: BLE001  # whatever somebody's function does, the next one is called
-            return Verdict([], "failed", type(error).__name__)
-        if said is not None and not isinstance(said, _PLAIN):
-            return Verdict([], "failed", f"it gave a {type(said).__name__}")
+            said = self._functions.ask(
+                str(self._rules[place].call), facts, None if content is None else content.text
+            )
+        except Failed as error:
+            return Verdict([], "failed", str(error))
         return Verdict([place] if said is not None else [], said=said)
-
-    def _function(self, place: int) -> Function:
-        known = self._functions.get(place)
-        if known is None:
-            module, _, name = str(self._rules[place].call).partition(":")
-            known = self._functions[place] = getattr(importlib.import_module(module), name)
-        return known
 
 
 def read(stream: BinaryIO) -> bytes | None:
@@ -129,6 +83,7 @@ def serve(asked: BinaryIO, told: BinaryIO) -> None:
         return
     judging = Judging(msgspec.msgpack.decode(first, type=Setup).rules)
     judging.load()
+    gc.freeze()
     _tell(told, [])
     decode = msgspec.msgpack.Decoder(list[Job]).decode
     while (message := read(asked)) is not None:
