@@ -87,7 +87,9 @@ def _read(table: Mapping[str, object]) -> tuple[Rule, list[str]]:
     values: dict[str, object] = {}
     for key, value in given.items():
         if key not in declared:
-            wrong.append(f"{shown(key)} {no_setting(suggestions(key, declared))}")
+            meant = suggestions(key, declared)
+            # What is like no setting may be a value in the wrong place, and any value a secret.
+            wrong.append(f"{shown(key) if meant else 'one of its names'} {no_setting(meant)}")
             continue
         try:
             values[key] = declared[key].kind.accept(value)

@@ -304,7 +304,7 @@ class Settings:
     inject: Inject = Inject()
     log: Log = Log()
     rules: tuple[Rule, ...] = setting(
-        RULES, (), "Rules that rate calls by themselves, one table each; see [Rules](#rules)."
+        RULES, (), "Rules that rate calls by themselves: one [[rules]] table each, see README."
     )
 
 

@@ -1,7 +1,7 @@
 """A recorded answer, as rules are tried on it: a line of JSON. Pure.
 
-Either what a call's answer was, `{"model": …, "status": 200, "answer": …}`, with its body as an object, as a text, or
-as a list of the lines of a stream; or a row of an export, with Helicone's names of the same things.
+Either what a call's answer was, `{"model": …, "status": 200, "answer": …}`, with its body as an object, as a text,
+or as a list of the lines of a stream; or a row of an export, with the export's names of the same things.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Rules tried on recorded answers, in this process, without a rating: what each would say, and why it would not."""
+"""Rules tried on recorded answers, in this process: what each would say, and why it would not."""
 
 import contextlib
 import os
