@@ -1,8 +1,9 @@
 """Exports thumbs down with question and answer, as lines of JSON: for an evaluation, or for fine-tuning.
 
-What it shows: the sidecar finds the calls (`/feedback/search`), and Helicone has what was said in them (the sidecar
-keeps no bodies). What earlier nights have exported is left out; of the last seven days the rest is fetched, since a
-thumb may come days after its answer. A file is there whole or not at all, and what was interrupted is gone on with.
+What it shows: the sidecar finds the calls (`/feedback/search`), and Helicone has what was said in them (the
+sidecar keeps no bodies). What earlier nights have exported is left out; the rest of the last seven days is
+fetched, since a thumb may come days after its answer. A file is there whole or not at all, and a run that was
+interrupted is gone on with.
 
     HELICONE_API_KEY=sk-helicone-... python nightly_export.py thumbs-down/
 
