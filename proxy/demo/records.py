@@ -6,7 +6,10 @@ from uuid import NAMESPACE_OID, uuid5
 from .answers.answer import JsonObject
 from .ledger import Row
 
-ELSEWHERE = '{"helicone_message": "fetching body from signed_url... contact engineering@helicone.ai for more information"}'
+ELSEWHERE = (
+    '{"helicone_message": "fetching body from signed_url... '
+    'contact engineering@helicone.ai for more information"}'
+)
 """Stands in every row for bodies that are in the object store: text, not JSON. `includeBody=true` gets them."""
 
 
