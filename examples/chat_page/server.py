@@ -67,7 +67,12 @@ class Handler(BaseHTTPRequestHandler):
         """Stream an answer: its id in the head, then its text and nothing else."""
         asked = {"model": "gpt-4o-mini", "messages": messages, "stream": True}
         headers = {"Content-Type": JSON, "Authorization": f"Bearer {KEY}", "Helicone-User-Id": "chat-page"}
-        answer = ask_sidecar("POST", "/v1/chat/completions", json.dumps(asked).encode(), headers)
+        try:
+            answer = ask_sidecar("POST", "/v1/chat/completions", json.dumps(asked).encode(), headers)
+        except OSError as error:
+            self.begin(502, "text/plain; charset=utf-8")
+            self.wfile.write(f"no sidecar at {SIDECAR.netloc} ({error})".encode())
+            return
         if answer.status != 200:
             self.begin(502, JSON)
             self.wfile.write(answer.read())
