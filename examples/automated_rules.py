@@ -1,13 +1,13 @@
 """Makes a few answers, and shows which of them were rated by which rule of rules.toml, with nobody clicking.
 
-What it shows: rules stand in the sidecar's configuration and judge each answer when it has ended, streamed ones, too.
-The app knows nothing of them.
+What it shows: rules stand in the sidecar's configuration and judge each answer when it has ended, streamed ones,
+too. The app knows nothing of them.
 
     pip install openai
     helicone-proxy demo --config rules.toml     # in another terminal
     python automated_rules.py
 
-You see a line for each answer: its thumb, and the name of the rule that gave it, or that no rule had anything to say.
+You see a line for each answer: its thumb, and the name of the rule that gave it, or that no rule had a say.
 """
 
 import json
@@ -55,6 +55,6 @@ time.sleep(1)
 for question, answer_id in ids.items():
     rating = look(answer_id)["rating"]
     if rating is None:
-        print(f"{question:28} no rule has anything to say")
+        print(f"{question:28} no rule has a say")
     else:
         print(f"{question:28} {rating['thumb']} by the rule “{rating['rule']}” ({rating['state']})")

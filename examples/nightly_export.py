@@ -20,39 +20,46 @@ import http.client
 import json
 import os
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 SIDECAR = os.environ.get("HELICONE_PROXY_URL", "http://localhost:8747")
+SEARCH = f"{SIDECAR}/feedback/search?rating=down&since=7d"
 API = os.environ.get("HELICONE_API_URL", "https://api.helicone.ai")
 KEY = os.environ.get("HELICONE_API_KEY") or sys.exit("Set HELICONE_API_KEY: the answers are at Helicone.")
 FOLDER = Path(sys.argv[1] if sys.argv[1:] else "thumbs-down")
 UNFINISHED = FOLDER / "unfinished.part"
 
 
-def found_calls() -> Iterator[dict[str, Any]]:
+def get(url: str, **headers: str) -> bytes:
+    """What is there; an error says what the answer says."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=120) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{error.code} from {url}: {error.read().decode(errors='replace')}") from error
+
+
+def found_calls() -> list[dict[str, Any]]:
     """The calls with a thumb down, as the sidecar finds them at Helicone."""
-    url = f"{SIDECAR}/feedback/search?rating=down&since=7d&format=ndjson"
-    with urllib.request.urlopen(url, timeout=120) as answer:
-        for line in answer:
-            yield json.loads(line)
+    found = json.loads(get(f"{SEARCH}&limit=1"))
+    if found["source"] != "helicone":
+        raise OSError(f"the sidecar knows only what it remembers itself ({found['why']})")
+    return [json.loads(line) for line in get(f"{SEARCH}&format=ndjson").splitlines()]
 
 
 def what_was_said(request_id: str) -> dict[str, Any] | None:
     """One call with its bodies; None where Helicone has none (any more)."""
-    url = f"{API}/v1/request/{request_id}?includeBody=true"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {KEY}"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, Any] | None = json.load(answer)["data"]
-    except urllib.error.HTTPError as error:
-        if error.code == 500 and b"request body" in error.read().lower():
+        answer = get(f"{API}/v1/request/{request_id}?includeBody=true", Authorization=f"Bearer {KEY}")
+    except OSError as error:
+        if "request body" in str(error).lower():
             return None
         raise
+    found: dict[str, Any] | None = json.loads(answer)["data"]
     return found
 
 
@@ -68,6 +75,7 @@ def text_of(response: dict[str, Any]) -> object:
 
 def exported_before() -> set[str]:
     """The ids in all files; what an interrupted run was writing when it ended is cut off."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
     if UNFINISHED.exists():
         whole, newline, _ = UNFINISHED.read_bytes().rpartition(b"\n")
         UNFINISHED.write_bytes(whole + newline)
@@ -77,17 +85,15 @@ def exported_before() -> set[str]:
 
 def export() -> list[str]:
     """Write what is new; gives the ids of calls of which Helicone has no bodies."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     known, missing = exported_before(), []
+    new = [call for call in found_calls() if call["id"] not in known]
     with UNFINISHED.open("a", encoding="utf-8") as file:
-        for call in found_calls():
-            if call["id"] in known:
-                continue
+        for call in new:
             said = what_was_said(call["id"])
             if said is None:
                 missing.append(call["id"])
                 continue
-            asked = said["request_body"]
+            asked = said["request_body"] or {}
             call["messages"] = asked.get("messages") or asked.get("input")
             call["answer"] = text_of(said["response_body"])
             file.write(json.dumps(call, ensure_ascii=False) + "\n")
@@ -99,10 +105,10 @@ def export() -> list[str]:
 try:
     missing = export()
 except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-    sys.exit(f"Not finished: {error}. What is there so far is kept in {UNFINISHED}; run it again.")
+    sys.exit(f"Not finished: {error}. Run it again: it goes on where it was.")
 count = UNFINISHED.read_bytes().count(b"\n")
 if count:
-    UNFINISHED.replace(FOLDER / time.strftime("%Y-%m-%dT%H%M%SZ.jsonl", time.gmtime()))
+    UNFINISHED.replace(FOLDER / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.%fZ.jsonl"))
 else:
     UNFINISHED.unlink()
 print(f"{count} new thumbs down in {FOLDER}")
