@@ -24,7 +24,7 @@ _CHAT = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "He
 _NOWHERE = "http://127.0.0.1:9"
 _QUICK = MappingProxyType(
     {
-        "HELICONE_PROXY_DELIVERY__FIRST_LOOK_SECONDS": "2",
+        "HELICONE_PROXY_DELIVERY__FIRST_LOOK_SECONDS": "1",
         "HELICONE_PROXY_DELIVERY__BURST": "1000",
         "HELICONE_PROXY_DELIVERY__PER_SECOND": "20",
     }

@@ -123,6 +123,19 @@ def test_question_and_answer_are_exported_once(demo: Demo, ids: list[str], tmp_p
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_the_sidecars_own_search_is_what_is_exported(demo: Demo, ids: list[str], tmp_path: Path) -> None:
+    if not demo.describes("/feedback/search"):
+        pytest.skip("this sidecar has no /feedback/search yet")
+    done = export(demo, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "4 new thumbs down in out\n", "")
+    rows = {row["id"]: row for row in lines(tmp_path)}
+    assert set(rows) == set(ids)
+    for number, each in enumerate(ids):
+        assert f"“question {number}”" in rows[each]["answer"]
+        assert rows[each]["rating"] == "down"
+        assert "wrong" in rows[each]["properties"].values()
+
+
 def test_what_is_missing_is_said_and_tried_again(demo: Demo, ids: list[str], tmp_path: Path) -> None:
     unknown = str(uuid4())
     with searching(Search([unknown, *ids])) as search:
