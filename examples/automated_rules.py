@@ -50,8 +50,12 @@ for question, more in ANSWERS.items():
     )
     ids[question] = completion.id
 
-# Answers are judged when they have ended, off their way: a moment later.
-time.sleep(1)
+# Answers are judged off their way, a moment after they have ended, one after the other: the last one gets a thumb.
+for _ in range(50):
+    if look(ids["Will it rain?"])["rating"] is not None:
+        break
+    time.sleep(0.2)
+
 for question, answer_id in ids.items():
     rating = look(answer_id)["rating"]
     if rating is None:
