@@ -19,8 +19,8 @@ demo: $(VENV)/.app  ## try everything on your own machine: no account, no key, n
 run: $(VENV)/.app  ## start the sidecar for real use (config.toml is read when it is there)
 	@$(BIN)/helicone-proxy serve $(ARGS)
 
-# Most tests wait for sockets and disks: several at a time.
-ALL_TESTS := -n auto --maxprocesses 4
+# Most tests wait for sockets and disks: two at a time on each core, which is half again as fast as one.
+ALL_TESTS = -n $(shell $(PYTHON) -c 'import os; print(min(8, 2 * (os.cpu_count() or 1)))')
 # pytest rewrites what it runs, and every process would do so anew where Python is told to keep nothing (as in images).
 KEEPING := env -u PYTHONDONTWRITEBYTECODE
 

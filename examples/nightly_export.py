@@ -47,7 +47,7 @@ def found_calls() -> list[dict[str, Any]]:
     """The calls with a thumb down, as the sidecar finds them at Helicone."""
     found = json.loads(get(f"{SEARCH}&limit=1"))
     if found["source"] != "helicone":
-        raise OSError(f"the sidecar knows only what it remembers itself ({found['why']})")
+        raise OSError(f"the sidecar knows only what it remembers itself ({found['why_local']})")
     return [json.loads(line) for line in get(f"{SEARCH}&format=ndjson").splitlines()]
 
 

@@ -1,25 +1,36 @@
 """Speaks to Helicone's API. What is said, and what an answer means, is in `helicone_api.py`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from proxy import helicone_api
+from proxy import helicone_api, helicone_queries
 from proxy.errors import HeliconeBroke, HeliconeError, HeliconeTimeout, HeliconeUnreachable
 from proxy.helicone_api import Allowance, Refusal, Stored
+from proxy.helicone_queries import Place, Version
 from proxy.keys import Credential
 from proxy.model import Rating
 from proxy.relay.reasons import of_failure
+from proxy.search.wanted import Wanted
 
-_CREATED = 201
-"""Helicone's only yes, to whatever is asked here."""
+_YES = 201
+"""Helicone's only yes to whatever is asked here, but for a count."""
+_COUNTED = 200
 
 _POST_LIMIT_BYTES = 64 * 1024
 _LOOK_LIMIT_BYTES = 16 * 1024 * 1024
 """Rows come with their bodies where Helicone keeps them in ClickHouse."""
+
+
+class Page(NamedTuple):
+    """Rows of an answer to a search, whether there may be more behind them, and what Helicone grants."""
+
+    versions: list[Version]
+    may_be_more: bool
+    granted: Allowance | None
 
 
 class _TooLong(Exception):
@@ -95,7 +106,34 @@ class HeliconeApi:
             return {**first, **second}, granted
         return helicone_api.rows_of(body), granted
 
-    async def _ask(
+    async def find(self, wanted: Wanted, place: Place, credential: Credential) -> Page:
+        """A page of the calls that may be wanted, the newest first, from that place on."""
+        rows = helicone_queries.MOST_ROWS
+        while True:
+            request = helicone_queries.page_of(wanted, place, rows)
+            try:
+                body, granted = await self._ask(
+                    hdrs.METH_POST, request, credential, _LOOK_LIMIT_BYTES, whole=True
+                )
+            except _TooLong:
+                if rows == 1:
+                    raise HeliconeError(
+                        f"Helicone's API answered a search with a row of more than {_LOOK_LIMIT_BYTES >> 20} MiB."
+                    ) from None
+                rows = max(1, rows // 10)
+                continue
+            versions = helicone_queries.versions_in(body)
+            return Page(versions, len(versions) >= rows, granted)
+
+    async def count(self, wanted: Wanted, credential: Credential) -> tuple[int, Allowance | None]:
+        """How many calls there are, whatever their rating is."""
+        request = helicone_queries.count_of(wanted)
+        body, granted = await self._ask(
+            hdrs.METH_POST, request, credential, _POST_LIMIT_BYTES, whole=True, yes=_COUNTED
+        )
+        return helicone_queries.count_in(body), granted
+
+    async def _ask(  # the whole of a question
         self,
         method: str,
         request: tuple[str, Mapping[str, Any]],
@@ -103,8 +141,9 @@ class HeliconeApi:
         limit_bytes: int,
         *,
         whole: bool = False,
+        yes: int = _YES,
     ) -> tuple[bytes, Allowance | None]:
-        """Body and allowance of a 201; `whole`: the body matters, and not only its beginning."""
+        """Body and allowance of a yes; `whole`: the body matters, and not only its beginning."""
         base_url = credential.api_url.rstrip("/")
         path, payload = request
         try:
@@ -119,7 +158,7 @@ class HeliconeApi:
                 allow_redirects=False,
                 middlewares=(_only_once(),),
             ) as answer:
-                if answer.status == _CREATED:
+                if answer.status == yes:
                     body = await (_whole if whole else _beginning)(answer, limit_bytes)
                     return body, helicone_api.allowance(answer.headers)
                 said = await _beginning(answer, _POST_LIMIT_BYTES)

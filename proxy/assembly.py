@@ -50,6 +50,8 @@ from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.routes import Ways
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
+from proxy.search.finder import Finder
+from proxy.search.remembered import Remembered
 from proxy.stores.contract import Outbox, RecentCalls
 from proxy.stores.memory import MemoryCalls
 from proxy.stores.places import worth_saying
@@ -214,6 +216,7 @@ class Assembly:
         )
         lanes = Lanes(Budget(settings.burst, settings.per_second), chance)
         manner = Manner(Pace(settings.first_look_seconds), chance)
+        self._api = api
         errands = Errands(outbox, api, lanes, self._clock, manner)
         self.courier = courier = Courier(outbox, errands, keys, lanes, self._clock)
         keys.on_new = courier.key_known
@@ -260,10 +263,15 @@ class Assembly:
             idle += 2 * before_app.MAX_CONNECTIONS
         return open_files.possible_connections(self.settings.server.max_connections, besides=idle)
 
+    def _make_finder(self, keys: Keyring) -> Finder:
+        remembered = Remembered(self.store, self.delivery, time.perf_counter)
+        return Finder(self._api, keys.get(keys.own_fingerprint), remembered, self._clock)
+
     def _make_context(self, keys: Keyring) -> Context:
         return Context(
             store=self.store,
             delivery=self.delivery,
+            finder=self._make_finder(keys),
             streams=self.streams,
             keys=keys,
             guard=self.guard,

@@ -1,6 +1,7 @@
 """The listener before a chat app, as the settings have it: `assembly.py` has it built where there is one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from proxy.guard.decisions import Guard
 from proxy.inject import refusals
@@ -38,8 +39,10 @@ def pages_door(
         clock=main.clock,
         make_local=make_local,
         local_prefix=PREFIX.encode(),
-        via=main.via,
-        patience=main.patience,
+        # Not the main door's name: an app may pass on there what a browser sent, and that is no loop.
+        via=None if main.via is None else b"helicone-proxy-pages-" + main.via.rpartition(b"-")[2],
+        # How long a gateway may be silent says nothing of an app: its streams of events may be for hours.
+        patience=replace(main.patience, first_byte_seconds=None, silence_seconds=None),
         max_connections=min(MAX_CONNECTIONS, main.max_connections),
         up=direction_up(),
         say=refusals.say,

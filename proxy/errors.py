@@ -91,6 +91,10 @@ class UnknownCall(CallerError):
     code = "unknown_call"
 
 
+class NoAnswer(UnknownCall):
+    """There is none yet that "last" could mean."""
+
+
 class Ambiguous(CallerError):
     """More than one conversation could be meant, and nobody is to guess. `details` has the candidates."""
 

@@ -20,8 +20,8 @@ from proxy.model import Rating
 
 # --- a rating as scores (managers/request/RequestManager.ts feedbackRequest, managers/score/ScoreManager.ts) --
 
-_RATING: Final = "helicone-score-feedback"
-_BOOLEAN: Final = "-hcone-bool"
+RATING_SCORE: Final = "helicone-score-feedback"
+BOOLEAN_SUFFIX: Final = "-hcone-bool"
 _LONGEST_SCORE_NAME: Final = 100
 _UNSPEAKABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -37,10 +37,10 @@ def usable_score_name(name: str) -> str | None:
         return f"has more than {_LONGEST_SCORE_NAME} characters"
     if _UNSPEAKABLE.search(name):
         return "has a control character or half a character in it"
-    if re.sub(r"[\s_-]+", "-", name.strip()).lower() == _RATING:
+    if re.sub(r"[\s_-]+", "-", name.strip()).lower() == RATING_SCORE:
         return "is that of the rating itself"
-    if name.strip().lower().endswith(_BOOLEAN):
-        return f"ends in {_BOOLEAN}, which Helicone appends to the names of yes-or-no scores"
+    if name.strip().lower().endswith(BOOLEAN_SUFFIX):
+        return f"ends in {BOOLEAN_SUFFIX}, which Helicone appends to the names of yes-or-no scores"
     if name == "__proto__":
         # ScoreManager.mapScores assigns names to a plain object, which drops this one.
         return "is one that JavaScript does not keep"
@@ -54,7 +54,7 @@ def post_of(request_id: str, rating: Rating) -> tuple[str, Mapping[str, Any]] | 
     thumb has to be an integer: a boolean would be stored as another score.
     """
     if rating.scores:
-        thumb = {} if rating.up is None else {_RATING: int(rating.up)}
+        thumb = {} if rating.up is None else {RATING_SCORE: int(rating.up)}
         return f"/v1/request/{request_id}/score", {"scores": {**rating.scores, **thumb}}
     if rating.up is not None:
         return f"/v1/request/{request_id}/feedback", {"rating": rating.up}
@@ -64,11 +64,11 @@ def post_of(request_id: str, rating: Rating) -> tuple[str, Mapping[str, Any]] | 
 def _stored_scores(rating: Rating) -> dict[str, int]:
     """Name and number of all that Helicone has to hold of a rating."""
     expected = {
-        f"{name}{_BOOLEAN}" if isinstance(value, bool) else name: int(value)
+        f"{name}{BOOLEAN_SUFFIX}" if isinstance(value, bool) else name: int(value)
         for name, value in rating.scores.items()
     }
     if rating.up is not None:
-        expected[_RATING] = int(rating.up)
+        expected[RATING_SCORE] = int(rating.up)
     return expected
 
 
@@ -131,7 +131,7 @@ def look_for(request_ids: Sequence[str], now: float) -> tuple[str, Mapping[str, 
     if not 0 < len(request_ids) <= MOST_IDS:
         raise ValueError(f"{len(request_ids)} ids; 1 to {MOST_IDS} can be asked for at once")
     since = datetime.fromtimestamp(now - _LOOK_BACK_SECONDS, UTC)
-    recent = _leaf("request_created_at", "gte", since.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    recent = leaf("request_created_at", "gte", since.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
     return "/v1/request/query-clickhouse", {
         "filter": {"left": recent, "operator": "and", "right": _any_of(request_ids)},
         "limit": min(_MOST_ROWS, len(request_ids) * _ROWS_OF_A_CALL),
@@ -143,12 +143,13 @@ def look_for(request_ids: Sequence[str], now: float) -> tuple[str, Mapping[str, 
 def _any_of(request_ids: Sequence[str]) -> dict[str, Any]:
     """A tree as flat as can be: tsoa and packages/filters walk it by recursion."""
     if len(request_ids) == 1:
-        return _leaf("request_id", "equals", request_ids[0])
+        return leaf("request_id", "equals", request_ids[0])
     middle = len(request_ids) // 2
     return {"left": _any_of(request_ids[:middle]), "operator": "or", "right": _any_of(request_ids[middle:])}
 
 
-def _leaf(column: str, operator: str, value: str) -> dict[str, Any]:
+def leaf(column: str, operator: str, value: str | Mapping[str, str]) -> dict[str, Any]:
+    """One condition of a filter (packages/filters/filterDefs.ts)."""
     return {"request_response_rmt": {column: {operator: value}}}
 
 
@@ -179,7 +180,7 @@ def rows_of(body: bytes) -> dict[str, Stored]:
     newest: dict[str, tuple[str, Stored]] = {}
     for row in rows:
         request_id, version = row.request_id.lower(), str(row.updated_at or "")
-        stored = Stored(_numbers(row.scores or {}), _texts(row.properties or {}))
+        stored = Stored(whole_numbers(row.scores or {}), texts_of(row.properties or {}))
         known = newest.get(request_id)
         if known is not None and known[0] == version:
             stored = _common(known[1], stored)
@@ -195,7 +196,7 @@ def _common(one: Stored, other: Stored) -> Stored:
     )
 
 
-def _numbers(given: Mapping[str, Any]) -> dict[str, int]:
+def whole_numbers(given: Mapping[str, Any]) -> dict[str, int]:
     """Scores as integers: older ClickHouse servers write them as texts. What is no integer is left out."""
     return {name: int(value) for name, value in given.items() if _is_whole(value)}
 
@@ -206,7 +207,8 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
-def _texts(given: Mapping[str, Any]) -> dict[str, str]:
+def texts_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """Properties, as far as they are texts."""
     return {name: value for name, value in given.items() if isinstance(value, str)}
 
 

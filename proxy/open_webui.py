@@ -25,7 +25,8 @@ from proxy.rating_fields import COMMENT_LIMIT_BYTES, RATER_LIMIT, TAG_LIMIT, TAG
 
 SOURCE: Final = "open-webui"
 
-_RATINGS: Final = frozenset({"feedback.created", "feedback.updated"})
+_RATINGS: Final = ("feedback.created", "feedback.updated")
+"""No set: what is said in their place may be anything, and a list has no place in one."""
 _THUMBS: Final[Mapping[str, bool]] = MappingProxyType({"1": True, "-1": False})
 _LONGEST_ID: Final = 200
 

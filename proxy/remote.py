@@ -10,13 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from proxy.errors import RemoteError
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
+_PIECE_BYTES = 64 * 1024
 _SILENT_SECONDS = 40.0
 """A stream has a heartbeat every 15 s."""
 _HOST_AND_PORT = re.compile("[^/?#@:]+:[0-9]+/?|\\[[^]/]+\\]:[0-9]+/?")
@@ -60,6 +61,14 @@ class _SocketHandler(urllib.request.HTTPHandler):
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(self._connect, req)
+
+
+class Export(NamedTuple):
+    """A long answer: where its calls were found, why not at Helicone, and its bytes."""
+
+    source: str
+    why_local: str | None
+    pieces: Iterator[bytes]
 
 
 class RemoteSidecar:
@@ -133,6 +142,27 @@ class RemoteSidecar:
                     )
                 if not name:
                     fields = {}
+
+    @contextlib.contextmanager
+    def export(self, path: str) -> Iterator[Export]:
+        """A long answer, read as it comes. Raises RemoteError, also out of its pieces where it breaks off."""
+        request = urllib.request.Request(self._url + path, headers=self._headers)  # noqa: S310  # it has been looked at
+        with self._errors_in_words():
+            answer = self._opened(request, _TIMEOUT_SECONDS)
+        with answer:
+            source = answer.headers.get("Feedback-Source")
+            if source is None:
+                raise RemoteError(self._not_ours())
+            yield Export(source, answer.headers.get("Feedback-Why-Local"), self._pieces(answer))
+
+    def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            while piece := answer.read1(_PIECE_BYTES):
+                yield piece
+        except (http.client.HTTPException, OSError):
+            raise RemoteError(
+                "The export broke off: what has come is not all of it. The sidecar's log says why."
+            ) from None
 
     def _having(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
         if name not in document:

@@ -631,11 +631,21 @@ def test_check_says_who_may_call_and_where_the_providers_key_goes() -> None:
         "   Who may call: whoever has a token of its own (ann, bob); pages of https://app.example.com, too; also "
         "under box.test.\n"
     ) in said
+    assert "Feedback-Token" not in said
     assert "in Helicone-Auth, the provider's key in X-Api-Key" in said
     assert "canary" not in said
     assert (
         "whoever has the token.\n" in command("check", HELICONE_PROXY_GUARD__TOKEN="a-canary-for-all").stdout
     )
+
+
+def test_check_says_that_pages_need_a_feedback_token_to_rate() -> None:
+    said = command(
+        "check",
+        HELICONE_PROXY_GUARD__ALLOWED_ORIGINS="https://app.example.com",
+        HELICONE_PROXY_HOOKS__TOKEN="true",
+    ).stdout
+    assert "; pages of https://app.example.com, too (for ratings they need a Feedback-Token).\n" in said
 
 
 def test_recent_says_that_a_token_is_wrong(bench: Bench) -> None:

@@ -83,6 +83,8 @@ def test_thumbs(rating: object, up: bool) -> None:
         {**EVENT, "event": "feedback.deleted", "data": {}},
         {**EVENT, "event": "chat.created"},
         {"event": 7},
+        {"event": ["feedback.created"]},
+        {"event": {}},
     ],
 )
 def test_what_is_no_thumb_is_kept_out(said: object) -> None:

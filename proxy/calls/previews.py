@@ -25,11 +25,12 @@ _LIKE_A_KEY: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     r"(?:[sprw]k|xox[a-z]|gh[a-z]|github_pat|hf|gsk|xai|nvapi|pplx|tgp|r8|key|tok)[-_][\w\-]{12,}"
     r"|AIza[\w\-]{16,}|A[KS]IA[0-9A-Z]{12,}|eyJ[\w\-]{8,}[\w\-.]*"
-    r"|(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])\w{32,}"
+    r"|\b(?=[A-Za-z_]*+[0-9])(?=[0-9_]*+[A-Za-z])\w{32,}+"
     r")",
     re.ASCII,
 )
-"""Keys of many vendors, and whatever is as long, and as wild, as only keys and digests are."""
+"""Keys of many vendors, and whatever is as long, and as wild, as only keys and digests are.
+These begin with a word: from each underscore of a long line of them, all the rest would be gone through."""
 _TEXT: Final = re.compile(
     rb'(?<!\\)"(?:content|text)"[ \t\r\n]*+:[ \t\r\n]*+"((?:[^"\\]++|\\u[0-9A-Fa-f]{4}|\\[^u])++)'
 )
@@ -39,10 +40,13 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def beginning(text: str, redact: Redact) -> str | None:
     """How a text begins, as it may be shown: in one line, without what is not to be seen, keys as `***`."""
-    line = _GAP.sub(" ", text[:_READ_CHARACTERS]).strip()
+    line = _GAP.sub(" ", text[:_READ_CHARACTERS])
     if not line.isprintable():
         line = "".join([each for each in line if each.isprintable() or each in _JOINERS])
-    return _LIKE_A_KEY.sub(MASK, redact(line))[:MOST_CHARACTERS].rstrip() or None
+    if len(line) < 2 * MOST_CHARACTERS and len(text) >= _GATHERED_CHARACTERS:
+        # Mostly gaps. Where it was cut is near, and the last word may be the beginning of a key.
+        line = line.rpartition(" ")[0]
+    return _LIKE_A_KEY.sub(MASK, redact(line.strip()))[:MOST_CHARACTERS].rstrip() or None
 
 
 # --- what was asked ------------------------------------------------------------------------------------------

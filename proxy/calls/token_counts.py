@@ -181,6 +181,9 @@ def _at_the_end(tail: bytes, *, is_whole: bool, streamed: bool) -> Tokens | None
                 said = _of_event(tail[start:end])
             else:
                 said = _of_cut(tail[name.end() : end], end_of_all)
+                if streamed and said is not None and None in said:
+                    # Of an event that is cut it may be another's, deeper in it; the answer's own says both.
+                    said = None
             if said is not None:
                 return said
     return None

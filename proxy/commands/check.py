@@ -106,7 +106,10 @@ def _who(settings: Settings) -> str:
         who = f"whoever has {nameless}a token of its own ({', '.join(names)})"
     said = [who]
     if guard.allowed_origins:
-        said.append(f"pages of {', '.join(guard.allowed_origins)}, too")
+        # With a token it is the one or the other, as for everybody.
+        needs_one = settings.hooks.token and not guard.named_tokens
+        how = " (for ratings they need a Feedback-Token)" if needs_one else ""
+        said.append(f"pages of {', '.join(guard.allowed_origins)}, too{how}")
     if guard.allowed_hosts:
         said.append(f"also under {', '.join(guard.allowed_hosts)}")
     if server.unix_socket is not None and (server.host or guard.named_tokens):

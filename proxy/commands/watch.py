@@ -135,8 +135,8 @@ class _Watch:
 
     def _title(self) -> Text:
         if self._away:
-            return Text(f"away: {self._away}", style="bold red", no_wrap=True, overflow="ellipsis")
-        return Text(f"{self._remote.place}   {len(self._board)} calls", style="bold", no_wrap=True)
+            return Text(f"away: {self._away}", style="bold red")
+        return Text(f"{self._remote.place}   {len(self._board)} calls", style="bold")
 
     def _note(self, told: Told) -> None:
         if told.name == AWAY:

@@ -157,7 +157,8 @@ def _about_hosts(settings: Settings, routes: tuple[ResolvedRoute, ...]) -> Itera
     for host in filter(is_always_allowed, listed):
         yield f"guard.allowed_hosts need not list {host}: this machine's own names are always allowed."
     others = [host for host in listed if not is_always_allowed(host)]
-    if not others and any(map(is_unspecified, settings.server.host)):
+    before_app = settings.inject.host if settings.inject.upstream is not None else ()
+    if not others and any(map(is_unspecified, (*settings.server.host, *before_app))):
         yield (
             "The sidecar listens on all addresses, and answers only to localhost until guard.allowed_hosts lists "
             "more names or addresses."

@@ -19,7 +19,7 @@ from .assembled import shown_request, shown_response
 from .identity import Keyring, is_request_id, without_bearer
 from .ledger import RATING, Ledger
 from .limiter import Limiter
-from .queries import query_of
+from .queries import count_query_of, query_of
 from .records import record
 from .replies import Refused, Reply, internal_error, no_route, reply, result, unauthenticated
 from .settings import StandInSettings
@@ -52,6 +52,7 @@ class Api:
             ("POST", re.compile(rf"{REQUEST}/score"), self._score),
             ("PUT", re.compile(rf"{REQUEST}/property"), self._property),
             ("POST", re.compile(r"/v1/request/(?P<id>query-clickhouse)"), self._query),
+            ("POST", re.compile(r"/v1/request/(?P<id>count)/query"), self._count),
             ("GET", re.compile(REQUEST), self._one_request),
         )
 
@@ -129,6 +130,12 @@ class Api:
             # A chain of close to a thousand conditions; the real limit is not known.
             return internal_error()
         return result(201, [record(row, scores_as_strings=self._settings.scores_as_strings) for row in rows])
+
+    def _count(self, organisation: str, _: str, fields: Fields) -> Reply:
+        # Of each call its newest version: `count(DISTINCT request_id) ... FINAL`.
+        matches = count_query_of(fields)
+        newest = {row.request_id: row for row in self._ledger.ingested(organisation)}
+        return result(200, sum(map(matches, newest.values())))
 
     def _one_request(self, organisation: str, request_id: str, query: Fields) -> Reply:
         with_bodies = bodies.wants_bodies(query or {})

@@ -109,6 +109,14 @@ def query_of(fields: Mapping[str, Any] | None) -> Query:
     )
 
 
+def count_query_of(fields: Mapping[str, Any] | None) -> Predicate:
+    """Read the body of a count."""
+    fields = fields or {}
+    if "filter" not in fields:
+        raise invalid(f"{BODY}.filter", "'filter' is required")
+    return _node(fields["filter"])
+
+
 def _whole(fields: Mapping[str, Any], name: str, default: int) -> int:
     value = fields.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -206,4 +214,5 @@ def _moment(text: object) -> float:
         raise invalid(
             f"{BODY}.filter", "invalid ISO 8601 datetime format, i.e. YYYY-MM-DDTHH:mm:ss", text
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    # Compared with rows that have milliseconds, what was asked for is cut to the second (ClickhouseWrapper.ts).
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0).timestamp()

@@ -16,9 +16,7 @@ ELSEWHERE = (
 def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
     """The JSON of one row. The rating is in `scores` and nowhere else."""
     delay_ms = round((row.finished_at - row.created_at) * 1000)
-    scores: dict[str, int | str] = {**row.scores}
-    if scores_as_strings:
-        scores = {name: str(value) for name, value in row.scores.items()}
+    quoted = str if scores_as_strings else int
     return {
         "request_id": row.request_id,
         "request_created_at": _moment(row.created_at),
@@ -36,12 +34,12 @@ def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
         "model": row.model,
         "target_url": row.target,
         "properties": dict(row.properties),
-        "scores": scores,
+        "scores": {name: quoted(value) for name, value in row.scores.items()},
         "delay_ms": delay_ms,
-        "time_to_first_token": row.time_to_first_token_ms,
-        "prompt_tokens": row.prompt_tokens,
-        "completion_tokens": row.completion_tokens,
-        "total_tokens": row.prompt_tokens + row.completion_tokens,
+        "time_to_first_token": quoted(row.time_to_first_token_ms),
+        "prompt_tokens": quoted(row.prompt_tokens),
+        "completion_tokens": quoted(row.completion_tokens),
+        "total_tokens": quoted(row.prompt_tokens + row.completion_tokens),
         "cost": 0,
         "cache_enabled": False,
         "cache_reference_id": None,

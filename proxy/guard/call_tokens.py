@@ -22,6 +22,12 @@ PAGE_NEEDS_ONE: Final = Refusal(
     "answer: send it as the header Feedback-Token (hooks.token is on here).",
     _TOKEN_CHALLENGE,
 )
+PAGE_MAY_NOT_SEARCH: Final = Refusal(
+    403,
+    "not_for_pages",
+    "A page of another origin may rate what came through here, and not search all calls of the organisation; with "
+    "one of guard.tokens it may.",
+)
 _ELSEWHERE: Final = Refusal(
     403,
     "feedback_token_elsewhere",

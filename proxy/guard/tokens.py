@@ -127,7 +127,13 @@ def is_one_said(fields: Mapping[bytes, bytes]) -> bool:
     return any(_bare(fields.get(place, b"")) for place in _PLACES)
 
 
-def _bare(value: bytes) -> bytes:
-    """A header's value without the word `Bearer`, which may be written in any case (RFC 9110 §11.1)."""
+def bearer(value: bytes) -> bytes | None:
+    """What stands behind `Bearer`, in any case (RFC 9110 §11.1); None where that word is not said."""
     scheme, space, rest = value.partition(b" ")
-    return rest.lstrip(b" \t") if space and scheme.lower() == _BEARER else value
+    return rest.lstrip(b" \t") if space and scheme.lower() == _BEARER else None
+
+
+def _bare(value: bytes) -> bytes:
+    """A header's value without the word `Bearer`."""
+    token = bearer(value)
+    return value if token is None else token

@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 from proxy.calls.decoding import BROTLI, ZSTD, Undecodable, is_known
 
 PIECE_BYTES: Final = 64 * 1024
+_MOST_PARTS: Final = 256
+"""Nearly every body is one. One read may bring thousands that hold nothing, and each takes the loop some time."""
 _LARGEST_WINDOW_LOG: Final = 23
 """RFC 9659: what is sent over HTTP needs a window of at most 8 MiB."""
 
@@ -48,6 +50,7 @@ class Zlib:
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
         self._decoder: Any = zlib.decompressobj(16 + zlib.MAX_WBITS) if gzip else None
+        self._members = 1
         self._data = b""
         self._begun = False
 
@@ -93,6 +96,7 @@ class Zlib:
             return False
         if len(self._data) < 2:
             return False
+        self._members = _one_more(self._members)
         self._decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
         return True
 
@@ -138,6 +142,7 @@ class Zstandard:
 
     def __init__(self) -> None:
         self._decoder: Any = self._new()
+        self._frames = 1
         self._data = b""
         self._begun = False
 
@@ -157,6 +162,7 @@ class Zstandard:
                 self._data = self._decoder.unused_data + self._data
                 if not self._data:
                     return b""
+                self._frames = _one_more(self._frames)
                 self._decoder = self._new()
             data, self._data = self._data, b""
             if not data and self._decoder.needs_input:
@@ -171,6 +177,13 @@ class Zstandard:
     def end(self) -> None:
         if self._begun and not self._decoder.eof:
             raise Undecodable("it ends before its end")
+
+
+def _one_more(parts: int) -> int:
+    """The number of parts that one body has come in, with the next one. Raises Undecodable for too many."""
+    if parts == _MOST_PARTS:
+        raise Undecodable("it comes in too many parts")
+    return parts + 1
 
 
 def can_be_undone(coding: bytes) -> bool:

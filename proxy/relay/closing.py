@@ -36,7 +36,12 @@ def linger(transport: asyncio.Transport, sender: Sender, call_later: CallLater) 
 
 def reset(transport: asyncio.Transport, sender: Sender) -> None:
     """Close with a reset, which nobody can take for an orderly end; `abort` alone would send one."""
+    end_with_reset(transport)
+    sender.abort()
+
+
+def end_with_reset(transport: asyncio.BaseTransport) -> None:
+    """However that connection is closed from now on, it is with a reset."""
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None and not transport.is_closing():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    sender.abort()

@@ -14,8 +14,8 @@ from proxy.watch.lines import clock_time, milliseconds, printable, rating_of, st
 
 _WIDE = 120
 """Columns of a terminal that has room for times and for whom a call was."""
-_AROUND = 5
-"""Lines besides those of calls: the title, the table's head, an empty one, what was said, the keys."""
+_AROUND = 3
+"""Lines besides those of calls, the title and what was said: the table's head, an empty one, the keys."""
 _HELP = "↑ ↓ or j k: choose   u: 👍   d: 👎   x: take back   g: newest   q: quit"
 _COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,17 +32,26 @@ _COLOURS: Mapping[str, str] = MappingProxyType(
 def picture(board: Board, console: Console, title: Text, said: str) -> Group:
     """All that is shown, as high as the terminal."""
     columns, lines = console.size
-    rows = max(1, lines - _AROUND)
+    above = _wrapped(title, console)
+    spoken = _wrapped(Text(printable(said)), console)
+    rows = max(1, lines - _AROUND - len(above) - len(spoken))
     window = board.window(rows)
     below: list[Text] = [Text()] * (rows - len(window))
     middle: Table | Text = _table(window, columns) if window else Text("No call has come yet.", style="dim")
     return Group(
-        title,
+        *above,
         middle,
         *below,
-        Text(printable(said), no_wrap=True, overflow="ellipsis"),
+        *spoken,
         Text(_HELP, style="dim", no_wrap=True, overflow="ellipsis"),
     )
+
+
+def _wrapped(text: Text, console: Console) -> list[Text]:
+    """A sentence in as many lines as it takes: its end often says what to do. Calls keep half the screen."""
+    columns, lines = console.size
+    wrapped = list(text.wrap(console, columns)) or [Text()]
+    return wrapped[: max(1, lines // 4)]
 
 
 def _table(window: list[tuple[Mapping[str, Any], bool]], columns: int) -> Table:

@@ -15,22 +15,15 @@ from proxy.web import (
     outbox,
     rate,
     remembered,
+    search,
     sessions,
     static,
     webhooks,
     widget,
     withdraw,
 )
-from proxy.web.answers import errors_as_sentences
-from proxy.web.context import CONTEXT, Context
-from proxy.web.protection import (
-    BATCH_PATH,
-    LONGEST_BODY_BYTES,
-    expect_later,
-    guarded,
-    one_answer_per_connection,
-    readable_by_allowed_pages,
-)
+from proxy.web.context import Context
+from proxy.web.protection import BATCH_PATH, guarded_application
 
 PREFIX = LOCAL_PATH
 """Everything at and below it is ours; all other paths are the gateway's."""
@@ -43,6 +36,7 @@ ROUTES = (
     ("GET", f"{PREFIX}/openapi.json", openapi.show_openapi),
     ("GET", f"{PREFIX}/outbox", outbox.list_outbox),
     ("GET", f"{PREFIX}/page/{{name}}", static.serve_asset),
+    ("GET", limits.SEARCH_PATH, search.find_calls),
     ("POST", f"{PREFIX}/outbox/retry", outbox.retry),
     ("POST", BATCH_PATH, batch.rate_batch),
     ("POST", limits.OPEN_WEBUI_PATH, webhooks.rate_for_open_webui),
@@ -97,17 +91,5 @@ def _is_like(path: str, asked: str) -> bool:
 
 def make_application(context: Context) -> web.Application:
     """The local application."""
-    application = web.Application(
-        middlewares=[errors_as_sentences, guarded], client_max_size=LONGEST_BODY_BYTES
-    )
-    application[CONTEXT] = context
-    for method, path, handler in ROUTES:
-        pattern = path.replace(_ID, _ANY_ID)
-        if method == "GET":
-            application.router.add_get(pattern, handler, expect_handler=expect_later)
-        else:
-            application.router.add_route(method, pattern, handler, expect_handler=expect_later)
-    # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
-    application.router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
-    application.on_response_prepare.extend((one_answer_per_connection, readable_by_allowed_pages))
-    return application
+    routes = [(method, path.replace(_ID, _ANY_ID), handler) for method, path, handler in ROUTES]
+    return guarded_application(context, routes, f"{PREFIX}{{tail:.*}}", no_such_route)

@@ -13,13 +13,13 @@ from proxy import helicone, ratings
 from proxy.delivery.intake import Standing, Submission, Until
 from proxy.errors import CallerError, InvalidRating, MissingKey, SidecarError
 from proxy.model import Entry, RatingState
+from proxy.turns import in_turns
 from proxy.web import wishes
 from proxy.web.answers import answer, describe_standing, refusal
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import by_name
 from proxy.web.query import refuse_unknown_query
 from proxy.web.submissions import REPLAYED, how_far, sent_body, submission
-from proxy.web.turns import in_turns
 
 _ARRIVED = (RatingState.ACCEPTED, RatingState.VERIFIED)
 

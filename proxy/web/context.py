@@ -15,6 +15,7 @@ from proxy.keys import Keyring
 from proxy.metrics import Metrics
 from proxy.refused import RefusalBook
 from proxy.routing import ResolvedRoute
+from proxy.search.finder import Finder
 from proxy.stores.contract import RecentCalls
 from proxy.web.event_streams import EventStreams
 
@@ -25,6 +26,7 @@ class Context:
 
     store: RecentCalls[LiveCall]
     delivery: Delivery
+    finder: Finder
     streams: EventStreams
     keys: Keyring
     guard: Guard

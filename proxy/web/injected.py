@@ -6,27 +6,22 @@ their own. Where nothing is set there is one person, and the newest answer is th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import web
 
-from proxy.calls.attribution import masked
+from proxy.calls.attribution import usable
 from proxy.config.injecting import Inject
-from proxy.errors import Ambiguous, UnknownCall, UnreadBody
+from proxy.errors import Ambiguous, NoAnswer, UnknownCall, UnreadBody
 from proxy.inject.observer import PREFIX, SCRIPT
 from proxy.web import last, rate, scopes, widget, withdraw
-from proxy.web.answers import HEADERS, answer, errors_as_sentences, refusal
+from proxy.web.answers import HEADERS, answer, refusal
 from proxy.web.context import CONTEXT, LIMITED_TO, Context
 from proxy.web.meant import by_path
-from proxy.web.protection import (
-    LONGEST_BODY_BYTES,
-    expect_later,
-    guarded,
-    one_answer_per_connection,
-    readable_by_allowed_pages,
-)
+from proxy.web.protection import guarded_application
 from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import describe_calls, refuse_rating_by_get
 from proxy.web.scopes import Held, Scope
@@ -42,12 +37,14 @@ _NOT_YOURS: Final = "No call of yours goes by that id; rate the one that GET las
 
 
 async def show_last(request: web.Request) -> web.Response:
-    """GET last: the newest answer of the person at the page, and its rating."""
+    """GET last: the newest answer of the person at the page, and its rating; 204 while there is none."""
     refuse_rating_by_get(request)
     refuse_unknown_query(request, *last.NAMES)
     _know_person(request)
     try:
         call = last.last_call(request)
+    except NoAnswer:
+        return _nothing()
     except (Ambiguous, UnreadBody) as error:
         # What they say of it speaks of other people's calls, too.
         return refusal(error.status, error.code, "Which answer is the last one of this page cannot be said.")
@@ -68,9 +65,9 @@ async def withdraw_own(request: web.Request) -> web.Response:
 
 
 async def tell_nothing(_: web.Request) -> web.Response:
-    """GET events: what others do is nothing for this page. At 204 an EventSource gives up, without a complaint in
-    the app's console, and the widget looks by itself."""
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
+    """GET events: what others do is nothing for this page. At 204 an EventSource gives up, and the widget looks by
+    itself."""
+    return _nothing()
 
 
 async def no_such_route(request: web.Request) -> web.Response:
@@ -81,6 +78,11 @@ async def no_such_route(request: web.Request) -> web.Response:
         f"Here are GET {SCRIPT}, GET {PREFIX}/last, and POST and DELETE {PREFIX}/<id>; the rest is on the "
         f"sidecar's own port. This was {request.method}.",
     )
+
+
+def _nothing() -> web.Response:
+    """There is nothing to tell. A 404 would stand in the app's console as a complaint."""
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
 
 
 def _check_own(request: web.Request) -> None:
@@ -108,7 +110,7 @@ def _know_person(request: web.Request) -> Mapping[str, str]:
         if not said and cookie is not None:
             said = _cookies(request, cookie)
         value = said.pop() if len(said) == 1 else ""
-        if masked(value) != value:
+        if usable(value) is None:
             places = " or ".join(name for name in (header, cookie) if name is not None)
             raise UnknownCall(
                 f"Who is at this page is not known: {places} ([inject]) does not say the {what}. Sign in to the "
@@ -130,22 +132,21 @@ def _cookies(request: web.Request, wanted: str) -> set[str]:
     return found
 
 
-_OWN_ID: Final = r"{id:(?!(?:last|widget\.js|events)$)[^/{}]+}"
+_OWN_CALL: Final = PREFIX + r"/{id:(?!(?:last|widget\.js|events)$)[^/{}]+}"
+
+_ROUTES: Final = (
+    ("GET", SCRIPT, widget.show_widget),
+    ("GET", f"{PREFIX}/last", show_last),
+    ("GET", f"{PREFIX}/events", tell_nothing),
+    ("POST", _OWN_CALL, rate_own),
+    ("DELETE", _OWN_CALL, withdraw_own),
+)
 
 
 def make_page_application(context: Context, settings: Inject) -> web.Application:
     """The local application of the listener before an app. `context` has a guard that asks nobody for a token."""
-    application = web.Application(
-        middlewares=[errors_as_sentences, guarded], client_max_size=LONGEST_BODY_BYTES
-    )
-    application[CONTEXT] = context
+    # Nor is one of an answer's wanted: behind a TLS proxy the app's own page is one of `allowed_origins`.
+    context = replace(context, feedback_tokens=None)
+    application = guarded_application(context, _ROUTES, f"{PREFIX}{{tail:.*}}", no_such_route)
     application[_SETTINGS] = settings
-    router = application.router
-    router.add_get(SCRIPT, widget.show_widget, expect_handler=expect_later)
-    router.add_get(f"{PREFIX}/last", show_last, expect_handler=expect_later)
-    router.add_get(f"{PREFIX}/events", tell_nothing, expect_handler=expect_later)
-    router.add_post(f"{PREFIX}/{_OWN_ID}", rate_own, expect_handler=expect_later)
-    router.add_delete(f"{PREFIX}/{_OWN_ID}", withdraw_own, expect_handler=expect_later)
-    router.add_route("*", f"{PREFIX}{{tail:.*}}", no_such_route, expect_handler=expect_later)
-    application.on_response_prepare.extend((one_answer_per_connection, readable_by_allowed_pages))
     return application

@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from proxy.calls.live_call import LiveCall
-from proxy.errors import Ambiguous, UnknownCall, UnreadBody
+from proxy.errors import Ambiguous, NoAnswer, UnreadBody
 from proxy.stores.contract import RecentCalls
 from proxy.web import scopes
 from proxy.web.context import CONTEXT, Context
@@ -29,7 +29,7 @@ _SAY_IT = "or have the app say it in a header (Helicone-User-Id, Helicone-Sessio
 def last_call(request: web.Request) -> LiveCall:
     """The newest answer that the query means, or the `?back=`-th before it.
 
-    Raises UnknownCall if there is none, UnreadBody if that cannot be said, and Ambiguous where the query (or the
+    Raises NoAnswer if there is none, UnreadBody if that cannot be said, and Ambiguous where the query (or the
     settings) asks not to guess between conversations.
     """
     context = request.app[CONTEXT]
@@ -38,7 +38,7 @@ def last_call(request: web.Request) -> LiveCall:
     scope = scopes.scope_of(request)
     call, newer = _meant(context.store, scope, back)
     if call is None:
-        raise UnknownCall(_why_none(request, scope, back, newer))
+        raise NoAnswer(_why_none(request, scope, back, newer))
     if is_strict:
         _refuse_ambiguity(context, scope)
     return call

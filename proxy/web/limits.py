@@ -7,18 +7,23 @@ from aiohttp import web
 from proxy import feedback_tokens, helicone
 from proxy.errors import UnknownCall
 from proxy.guard import call_tokens
-from proxy.guard.decisions import ANYONE, Entry
+from proxy.guard.decisions import ANYONE, Entry, is_same_origin
+from proxy.guard.tokens import bearer
 from proxy.relay.headers import Fields
 from proxy.relay.refusals import Refusal
 from proxy.web.context import CONTEXT, LIMITED_TO
 from proxy.web.meant import by_name
+from proxy.web.query import secrets_said
 
 OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
+SEARCH_PATH: Final = "/feedback/search"
+_ORGANISATION_PATHS: Final = frozenset({SEARCH_PATH})
+"""What is said there is of calls of the whole organisation, and not only of those that came through here."""
+WIDGET_PATH: Final = "/feedback/widget.js"
+"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 _ONE_CALL: Final = "/feedback/{id}"
 _RATING_METHODS: Final = frozenset({"POST", "DELETE"})
-WIDGET_PATH: Final = "/feedback/widget.js"
-"""A page of any site may load this, and nothing else: nobody's secret is in it."""
 
 
 def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Entry | Refusal:
@@ -38,6 +43,8 @@ def decided(request: web.Request, fields: Fields, entry: Entry | Refusal) -> Ent
         return call_tokens.why_no_webhook(expected, _secret(request, fields)) or known
     if isinstance(entry, Entry) and entry.origin and path != WIDGET_PATH:
         context = request.app[CONTEXT]
+        if path in _ORGANISATION_PATHS and not entry.token_places and not is_same_origin(fields):
+            return call_tokens.PAGE_MAY_NOT_SEARCH
         if context.feedback_tokens is not None and context.guard.tokens is None:
             return call_tokens.PAGE_NEEDS_ONE
     return entry
@@ -75,8 +82,8 @@ def _with_token(request: web.Request, path: str, said: bytes) -> Refusal | None:
 
 def _secret(request: web.Request, fields: Fields) -> bytes | None:
     """What stands where a webhook says its secret."""
-    scheme, _, rest = fields.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return rest.strip() or None
-    said = request.query.getall("secret", [])
-    return said[0].encode("utf-8", "replace") if len(said) == 1 else None
+    secret = bearer(fields.get(b"authorization", b""))
+    if secret is not None:
+        return secret or None
+    said = secrets_said(request, "secret")
+    return said[0] if len(said) == 1 else None

@@ -7,13 +7,13 @@ from aiohttp import web
 from proxy import ratings
 from proxy.errors import CallerError
 from proxy.model import Entry, RatingState
+from proxy.turns import in_turns
 from proxy.web.answers import answer, describe_progress
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import by_name
 from proxy.web.query import limited, listed, number, refuse_unknown_query, word
 from proxy.web.remembered import describe_history
 from proxy.web.submissions import sent_body
-from proxy.web.turns import in_turns
 
 _DEFAULT_LIMIT = 100
 _CURRENT = tuple(

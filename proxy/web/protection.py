@@ -1,6 +1,7 @@
-"""The guard before every local route, and the rule that a connection serves one local answer."""
+"""An application behind the guard, with the rule that a connection serves one local answer."""
 
 import asyncio
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -10,22 +11,44 @@ from proxy.errors import JsonRequired, ReadOnly
 from proxy.guard import cors
 from proxy.guard.decisions import wrong_in_address
 from proxy.guard.tokens import Tokens
-from proxy.relay import headers, targets
+from proxy.relay import headers
 from proxy.relay.refusals import Refusal
 from proxy.web import limits, signing_in, static
-from proxy.web.answers import refusal
-from proxy.web.context import CALLER, CONTEXT
+from proxy.web.answers import errors_as_sentences, refusal
+from proxy.web.context import CALLER, CONTEXT, Context
 from proxy.web.protocol import LocalProtocol
+from proxy.web.query import target_of
 
-LONGEST_BODY_BYTES = 64 * 1024
-LONGEST_BATCH_BYTES = 4 * 1024 * 1024
+_LONGEST_BODY_BYTES = 64 * 1024
+_LONGEST_BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PATH = "/feedback/batch"
 _PAGE_PATH = "/feedback"
 _PAGE_ASSETS = "/feedback/page/{name}"
 
 
+def guarded_application(
+    context: Context, routes: Iterable[tuple[str, str, Handler]], others: str, no_such_route: Handler
+) -> web.Application:
+    """The application of these routes (method, aiohttp's pattern, handler), with the guard before each; one for
+    GET takes HEAD, too. `no_such_route` answers all else below the pattern `others`.
+    """
+    application = web.Application(
+        middlewares=[errors_as_sentences, _guarded], client_max_size=_LONGEST_BODY_BYTES
+    )
+    application[CONTEXT] = context
+    for method, pattern, handler in routes:
+        if method == "GET":
+            application.router.add_get(pattern, handler, expect_handler=_expect_later)
+        else:
+            application.router.add_route(method, pattern, handler, expect_handler=_expect_later)
+    # Aiohttp answers an unknown path or method itself, and asks for its body first: so all of them are known.
+    application.router.add_route("*", others, no_such_route, expect_handler=_expect_later)
+    application.on_response_prepare.extend((_one_answer_per_connection, _readable_by_allowed_pages))
+    return application
+
+
 @web.middleware
-async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody gets in who does not belong: the same decision as on relayed calls."""
     fields = headers.index(list(request.raw_headers))
     authority = _authority(request)
@@ -41,7 +64,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         # Now that nobody objects, the body may come (RFC 9110 §10.1.1).
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if request.path == BATCH_PATH:
-        request = request.clone(client_max_size=LONGEST_BATCH_BYTES)
+        request = request.clone(client_max_size=_LONGEST_BATCH_BYTES)
     if request.can_read_body:
         seconds = request.app[CONTEXT].body_timeout_seconds
         try:
@@ -95,10 +118,7 @@ def _answered_at_the_door(request: web.Request, fields: headers.Fields) -> web.R
 
 def _is_for_every_page(request: web.Request) -> bool:
     """Whether it asks for the widget's script, spelled in this one way: with a query, it might say a token."""
-    target = request.raw_path
-    if not target.startswith("/"):
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    return target == limits.WIDGET_PATH and request.method in ("GET", "HEAD")
+    return target_of(request).origin == limits.WIDGET_PATH.encode() and request.method in ("GET", "HEAD")
 
 
 def _is_page(request: web.Request) -> bool:
@@ -121,7 +141,7 @@ def _sign_in_page(why: Refusal) -> web.Response:
 def _note(request: web.Request, why: Refusal) -> None:
     """A request is not let through."""
     context = request.app[CONTEXT]
-    path = targets.parse(request.raw_path.encode("latin-1")).path
+    path = target_of(request).path
     if context.guard.tokens is not None and context.guard.tokens.may_be_in(path):
         path = b""
     context.refused.note(request.method.encode("latin-1"), path, why)
@@ -135,7 +155,7 @@ def _preflight(fields: list[cors.Field]) -> web.Response:
     )
 
 
-async def readable_by_allowed_pages(request: web.Request, response: web.StreamResponse) -> None:
+async def _readable_by_allowed_pages(request: web.Request, response: web.StreamResponse) -> None:
     """Let pages of allowed origins read every answer, errors included; the guard has decided what they may ask."""
     guard = request.app[CONTEXT].guard
     if guard.admits_pages and "Access-Control-Allow-Origin" not in response.headers:
@@ -171,15 +191,15 @@ def reached_by(request: web.Request) -> str:
 def _authority(request: web.Request) -> bytes | None:
     """What an absolute-form target says, in place of Host (RFC 9112 §3.2.2)."""
     # Not by `request.url`, which raises for a bad Host.
-    return targets.parse(request.raw_path.encode("latin-1")).authority
+    return target_of(request).authority
 
 
-async def expect_later(request: web.Request) -> None:
+async def _expect_later(request: web.Request) -> None:
     """Leave `Expect` to the guard: aiohttp would ask for the body before anybody has looked at the head."""
     del request
 
 
-async def one_answer_per_connection(request: web.Request, response: web.StreamResponse) -> None:
+async def _one_answer_per_connection(request: web.Request, response: web.StreamResponse) -> None:
     """Close behind every local answer: the next request on this connection may be one for the relay.
 
     The header alone would leave aiohttp's side of the connection open, and `force_close` comes too late here to

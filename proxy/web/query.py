@@ -1,18 +1,34 @@
-"""What a query asks for, one name at a time. Each raises CallerError with a sentence that shows how to ask."""
+"""What an address says: as it came, and what its query asks for, one name at a time.
+
+What reads a query raises CallerError, with a sentence that shows how to ask.
+"""
 
 from types import MappingProxyType
 from typing import TypeVar
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from proxy import ratings
 from proxy.errors import CallerError
 from proxy.model import seconds_of
+from proxy.relay import targets
+from proxy.relay.targets import Target
 
 W = TypeVar("W", bound=str)
 
 _LARGEST_LIMIT = 1000
 _TRUTHS = MappingProxyType({"1": True, "0": False, "true": True, "false": False})
+
+
+def target_of(request: web.Request) -> Target:
+    """Path and query as they came, of an absolute target, too; the front door has read them before."""
+    return targets.parse(request.raw_path.encode("latin-1"))
+
+
+def query_of(request: web.Request) -> str:
+    """The query as it came."""
+    return target_of(request).origin.partition(b"?")[2].decode("latin-1")
 
 
 def refuse_unknown_query(request: web.Request, *known: str) -> None:
@@ -31,6 +47,12 @@ def _declared(name: str) -> str:
     """A name as it is declared: `property.<Name>` stands for many."""
     start, dot, rest = name.partition(".")
     return f"{start}.<Name>" if dot and rest else name
+
+
+def secrets_said(request: web.Request, name: str) -> list[bytes]:
+    """What the query says under that name, where it stands for a secret: none has a space, so a plus is a plus."""
+    pairs = [part.partition("=") for part in query_of(request).split("&")]
+    return [unquote(value).encode("utf-8", "replace") for said, _, value in pairs if unquote(said) == name]
 
 
 def number(request: web.Request, name: str, default: int) -> int:

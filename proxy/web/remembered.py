@@ -10,12 +10,12 @@ from proxy import ratings
 from proxy.calls.live_call import LiveCall
 from proxy.errors import ReadOnly, UnknownCall
 from proxy.model import Call, Entry
+from proxy.turns import in_turns
 from proxy.web import last, scopes, static
 from proxy.web.answers import answer, describe_call, describe_progress, describe_standing
 from proxy.web.context import CONTEXT, Context
 from proxy.web.meant import Meant, by_path
 from proxy.web.query import limited, refuse_unknown_query
-from proxy.web.turns import in_turns
 
 _DEFAULT_LIMIT = 20
 _MOST_OTHERS = 1000

@@ -16,6 +16,7 @@ from proxy.guard.hosts import parse_authority
 from proxy.guard.tokens import Tokens
 from proxy.relay.headers import Fields
 from proxy.web.answers import answer
+from proxy.web.query import query_of, secrets_said, target_of
 
 _NAME: Final = "token"
 _COOKIE: Final = "helicone-proxy-"
@@ -29,11 +30,11 @@ def token_in_query(request: web.Request) -> bytes | None:
     """The token that the address says; None if it says none, or not with GET, the method of an address bar."""
     if request.method != "GET":
         return None
-    said = [_value(part) for part in _query(request).split("&") if _is_token(part)]
+    said = secrets_said(request, _NAME)
     if not said:
         return None
     # Said in two ways it is none.
-    return said[0].encode("utf-8", "replace") if len(set(said)) == 1 else b""
+    return said[0] if len(set(said)) == 1 else b""
 
 
 def session_of(request: web.Request, fields: Fields) -> str:
@@ -53,9 +54,9 @@ def session_of(request: web.Request, fields: Fields) -> str:
 def signed_in(request: web.Request, fields: Fields, tokens: Tokens | None, token: bytes) -> web.Response:
     """The answer to one who has said `token` in the address: the same address without it, and a cookie if that is
     a token."""
-    left = "&".join([part for part in _query(request).split("&") if not _is_token(part)])
+    left = "&".join([part for part in query_of(request).split("&") if not _is_token(part)])
     # The path as it came: the guard has seen to it that it is one of ours, so no other site is meant by it.
-    location = _target(request).partition("?")[0] + (f"?{left}" if left else "")
+    location = target_of(request).path.decode("latin-1") + (f"?{left}" if left else "")
     response = answer({"message": "Signed in; go on without the token."}, status=HTTPStatus.SEE_OTHER)
     response.headers["Location"] = location
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -71,20 +72,5 @@ def _port(fields: Fields) -> int:
     return 80 if authority is None else authority[1]
 
 
-def _target(request: web.Request) -> str:
-    """Path and query as they came, of an absolute target, too."""
-    raw = request.raw_path
-    return raw if raw.startswith("/") else "/" + raw.partition("://")[2].partition("/")[2]
-
-
-def _query(request: web.Request) -> str:
-    return _target(request).partition("?")[2]
-
-
 def _is_token(part: str) -> bool:
     return unquote(part.partition("=")[0]) == _NAME
-
-
-def _value(part: str) -> str:
-    # A plus is a plus: a token may have one, and none has a space.
-    return unquote(part.partition("=")[2])

@@ -1,19 +1,13 @@
 """README's picture of `helicone-proxy watch`: what the command shows in a real terminal, as SVG."""
 
 import io
-import os
-import pty
-import select
-import subprocess
-import termios
-import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from harness.loops import DEADLINE_SECONDS
-from harness.programs import COMMAND, environment
+from harness.terminals import Terminal
+from harness.wire import wait_until
 
 _LINES, _COLUMNS = 17, 128
 _NEW_FRAME = b"\x1b[H"
@@ -42,39 +36,25 @@ _SHAPE = """\
 
 def take(path: Path, url: str) -> None:
     """Watch the sidecar at `url`, choose a call, rate it, and write the picture."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (_LINES, _COLUMNS))
-    watching = subprocess.Popen(
-        [*COMMAND, "watch", "--url", url],
-        env=environment({"TERM": "xterm-256color", "COLORTERM": "truecolor"}),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    try:
-        _shown(ours, "q: quit", "verified")
-        os.write(ours, b"jju")
-        screen = _shown(ours, "👍 for")
-        os.write(ours, b"q")
-        watching.wait(DEADLINE_SECONDS)
-    finally:
-        watching.kill()
-        watching.wait()
-        os.close(ours)
-        os.close(theirs)
+    colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    with Terminal("watch", "--url", url, env=colours, lines=_LINES, columns=_COLUMNS) as terminal:
+        _shown(terminal, "q: quit", "verified")
+        terminal.press(b"jju")
+        screen = _shown(terminal, "👍 for")
+        terminal.press(b"q")
+        terminal.ended()
     path.write_text(_drawn(screen), encoding="utf-8")
 
 
-def _shown(ours: int, *words: str) -> str:
-    """The first whole screen with all of that on it, escape sequences included."""
-    raw, deadline = b"", time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        while select.select([ours], [], [], 0.1)[0]:
-            raw += os.read(ours, 65536)
-        screen = raw.rpartition(_NEW_FRAME)[2].decode()
-        if all(word in screen for word in words):
-            return screen
-    raise TimeoutError(f"{words} are not all shown: {screen}")
+def _shown(terminal: Terminal, *words: str) -> str:
+    """The newest screen once all of that is on it, escape sequences included."""
+
+    def screen() -> str:
+        terminal.read()
+        return terminal.raw.rpartition(_NEW_FRAME)[2].decode("utf-8", "replace")
+
+    wait_until(lambda: all(word in screen() for word in words), f"{words} are shown")
+    return screen()
 
 
 def _drawn(screen: str) -> str:

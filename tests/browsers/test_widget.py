@@ -11,12 +11,12 @@ from aiohttp import web
 from browsers.chromium import Chromium, Profile, Tab, needs_chromium
 from browsers.conftest import StartRelay
 from browsers.pages import MODULES, Server
+from harness.apps import port_of
 from harness.benches import AT_ONCE, Bench, StartBench, id_of
 from harness.loops import LoopThread
 from harness.wire import wait_until
 from proxy.demo.journal import Received
 from proxy.feedback_tokens import FeedbackTokens
-from proxy.web.application import ROUTES
 
 pytestmark = [pytest.mark.system, needs_chromium]
 
@@ -463,10 +463,23 @@ def _said_something(tab: Tab) -> bool:
     return True
 
 
-HAS_STREAM = "/feedback/events" in {path for _, path, _ in ROUTES}
+def test_an_app_that_is_opened_through_the_sidecar_gets_the_bar_and_no_complaint_in_its_console(
+    profile: Profile, app: Server, start_bench: StartBench
+) -> None:
+    at = {"inject.upstream": f"http://127.0.0.1:{app.port}", "inject.port": 0, "inject.host": ["127.0.0.1"]}
+    bench = start_bench(**at)
+    tab = profile.open(f"http://localhost:{port_of(bench.sidecar)}/")
+    tab.wait("() => document.querySelector('helicone-feedback')")
+    # The bar has asked before, and there was nothing.
+    assert tab.run("async () => (await fetch('/_helicone-feedback/last')).status") == 204
+    bench.chat()
+    wait_until(
+        lambda: _said_something(tab) and tab.use(lambda page: page.is_visible("helicone-feedback")),
+        "it comes",
+    )
+    assert tab.complaints == []
 
 
-@pytest.mark.skipif(not HAS_STREAM, reason="there is no stream of events")
 def test_the_bar_follows_the_stream_of_events(profile: Profile, desk: Desk) -> None:
     first = desk.chat(**{"Helicone-Session-Id": "mine"})
     tab = desk.open(profile, desk.script(mode="last", session="mine"))

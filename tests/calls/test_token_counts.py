@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.benches import CHAT_PATH, JSON, Bench, chat_body, document, id_of, request
@@ -193,6 +193,7 @@ _JSON = st.recursive(
 )
 
 
+@example(before=None, behind={"usage": {"input_tokens": 0}, "x": [[[]]]}, pad=2, size=40)
 @given(before=_JSON, behind=_JSON, pad=st.integers(0, 12), size=st.sampled_from([40, 500, 10_000]))
 def test_whatever_else_a_body_says_its_own_count_is_found_or_none(
     before: object, behind: object, pad: int, size: int

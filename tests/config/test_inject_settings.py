@@ -63,7 +63,9 @@ def test_what_cannot_be_is_said_in_words(flags: Mapping[str, object], said: str)
 def test_all_addresses_for_the_app_need_the_same_switch_as_elsewhere() -> None:
     flags = {**APP, **TOKEN, "inject.host": ["0.0.0.0"], "guard.dangerously_bind_all_interfaces": True}
     settings = load_settings(None, {}, flags)
-    assert "say who is at a page, as in inject.user_cookie" in "\n".join(advice(settings, {}))
+    said = "\n".join(advice(settings, {}))
+    assert "say who is at a page, as in inject.user_cookie" in said
+    assert "answers only to localhost until guard.allowed_hosts" in said
     settings = load_settings(None, {}, {**flags, "inject.user_cookie": "user"})
     assert "who is at a page" not in "\n".join(advice(settings, {}))
 

@@ -55,7 +55,7 @@ class Search:
     def answer(self, target: str) -> tuple[bytes, int]:
         """A body, and the length that it is said to have."""
         if "format=ndjson" not in target:
-            said = {"source": self.source, "why": "Helicone does not answer", "calls": []}
+            said = {"source": self.source, "why_local": "Helicone does not answer", "calls": []}
             return (body := json.dumps(said).encode()), len(body)
         rows = [{"id": each, "model": "gpt-4o-mini", "rating": "down"} for each in self.ids]
         body = "".join(json.dumps(row) + "\n" for row in rows).encode()

@@ -20,6 +20,9 @@ LAYERS = (
         "proxy.calls.decoding",
         "proxy.calls.token_counts",
         "proxy.errors",
+        "proxy.search",
+        "proxy.search.found",
+        "proxy.search.wanted",
         "proxy.relay.headers",
         "proxy.relay.framing",
         "proxy.relay.reasons",
@@ -34,6 +37,7 @@ LAYERS = (
         "proxy.guard.*",
         "proxy.helicone",
         "proxy.helicone_api",
+        "proxy.helicone_queries",
         "proxy.keys",
         "proxy.calls.labels",
         "proxy.open_files",
@@ -63,6 +67,8 @@ LAYERS = (
         "proxy.rating_fields",
         "proxy.ratings",
         "proxy.refused",
+        "proxy.search.*",
+        "proxy.turns",
     ),
     ("proxy.admission", "proxy.inject", "proxy.inject.*", "proxy.network", "proxy.watch.*", "proxy.web.*"),
     ("proxy.access", "proxy.assembly", "proxy.before_app", "proxy.connecting"),
@@ -203,7 +209,9 @@ def stores_speak_http(sources: list[Source]) -> list[str]:
 
 # --- one vendor, one place ----------------------------------------------------------------------------------
 
-VENDOR_FILES = frozenset({"proxy/helicone.py", "proxy/helicone_api.py", "proxy/presets.py"})
+VENDOR_FILES = frozenset(
+    {"proxy/helicone.py", "proxy/helicone_api.py", "proxy/helicone_queries.py", "proxy/presets.py"}
+)
 """The gateway's side runs with every call; the API's side is asked for ratings only, presets at the start."""
 
 HEADER = re.compile(r"helicone-(?!proxy\b|feedback\b)[a-z]", re.IGNORECASE)

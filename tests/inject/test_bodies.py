@@ -113,6 +113,19 @@ def test_nothing_is_nothing(coding: bytes, compress: Callable[[bytes], bytes]) -
     assert passed(TaggedBody(TAG, undoing(coding)), compress(b"")) == []
 
 
+@pytest.mark.parametrize(("coding", "compress"), [(b"gzip", gzip.compress), (b"zstd", ZSTD.compress)])
+@pytest.mark.parametrize("held", [b"", b"a"])
+def test_a_body_in_very_many_parts_is_no_document(
+    coding: bytes, compress: Callable[[bytes], bytes], held: bytes
+) -> None:
+    """Thousands of them fit into one read, and nobody else would get a turn meanwhile."""
+    most = compress(held) * 255
+    gone = passed(TaggedBody(TAG, undoing(coding)), most + compress(b"end"))
+    assert b"".join(gone) == TAG + held * 255 + b"end"
+    with pytest.raises(ValueError, match="too many parts"):
+        passed(TaggedBody(TAG, undoing(coding)), most + compress(b"one") + compress(b"more"))
+
+
 def test_what_follows_a_gzip_member_and_is_none_is_passed_over() -> None:
     assert (
         b"".join(passed(TaggedBody(TAG, undoing(b"gzip")), gzip.compress(b"<p>") + b"padding"))

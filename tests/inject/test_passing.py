@@ -1,11 +1,12 @@
 """Everything but pages passes as it is, and comes in by a name that is ours."""
 
 import json
+import time
 
 from harness.apps import HTML, OPENS, TAGGED, StartApp, answer, ask, asked_up, open_app
-from harness.benches import CHAT_PATH
+from harness.benches import CHAT_PATH, StartBench
 from harness.sidecars import StartSidecar
-from harness.upstreams import StartUpstream, UpstreamWire
+from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import head
 
 
@@ -37,6 +38,18 @@ def test_what_browsers_and_apps_say_to_each_other_passes(start_app: StartApp) ->
         assert value in found.values(name.lower())
     names = {name.lower() for name, _ in [*request.lines, *found.lines]}
     assert not [name for name in names if name.startswith((b"helicone", b"feedback"))]
+
+
+def test_an_app_that_passes_on_what_a_browser_sent_makes_no_loop(
+    start_bench: StartBench, start_upstream: StartUpstream
+) -> None:
+    """As development servers do with a path that leads to the sidecar's own port."""
+    app = start_upstream(answering(answer(HTML)))
+    bench = start_bench(**{"inject.upstream": app.url, "inject.port": 0, "inject.host": ["127.0.0.1"]})
+    ask(bench.sidecar)
+    via = b"Via: " + (asked_up(app, b"via") or b"")
+    assert bench.chat(via).status == 200
+    assert ask(bench.sidecar, via).status == 508, "where the app is the listener itself"
 
 
 def test_the_sidecars_own_session_is_nothing_for_the_app(start_app: StartApp) -> None:
@@ -91,6 +104,26 @@ def test_what_names_the_apps_own_address_leads_here(
     assert led[b"/path"].value(b"set-cookie") == b"a=b; Path=/"
     by_number = ask(sidecar, b"Host: 127.0.0.1:8748", target=b"/path")
     assert by_number.value(b"set-cookie") == b"a=b; Domain=127.0.0.1; Path=/"
+
+
+def test_an_app_may_be_silent_for_as_long_as_it_likes(
+    start_upstream: StartUpstream, start_sidecar: StartSidecar
+) -> None:
+    """How long a gateway may be says nothing of an app, whose pages listen to events that seldom come."""
+
+    def script(connection: UpstreamWire) -> None:
+        connection.read_request()
+        time.sleep(0.5)
+        connection.send(head(b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", b"Content-Length: 6"))
+        connection.send(b"one")
+        time.sleep(0.5)
+        connection.send(b"two")
+
+    app = start_upstream(script)
+    limits = {"upstream.silence_timeout_seconds": 0.1, "upstream.first_byte_timeout_seconds": 0.1}
+    sidecar = start_sidecar("http://127.0.0.1:9", **{"inject.upstream": app.url, "inject.port": 0, **limits})
+    found = ask(sidecar, target=b"/events")
+    assert (found.status, found.body) == (200, b"onetwo")
 
 
 def test_a_websocket_passes_both_ways(start_upstream: StartUpstream, start_sidecar: StartSidecar) -> None:

@@ -323,6 +323,23 @@ def test_a_session_is_of_no_use_to_a_page_of_another_origin(
     assert document(guarded.get("/feedback/last", ANN))["rating"] is None
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [(b"same-origin", 202), (b"same-site", 401), (b"cross-site", 401), (b"none", 401)]
+)
+def test_behind_a_tls_proxy_our_own_page_rates_with_its_session(
+    start_bench: StartBench, site: bytes, status: int
+) -> None:
+    """The page's origin is listed then, and the browser says that it is the one which it asks."""
+    listed = {"guard.allowed_origins": ["https://box.test"], "guard.allowed_hosts": ["box.test"]}
+    guarded = start_bench(**SETTINGS, **listed)
+    guarded.chat(ANN)
+    host = b"Host: box.test"
+    cookie = cookie_of(signed_in(guarded, f"/feedback?token={ANNS}", host))
+    page = (host, b"Origin: https://box.test", b"Sec-Fetch-Mode: cors", b"Sec-Fetch-Site: " + site, cookie)
+    assert guarded.ask("POST", "/feedback/last?wait=queued", RATING, JSON, *page).status == status
+    assert (document(guarded.get("/feedback/last", ANN))["rating"] is None) == (status == 401)
+
+
 def test_a_session_is_found_among_long_cookies(guarded: Bench) -> None:
     """Those of every app on this host come along; a head may have 64 KiB."""
     session = cookie_of(signed_in(guarded)).removeprefix(b"Cookie: ")

@@ -105,6 +105,16 @@ def test_the_secret_may_stand_in_the_address_and_is_never_logged(
     assert SECRET not in caplog.text + bench.sidecar.log
 
 
+def test_a_plus_in_the_secret_is_a_plus_in_the_address_too(start_bench: StartBench) -> None:
+    """As `openssl rand -base64` makes them; a form's reading would take it for a space."""
+    secret = "ab+cd/EF0123456789+=="
+    bench = start_bench(**{"webhooks.open_webui_secret": secret})
+    bench.chat(NAMED)
+    for said in secret, secret.replace("+", "%2B").replace("=", "%3d"):
+        assert post(bench, RECORD, target=f"{PATH}?secret={said}").status in (200, 202), said
+    assert post(bench, RECORD, target=f"{PATH}?secret={secret.replace('+', '%20')}").status == 401
+
+
 @pytest.mark.parametrize(
     ("lines", "query", "code"),
     [
