@@ -16,6 +16,7 @@ from proxy.redaction import Redaction, keep_out_of_last_words, secrets_of_enviro
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "check": "Check the configuration, and start nothing.",
+        "compare": "Compare versions of a prompt, models or users by their ratings.",
         "demo": "Try everything here: no account, no key, no network.",
         "outbox": "Show the ratings that are kept, and send refused ones again.",
         "rate": "Rate the newest answer, or the call with that ID.",

@@ -166,7 +166,7 @@ def with_query(path: str, said: Mapping[str, object]) -> str:
     if not said:
         return path
     with _as_text():
-        return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
+        return f"{path}{'&' if '?' in path else '?'}{urlencode(said, doseq=True)}"
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ query        what a query asks for, one name at a time
 wishes       how a rating is to be taken: wait, timeout, hold, Idempotency-Key
 submissions  what is common to taking one rating and many
 remembered   GET: calls and their ratings
+compare      GET: versions side by side, as they are rated
 rate         POST: a rating
 batch        POST: many ratings
 withdraw     DELETE: a rating is taken back

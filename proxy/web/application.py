@@ -7,6 +7,7 @@ from aiohttp import web
 from proxy.config.route_problems import LOCAL_PATH
 from proxy.web import (
     batch,
+    compare,
     events,
     health,
     limits,
@@ -30,6 +31,7 @@ PREFIX = LOCAL_PATH
 
 ROUTES = (
     ("GET", PREFIX, remembered.list_calls),
+    ("GET", limits.COMPARE_PATH, compare.show_comparison),
     ("GET", f"{PREFIX}/events", events.stream_events),
     ("GET", f"{PREFIX}/health", health.show_health),
     ("GET", f"{PREFIX}/metrics", metrics.show_metrics),

@@ -17,7 +17,8 @@ from proxy.web.query import secrets_said
 
 OPEN_WEBUI_PATH: Final = "/feedback/webhooks/open-webui"
 SEARCH_PATH: Final = "/feedback/search"
-_ORGANISATION_PATHS: Final = frozenset({SEARCH_PATH})
+COMPARE_PATH: Final = "/feedback/compare"
+_ORGANISATION_PATHS: Final = frozenset({SEARCH_PATH, COMPARE_PATH})
 """What is said there is of calls of the whole organisation, and not only of those that came through here."""
 WIDGET_PATH: Final = "/feedback/widget.js"
 """A page of any site may load this, and nothing else: nobody's secret is in it."""

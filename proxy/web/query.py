@@ -31,14 +31,17 @@ def query_of(request: web.Request) -> str:
     return target_of(request).origin.partition(b"?")[2].decode("latin-1")
 
 
-def refuse_unknown_query(request: web.Request, *known: str) -> None:
-    """A mistyped name must not rate or show another call than the one that was meant."""
+def refuse_unknown_query(request: web.Request, *known: str, repeatable: tuple[str, ...] = ()) -> None:
+    """A mistyped name must not rate or show another call than the one that was meant; nor one that is said twice,
+    unless it is `repeatable`.
+    """
     names = [_declared(name) for name in request.query]
     if not set(names).issubset(known):
         takes = f"it takes {listed(known, 'and')}" if known else "it takes none"
         raise CallerError(f"This path does not know all of the query's names; {takes}.")
     # Whoever takes a rating looks for fields that are said twice, in the body, too.
-    once = [name.lower() for name, _ in request.query.items() if name not in ratings.PLAIN_FIELDS]
+    several = {*ratings.PLAIN_FIELDS, *repeatable}
+    once = [name.lower() for name, _ in request.query.items() if name not in several]
     if len(set(once)) < len(once):
         raise CallerError("The query says one of its names twice.")
 

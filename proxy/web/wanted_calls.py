@@ -33,14 +33,24 @@ def wanted_of(request: web.Request, now: float, *, since: str) -> Wanted:
     Raises CallerError.
     """
     query = request.query
+    begins, until = span_of(request, now, since=since)
+    said = {name: value for name, value in query.items() if name in _PLAIN or name.startswith(_PROPERTY)}
+    return wanted_with(said, since=begins, until=until, rating=_rating(query.get("rating")))
+
+
+def span_of(request: web.Request, now: float, *, since: str) -> tuple[float, float | None]:
+    """From when on calls are asked for, and until when; `since`, where the query does not say it.
+
+    Raises CallerError.
+    """
+    query = request.query
     begins = moment_of("since", query.get("since", since), now)
     if begins < now - _MOST_DAYS * _DAY_SECONDS - 1:
         raise CallerError(f"since has to lie within the last {_MOST_DAYS} days, as in ?since={since}.")
     until = moment_of("until", query["until"], now) if "until" in query else None
     if until is not None and until <= begins:
         raise CallerError("until has to be later than since, or no call can be found.")
-    said = {name: value for name, value in query.items() if name in _PLAIN or name.startswith(_PROPERTY)}
-    return wanted_with(said, since=begins, until=until, rating=_rating(query.get("rating")))
+    return begins, until
 
 
 def wanted_with(

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from browsers import picture_of_watch, picture_of_widget
+from browsers import picture_of_comparison, picture_of_watch, picture_of_widget
 from browsers.chromium import Chromium
 from browsers.feedback_page import FeedbackPage
 from harness.benches import JSON, Bench, id_of
@@ -52,6 +52,7 @@ def main(folder: Path) -> None:
             stream.close()
         picture_of_watch.take(folder / "watch.svg", bench.sidecar.sidecar.url)
     picture_of_widget.take(folder / "widget.png")
+    picture_of_comparison.take(folder / "page-comparison.png")
 
 
 def _bench(loop: LoopThread, scope: contextlib.ExitStack) -> Bench:

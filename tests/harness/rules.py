@@ -56,6 +56,8 @@ LAYERS = (
         "proxy.relay.*",
         "proxy.api_client",
         "proxy.calls.*",
+        "proxy.comparing",
+        "proxy.comparing.*",
         "proxy.delivery",
         "proxy.delivery.*",
         "proxy.events.*",

@@ -14,12 +14,13 @@ export class Refused extends Error {
   }
 }
 
-async function ask(method, path, body, headers = {}) {
+async function ask(method, path, body, headers = {}, signal = undefined) {
   const answer = await fetch(HERE + path, {
     method,
     headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), ...headers },
     body: body && JSON.stringify(body),
     cache: "no-store",
+    signal,
   });
   const said = await answer.json();
   if (!answer.ok) throw new Refused(answer.status, said.error.code, said.error.message);
@@ -67,6 +68,11 @@ export function takeBack(id) {
 /** How the rating of a call stands now; null for none. */
 export async function ratingOf(id) {
   return (await ask("GET", `/${encodeURIComponent(id)}`)).rating;
+}
+
+/** Compare versions; `signal` ends it. */
+export function compare(query, signal) {
+  return ask("GET", `/compare?${query}`, undefined, {}, signal);
 }
 
 /** Whether the sidecar wants a token that this browser has not said. */

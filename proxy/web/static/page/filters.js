@@ -1,6 +1,8 @@
 // Which calls are shown, kept in the address behind the #, where no server sees it. Nothing here knows of a document.
 
-const NAMES = ["model", "session", "user", "rated"];
+const NAMES = ["model", "session", "user", "property", "rated"];
+/** What the comparison is asked for, which the address keeps, too. */
+const OF_COMPARISON = ["compare", "since"];
 
 /** What `rated` may be, and the word for it. */
 export const RATED = { yes: "rated", no: "not rated", up: "thumbs up", down: "thumbs down", open: "on their way", refused: "refused" };
@@ -11,7 +13,7 @@ const OPEN = new Set(["held", "queued", "paused", "accepted"]);
 export function filtersFrom(text) {
   const said = new URLSearchParams(text.replace(/^[#?]/, ""));
   const filters = {};
-  for (const name of NAMES) {
+  for (const name of [...NAMES, ...OF_COMPARISON]) {
     const value = said.get(name);
     if (value && (name !== "rated" || Object.hasOwn(RATED, value))) filters[name] = value;
   }
@@ -21,9 +23,14 @@ export function filtersFrom(text) {
 /** The same as it stands in an address; "" for none. */
 export function addressOf(filters) {
   const said = new URLSearchParams();
-  for (const name of NAMES) if (filters[name]) said.set(name, filters[name]);
+  for (const name of [...NAMES, ...OF_COMPARISON]) if (filters[name]) said.set(name, filters[name]);
   const text = said.toString();
   return text && `#${text}`;
+}
+
+/** Whether some calls are left out. */
+export function isFiltering(filters) {
+  return NAMES.some((name) => filters[name]);
 }
 
 /** Whether a call is one of those that are asked for, but for its rating. */
@@ -31,8 +38,25 @@ export function isMeant(filters, call) {
   return (
     (!filters.model || call.model === filters.model) &&
     (!filters.session || call.session === filters.session) &&
-    (!filters.user || call.user === filters.user)
+    (!filters.user || call.user === filters.user) &&
+    (!filters.property || hasProperty(filters.property, call))
   );
+}
+
+/** Whether a call has a property, said as `name=value`. */
+function hasProperty(said, call) {
+  const [name, ...value] = said.split("=");
+  return call.properties?.[name] === value.join("=");
+}
+
+/** The properties of calls as `name=value`, those of the newest calls first. */
+export function propertiesOf(calls, most) {
+  const found = new Set();
+  for (const call of calls) {
+    for (const [name, value] of Object.entries(call.properties ?? {})) found.add(`${name}=${value}`);
+    if (found.size >= most) break;
+  }
+  return [...found].slice(0, most);
 }
 
 /** Whether its rating is as asked for. */

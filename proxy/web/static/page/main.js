@@ -2,16 +2,17 @@
 
 import { isSignedOut, loadCalls, rate, ratingOf, Refused, takeBack } from "./api.js";
 import { CallBook, canTakeBack, whyNot } from "./calls.js";
+import { Comparison } from "./comparison.js";
 import { CommentDialog, showDetails } from "./dialogs.js";
-import { h, say } from "./dom.js";
+import { say } from "./dom.js";
 import { Feed } from "./feed.js";
-import { addressOf, filtersFrom, isMeant, isRatedSo, valuesOf } from "./filters.js";
+import { FilterBar } from "./filter_bar.js";
+import { isFiltering, isMeant, isRatedSo } from "./filters.js";
 import { listenToKeys } from "./keys.js";
 import { countInWords, List } from "./list.js";
 import { Summary } from "./summary.js";
 import { nameOf, standing, thumb } from "./words.js";
 
-const MOST_VALUES = 100;
 const SAID_SECONDS = 8;
 
 const CONNECTION = {
@@ -24,7 +25,6 @@ const CONNECTION = {
 
 const $ = (id) => document.getElementById(id);
 const book = new CallBook();
-let filters = filtersFrom(location.hash || location.search);
 let loads = 0; // the number of the newest load: an older one ends
 let isLoading = false;
 let hasLoaded = false;
@@ -62,6 +62,7 @@ function tellRating(id, rating) {
 
 const list = new List($("grid"), () => refresh());
 const summary = new Summary($("summary"));
+const comparison = new Comparison($("comparison"), book, (chosen) => bar.change(chosen));
 let isDue = false;
 let summedUpAt = 0;
 let summingUp = null;
@@ -79,17 +80,17 @@ function draw() {
   const meant = [];
   const shown = [];
   for (const call of book) {
-    if (!isMeant(filters, call)) continue;
+    if (!isMeant(bar.filters, call)) continue;
     meant.push(call);
     // The call that somebody is about to rate must not vanish by it.
-    if (isRatedSo(filters, call) || call.id === kept) shown.push(call);
+    if (isRatedSo(bar.filters, call) || call.id === kept) shown.push(call);
   }
   list.show(shown);
   countInWords($("count"), shown.length, book.size, isLoading);
   $("empty").hidden = shown.length > 0 || (isLoading && !book.size);
   say($("empty-words"), book.size ? "No call is as the filters ask." : "No call has come yet.");
   $("empty-hint").hidden = book.size > 0;
-  $("clear").hidden = !addressOf(filters);
+  $("clear").hidden = !isFiltering(bar.filters);
   sumUp(meant);
 }
 
@@ -102,58 +103,16 @@ function sumUp(meant) {
   }
   summedUpAt = performance.now();
   summary.show(meant);
-  offer($("model"), "model", "All models");
-  offerSessions();
+  bar.offer();
+  comparison.offer();
 }
 
 // -- filters
 
-function offer(select, name, everything) {
-  const values = valuesOf(name, book, MOST_VALUES);
-  if (filters[name] && !values.includes(filters[name])) values.push(filters[name]);
-  values.sort();
-  const key = values.join("\n");
-  if (select.dataset.values !== key && document.activeElement !== select) {
-    select.dataset.values = key;
-    select.replaceChildren(h("option", { value: "" }, everything), ...values.map((value) => h("option", { value }, value)));
-  }
-  if (document.activeElement !== select) select.value = filters[name] ?? "";
-}
-
-function offerSessions() {
-  const values = valuesOf("session", book, MOST_VALUES);
-  const key = values.join("\n");
-  if ($("sessions").dataset.values === key) return;
-  $("sessions").dataset.values = key;
-  $("sessions").replaceChildren(...values.map((value) => h("option", { value })));
-}
-
-function filter(changed) {
-  filters = Object.fromEntries(Object.entries({ ...filters, ...changed }).filter(([, value]) => value));
-  history.replaceState(null, "", location.pathname + addressOf(filters));
-  showFilters();
-}
-
-function showFilters() {
-  offer($("model"), "model", "All models");
-  $("session").value = filters.session ?? "";
-  $("rated").value = filters.rated ?? "";
-  $("only-user").hidden = !filters.user;
-  say($("only-user-name"), filters.user ?? "");
+const bar = new FilterBar(document.querySelector(".filters"), book, () => {
   $("grid").scrollTop = 0;
+  comparison.show(bar.filters);
   refresh();
-}
-
-$("model").addEventListener("change", (event) => filter({ model: event.target.value }));
-$("session").addEventListener("input", (event) => filter({ session: event.target.value.trim() }));
-$("rated").addEventListener("change", (event) => filter({ rated: event.target.value }));
-$("clear").addEventListener("click", () => {
-  filter({ model: "", session: "", user: "", rated: "" });
-  $("model").focus();
-});
-window.addEventListener("hashchange", () => {
-  filters = filtersFrom(location.hash);
-  showFilters();
 });
 
 // -- the list, and what happens meanwhile
@@ -341,6 +300,6 @@ document.addEventListener("visibilitychange", () => {
   else feed.open();
 });
 $("summary").open = matchMedia("(min-width: 700px) and (min-height: 600px)").matches;
-showFilters();
+bar.show();
 if (document.hidden) feed.close();
 else feed.open();
