@@ -3,14 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from harness.demos import Demo
 
 
 def test_a_prompt_test_ends_with_the_better_prompt(demo: Demo, tmp_path: Path) -> None:
-    if not demo.describes("/feedback/compare"):
-        pytest.skip("this sidecar has no /feedback/compare yet")
     done = demo.run_python("prompt_test.py", "a-test", "160", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     early, late = re.split(r"^a-test: all 160$", done.stdout, flags=re.MULTILINE)

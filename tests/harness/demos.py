@@ -1,11 +1,9 @@
 """The examples as programs of their own, beside a demo that runs."""
 
-import json
 import os
 import re
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,11 +51,6 @@ class Demo:
     def run_python(self, name: str, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         """Run an example in Python."""
         return self.run(sys.executable, "-P", EXAMPLES / name, *arguments, cwd=cwd)
-
-    def describes(self, path: str) -> bool:
-        """Whether the sidecar's own API has that path."""
-        with urllib.request.urlopen(f"{self.url}/feedback/openapi.json") as answer:
-            return path in json.load(answer)["paths"]
 
     def stored(self, request_id: str) -> str:
         """Wait until the stand-in has a thumb for that call; gives it."""
