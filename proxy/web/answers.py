@@ -150,8 +150,8 @@ async def errors_as_sentences(request: web.Request, handler: Handler) -> web.Str
             "no_such_route",
             "There is nothing at this path. Try /feedback, /feedback/last, /feedback/<id>, "
             "/feedback/<id>/session, /feedback/batch, /feedback/compare, /feedback/events, /feedback/outbox, "
-            "/feedback/outbox/retry, /feedback/webhooks/open-webui, /feedback/widget.js, /feedback/health, "
-            "/feedback/metrics or /feedback/openapi.json.",
+            "/feedback/outbox/retry, /feedback/search, /feedback/webhooks/open-webui, /feedback/widget.js, "
+            "/feedback/health, /feedback/metrics or /feedback/openapi.json.",
         )
     except Exception:
         # The last net under the local API: a bug here must be a sentence there, and a trace in the log.

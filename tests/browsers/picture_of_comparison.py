@@ -32,4 +32,5 @@ def take(path: Path) -> None:
         page.wait_for_count(f"{sum(map(sum, _VERSIONS.values()))} calls")
         page.tab.look(width=_WIDTH, height=_HEIGHT)
         page.tab.wait("() => document.querySelector('[data-state=better] table') !== null")
+        page.tab.wait("() => document.querySelector('.sum').textContent.endsWith('rated')")
         page.tab.picture(path)

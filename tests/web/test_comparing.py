@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.benches import AT_ONCE, Bench, StartBench, document, error_of
+from proxy.demo import ApiFault
 from proxy.demo.ledger import RATING, Row
 
 BY_VERSION = "/feedback/compare?by=property.Prompt-Version"
@@ -117,6 +118,32 @@ def test_while_helicone_cannot_be_asked_what_is_remembered_is_compared(start_ben
     assert found["why_local"]
     assert sorted(values(found)) == [("A", 2, 1, 1), ("B", 1, 1, 0), ("C", 1, 0, 0)]
     assert found["verdict"]["finding"] == "too_early"
+
+
+def test_of_a_part_of_the_calls_nothing_is_said(bench: Bench) -> None:
+    log_ratings(bench, "A", up=900, down=300)
+    queries = "/v1/request/query-clickhouse"
+    bench.standin.faults.api.next(ApiFault(path=queries), ApiFault(path=queries, status=401))
+    status, code, _ = error_of(bench.get(BY_VERSION))
+    assert (status, code) == (502, "helicone_unauthorized")
+    assert values(document(bench.get(BY_VERSION))) == [("A", 1200, 900, 300)]
+
+
+def test_a_page_of_another_origin_may_not_compare_without_a_token(start_bench: StartBench) -> None:
+    page = b"Origin: https://app.example"
+    bench = start_bench(**{"guard.allowed_origins": ["https://app.example"]})
+    assert error_of(bench.get(BY_VERSION, page))[:2] == (403, "not_for_pages")
+    assert bench.get(BY_VERSION, page, b"Sec-Fetch-Site: same-origin").status == 200
+
+
+def test_who_may_rate_one_call_may_not_compare(start_bench: StartBench) -> None:
+    bench = start_bench(**{"hooks.token": True})
+    token = bench.chat().value(b"feedback-token")
+    assert token is not None
+    assert error_of(bench.get(BY_VERSION, b"Feedback-Token: " + token))[:2] == (
+        403,
+        "feedback_token_elsewhere",
+    )
 
 
 @pytest.mark.parametrize(
