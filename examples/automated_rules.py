@@ -3,7 +3,7 @@
 What it shows: rules stand in the sidecar's configuration and judge each answer when it has ended, streamed ones,
 too. The app knows nothing of them.
 
-    pip install openai
+    pip install openai google-re2
     helicone-proxy demo --config rules.toml     # in another terminal
     python automated_rules.py
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _LAST_RATINGS_SECONDS = 5.0
 """How long ratings that could leave at once may hold up a stop; what is left goes on at the next start."""
+_LAST_JUDGMENTS_SECONDS = 5.0
+"""How long rules may hold up a stop, within the grace period; what is not judged then never is."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -136,6 +138,10 @@ class Sidecar:
             for door in parts.doors:
                 door.stop()
             parts.journal.flush()
+            if parts.judge is not None:
+                await parts.judge.finish(
+                    0.0 if self._cut_now.is_set() else min(grace, _LAST_JUDGMENTS_SECONDS)
+                )
             await parts.courier.finish(0.0 if self._cut_now.is_set() else _LAST_RATINGS_SECONDS)
             await parts.delivery.say_what_is_left()
             await self._resources.aclose()

@@ -50,6 +50,7 @@ from proxy.relay.names import NameCache, system_resolve
 from proxy.relay.routes import Ways
 from proxy.relay.writes import Gatherer
 from proxy.routing import resolve
+from proxy.rules.judge import Judge, rule_readings
 from proxy.search.finder import Finder
 from proxy.search.remembered import Remembered
 from proxy.stores.contract import Outbox, RecentCalls
@@ -109,6 +110,9 @@ class Assembly:
         self.store, readers = await self._make_store(outbox)
         self.delivery = await self._make_delivery(WatchedOutbox(outbox, self.events), keys, network)
         readers += [self._call_metrics.count, self.delivery.calls_ended]
+        self.judge = self._make_judge()
+        if self.judge is not None:
+            readers.append(self.judge.calls_ended)
         if settings.log.level in ("debug", "info"):
             readers.append(CallLog(self._log_stream, settings.log.format, self._redaction).write)
         self.streams = self._make_streams()
@@ -149,6 +153,7 @@ class Assembly:
             on_end=self.journal.add,
             on_refused=self.refused.note,
             previews=Previews(self._redaction) if settings.calls.preview else None,
+            body_bytes=0 if self.judge is None else self.judge.body_bytes,
         )
 
     def _make_door(self, ways: Ways, make_local: MakeLocal) -> FrontDoor:
@@ -230,6 +235,17 @@ class Assembly:
         await delivery.say_what_waits()
         return delivery
 
+    def _make_judge(self) -> Judge | None:
+        """Have calls judged from now on, if there are rules."""
+        if not self.settings.rules:
+            return None
+        judge = Judge(self.settings.rules, self.delivery.take, random.random, time.monotonic)
+        self._resources.push_async_callback(judge.close)
+        running = asyncio.create_task(judge.run(), name="rules")
+        running.add_done_callback(judge.say_why_stopped)
+        self._resources.callback(running.cancel)
+        return judge
+
     def _make_streams(self) -> EventStreams:
         """Have listeners told of events from now on."""
         texts = EventTexts(self.events, self.store, self.delivery, time.perf_counter, self._clock.now)
@@ -287,6 +303,7 @@ class Assembly:
                 readings=[
                     *readings([*self.pools.values()], self.store, self.gatherer, lambda: self.door),
                     *self.streams.readings,
+                    *([] if self.judge is None else rule_readings(self.judge)),
                 ],
                 catch_up=self.journal.flush,
             ),
@@ -297,6 +314,7 @@ class Assembly:
             body_timeout_seconds=self.settings.server.body_timeout_seconds,
             feedback_tokens=self.feedback_tokens,
             open_webui_secret=self.settings.webhooks.open_webui_secret,
+            judge=self.judge,
         )
 
     async def _run(self, application: web.Application) -> MakeLocal:

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "outbox": "Show the ratings that are kept, and send refused ones again.",
         "rate": "Rate the newest answer, or the call with that ID.",
         "recent": "Show the newest calls and their ratings.",
+        "rules": "Show the rules that rate calls, and try them.",
         "search": "Find calls by how they were rated, and export them.",
         "serve": "Start the sidecar.",
         "watch": "Show calls and ratings as they happen, and rate with single keys.",

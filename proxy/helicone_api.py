@@ -78,12 +78,17 @@ def _stored_scores(rating: Rating) -> dict[str, int]:
 def properties_of(rating: Rating) -> dict[str, str]:
     """The words of a rating by the name of their property."""
     said = {
-        "Feedback-Comment": rating.comment,
-        "Feedback-Rater": rating.rater,
-        "Feedback-Source": rating.source,
-        "Feedback-Tags": ",".join(rating.tags) or None,
+        "comment": rating.comment,
+        "rater": rating.rater,
+        "source": rating.source,
+        "tags": ",".join(rating.tags) or None,
+        "rule": rating.rule,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    # A property cannot be taken away, only be empty.
+    words = dict.fromkeys(rating.overruled, "") | {
+        name: value for name, value in said.items() if value is not None
+    }
+    return {f"Feedback-{name.capitalize()}": value for name, value in words.items()}
 
 
 def property_put(request_id: str, name: str, value: str) -> tuple[str, Mapping[str, Any]]:

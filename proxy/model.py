@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 _SPAN = re.compile(r"(?P<number>[0-9]{1,7}(?:\.[0-9]{1,6})?)(?P<unit>ms|s|m|h)?", re.ASCII)
 _UNITS: Mapping[str, float] = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
+
+
+AUTOMATED: Final = "automated"
+"""The source of ratings that no person gave."""
+_WORDS: Final = ("comment", "rater", "source", "rule", "tags")
 
 
 class CallState(StrEnum):
@@ -59,6 +64,15 @@ class Rating:
     source: str | None = None
     """What kind of rater that is: `end_user`, `developer`, `automated`, or a word of the app's own."""
     tags: tuple[str, ...] = ()
+    rule: str | None = None
+    """The name of the rule that made it."""
+    overruled: tuple[str, ...] = ()
+    """The fields in which a rule had said something of the call before: a person has not, and it is not theirs."""
+
+    @property
+    def is_automated(self) -> bool:
+        """Whether no person gave it. It never lies over one that a person gave."""
+        return self.source == AUTOMATED
 
     @property
     def thumb(self) -> str:
@@ -66,14 +80,24 @@ class Rating:
         return "✏️" if self.up is None else "👍" if self.up else "👎"
 
     def over(self, earlier: "Rating") -> "Rating":
-        """This rating, with what only an earlier one of the same call said: Helicone keeps that, too."""
+        """This rating, with what only an earlier one of the same call said: Helicone keeps that, too.
+
+        Nobody is made to say a rule's words: those are to be written over there.
+        """
+        up = earlier.up if self.up is None else self.up
+        scores = {**earlier.scores, **self.scores}
+        if earlier.is_automated and not self.is_automated:
+            overruled = tuple(name for name in _WORDS if getattr(earlier, name) and not getattr(self, name))
+            return replace(self, up=up, scores=scores, overruled=overruled)
         return Rating(
-            up=earlier.up if self.up is None else self.up,
-            scores={**earlier.scores, **self.scores},
+            up=up,
+            scores=scores,
             comment=self.comment if self.comment is not None else earlier.comment,
             rater=self.rater if self.rater is not None else earlier.rater,
             source=self.source if self.source is not None else earlier.source,
             tags=self.tags or earlier.tags,
+            rule=self.rule if self.rule is not None else earlier.rule,
+            overruled=tuple(name for name in earlier.overruled if not getattr(self, name)),
         )
 
     def as_document(self) -> dict[str, Any]:
@@ -85,6 +109,8 @@ class Rating:
             "rater": self.rater,
             "source": self.source,
             "tags": list(self.tags) or None,
+            "rule": self.rule,
+            "overruled": list(self.overruled) or None,
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -98,6 +124,8 @@ class Rating:
             rater=document.get("rater"),
             source=document.get("source"),
             tags=tuple(document.get("tags", ())),
+            rule=document.get("rule"),
+            overruled=tuple(document.get("overruled", ())),
         )
 
 

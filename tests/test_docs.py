@@ -16,6 +16,7 @@ import pytest
 from harness.benches import Bench, StartBench
 from harness.loops import DEADLINE_SECONDS
 from proxy.cli import LazyCommand, main
+from proxy.config.rule_problems import describe_rules
 from proxy.config.settings import describe_settings
 
 ROOT = Path(__file__).parent.parent
@@ -102,6 +103,14 @@ def test_the_readmes_table_of_settings_is_the_codes() -> None:
     ]
     right = "\n".join("| {} | {} | {} | {} |".format(*row) for row in expected)
     assert settings_rows(README.read_text("utf-8")) == expected, f"it should be\n{right}"
+
+
+def test_the_readmes_table_of_what_a_rule_can_have_is_the_codes() -> None:
+    [table] = re.findall(
+        r"^<!-- rules -->\n(.*?)^<!-- /rules -->$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    expected = [f"| `{key}` | {kind} | {sentence} |" for key, kind, sentence in describe_rules()]
+    assert table.splitlines()[2:] == expected
 
 
 # --- codes --------------------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ class LiveCall(Attributed):
     tap: Tap | None = None
     tokens: Tokens | None = None
     preview: Preview | None = None
+    answer_body: bytes | None = None
+    """The whole body of its answer, as it came: for rules alone, which let it go; None where none is wanted."""
     place = 0
     arrived = 0
     used = 0
@@ -71,7 +73,7 @@ class LiveCall(Attributed):
             bytes_up=self.bytes_up,
             bytes_down=self.bytes_down,
             key_fingerprint=self.key_fingerprint,
-            unratable=self._unratable(),
+            unratable=self.why_unratable(),
             route=self.route,
             aliases=self.aliases,
             user=self.user,
@@ -84,7 +86,8 @@ class LiveCall(Attributed):
             preview=self.preview,
         )
 
-    def _unratable(self) -> str | None:
+    def why_unratable(self) -> str | None:
+        """Why no rating can ever be attached to it; None if one can."""
         if self.status == 101:
             return "Helicone gives a WebSocket session no id that a rating could name."
         if self.ending is not None and self.sent is None:

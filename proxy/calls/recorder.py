@@ -40,7 +40,7 @@ class CallRecorder:
 
     `rules` are those of each way up, by its name. `on_end` is called with every call that is over, `on_refused`
     with method, path and reason of every request that was not let through. `previews`: what makes them, where
-    they are wanted.
+    they are wanted. `body_bytes`: answers of so many bytes at most stay with their calls, to be judged.
     """
 
     def __init__(  # noqa: PLR0913  # what it is given is what the relay may not know
@@ -57,6 +57,7 @@ class CallRecorder:
         on_end: Callable[[LiveCall], None],
         on_refused: Callable[[bytes, bytes, Refusal], None],
         previews: Previews | None = None,
+        body_bytes: int = 0,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -73,6 +74,7 @@ class CallRecorder:
         self._on_end = on_end
         self._on_refused = on_refused
         self._previews = previews
+        self._body_bytes = body_bytes
         self._ids = fresh_ids()
 
     def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
@@ -196,6 +198,9 @@ class CallRecorder:
             trace.streamed = True
         if is_made and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
+            if self._body_bytes and trace.counts_as_last and trace.tail is not None:
+                # Beyond it what is kept shrinks to the usual end.
+                trace.tail_full = self._body_bytes
         self._remember(trace)
         self._events.put(ANSWERED, trace, "" if trace.request_id == began_as else began_as)
         return self._hooks.lines(head.fields[b"host"], request_id_bytes)
@@ -262,7 +267,10 @@ class CallRecorder:
             # It was cut, or its reader left: what has come of it is all there is.
             self.passed(trace, b"", complete=True)
         if trace.tail is not None:
-            _note_tokens(trace, trace.end_of_body())
+            tail = trace.end_of_body()
+            _note_tokens(trace, tail)
+            if trace.counts_as_last and len(tail) == trace.bytes_down <= self._body_bytes:
+                trace.answer_body = tail
         self._events.put(ENDED, trace)
         self._on_end(trace)
 

@@ -111,7 +111,8 @@ def _first(*numbers: int | None) -> int | None:
 def tokens_in(tail: bytes, *, is_whole: bool, streamed: bool, coding: bytes) -> Tokens | None:
     """What the end of a body says; None if nothing. `is_whole`: nothing is missing at its beginning."""
     if coding:
-        if not is_whole:
+        # More is there only where somebody else wants it.
+        if not is_whole or len(tail) > 2 * MOST_COMPRESSED_BYTES:
             return None
         try:
             tail = decoding.decoder_for(coding).decode(tail, MOST_DECODED_BYTES)

@@ -14,6 +14,7 @@ from rich.text import Text
 from proxy.commands.asking import asking_options, json_text, running_sidecar, scope_options, with_query
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.model import duration_in_words
+from proxy.watch.lines import by_rule
 
 _WIDE = 150
 """Columns of a terminal that has room for everything."""
@@ -83,7 +84,7 @@ def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
         )
         table.add_row(
             duration_in_words(call["age_seconds"]),
-            f"{thumb} {rating['state']}" if wide and rating else thumb,
+            f"{thumb} {rating['state']}{by_rule(rating)}" if wide and rating else thumb,
             status if call["state"] == "complete" else f"{status} {call['state']}",
             Text(call["model"] or "-"),
             *((Text(call["path"]), *figures) if wide else ()),

@@ -15,6 +15,7 @@ from proxy.config.kinds import Declared, declared_settings, filled
 from proxy.config.problems import IN_MEMORY
 from proxy.config.route_problems import route_advice, route_problems, why_no_upstream
 from proxy.config.routes import with_environment
+from proxy.config.rule_problems import rule_advice, rule_problems
 from proxy.config.secret_files import pair_of, said_twice, with_secrets
 from proxy.config.settings import FLAGS, Settings
 from proxy.config.sources import Layer, checked, empty_in_environment, from_environment, from_file, from_flags
@@ -51,6 +52,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], flags: Mapping[
     problems.extend(guard_problems(settings, names, lost))
     problems.extend(hook_problems(settings, names, lost))
     problems.extend(inject_problems(settings, names, lost))
+    problems.extend(rule_problems(settings.rules, settings.routes, names.get("rules", "rules")))
     if settings.upstream.trust_env:
         problems.extend(_unusable_proxy(everywhere(settings), environ))
     if problems:
@@ -99,6 +101,7 @@ def advice(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     said += guard_advice(settings)
     said += hook_advice(settings)
     said += inject_advice(settings)
+    said += rule_advice(settings.rules)
     said += _empty_secrets(settings, environ)
     if settings.outbox.path == IN_MEMORY:
         said.append(

@@ -35,6 +35,8 @@ from proxy.config.problems import (
     usable_key,
 )
 from proxy.config.routes import DEFAULT, URL, Route
+from proxy.config.rule_problems import RULES
+from proxy.config.rules import Rule
 from proxy.config.sources import KEY_FILE_NAME, KEY_NAME, environment_name
 from proxy.helicone import API_URLS, api_url_for
 
@@ -301,6 +303,9 @@ class Settings:
     webhooks: Webhooks = Webhooks()
     inject: Inject = Inject()
     log: Log = Log()
+    rules: tuple[Rule, ...] = setting(
+        RULES, (), "Rules that rate calls by themselves: one [[rules]] table each, see README."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,8 +169,9 @@ class Outbox(Protocol):
     ) -> list[Entry]:
         """Take ratings, all of them or none, in this order.
 
-        Each lies `over` the current rating of its call, unless that was refused. Entries of its call that are
-        open become SUPERSEDED, and those that are verified are not due any more. Gives them as they stand when all
+        Each lies `over` the current rating of its call, unless that was refused. An automated one is not taken
+        where a person's is current: what it gives then is that one. Entries of its call that are open become
+        SUPERSEDED, and those that are verified are not due any more. Gives them as they stand when all
         are taken. With `once`, the same key and digest within a day give the entries of the first time, as they
         stand now; for so long they are not forgotten. Raises KeyReused for another digest.
         """
@@ -225,7 +226,8 @@ class Outbox(Protocol):
 
         Older ratings of the call that never left, back to the newest that did, are gone with it: it contains them.
         The newest that did leave is the current one again: ACCEPTED and due now, if it had been superseded. A
-        refused one that never left can be taken back, too.
+        refused one that never left can be taken back, too. An automated one that only a person's had kept from
+        leaving is QUEUED again when that is taken back.
         """
 
     async def retry(self, request_id: str | None, now: float) -> int:

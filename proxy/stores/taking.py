@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from proxy.errors import KeyReused
 from proxy.model import Entry, Progress, RatingState
 from proxy.stores.contract import NewRating, OnceOnly
-from proxy.stores.rows import INSERT, find, find_current, values_of
+from proxy.stores.rows import INSERT, SELECT, entry_of, find, find_current, values_of
 
 KEPT = 20
 """Entries of one call."""
@@ -54,6 +54,10 @@ UPDATE rating SET
 WHERE seq = :left
 """
 
+RESTORE_UNSENT = """
+UPDATE rating SET is_current = 1, due_at = :now, settled_at = NULL, state = 'queued' WHERE seq = :left
+"""
+
 
 @dataclass(slots=True)
 class Taken:
@@ -89,6 +93,10 @@ def _append(connection: sqlite3.Connection, new: NewRating, now: float, taken: T
     rating = new.rating
     if count:
         current = find_current(connection, new.request_id)
+        if current is not None and rating.is_automated and not current.rating.is_automated:
+            # A person's stands, whichever came first.
+            taken.entries.append(current)
+            return
         if current is not None and current.progress.state is not RatingState.REFUSED:
             rating = rating.over(current.rating)
         connection.execute(SUPERSEDE, {"request_id": new.request_id, "now": now})
@@ -115,10 +123,23 @@ def take_back(connection: sqlite3.Connection, request_id: str, now: float) -> En
     if current is None or current.progress.has_left:
         return None
     (left,) = connection.execute(NEWEST_THAT_LEFT, (request_id,)).fetchone()
+    automated = None if current.rating.is_automated else _automated_below(connection, current, left)
+    if automated is not None:
+        left = automated.seq
     named = {"request_id": request_id, "now": now, "left": left}
     connection.execute(WITHDRAW, named)
-    connection.execute(RESTORE, named)
+    connection.execute(RESTORE if automated is None else RESTORE_UNSENT, named)
     return find(connection, current.seq)
+
+
+def _automated_below(connection: sqlite3.Connection, current: Entry, left: int) -> Entry | None:
+    """The automated rating that a person's kept from leaving: it is not theirs to take back."""
+    older = connection.execute(
+        f"{SELECT} WHERE request_id = ? AND seq > ? AND seq < ? AND state = 'superseded' ORDER BY seq DESC",
+        (current.request_id, left, current.seq),
+    )
+    entries = (entry_of(row) for row in older.fetchall())
+    return next((entry for entry in entries if entry.rating.is_automated), None)
 
 
 def recall(connection: sqlite3.Connection, once: OnceOnly, now: float) -> list[Entry] | None:

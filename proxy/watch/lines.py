@@ -28,7 +28,12 @@ def milliseconds(value: float | None) -> str:
 
 def rating_of(rating: Mapping[str, Any] | None) -> str:
     """A rating: its thumb, and how it stands."""
-    return "" if rating is None else f"{rating['thumb']} {rating['state']}"
+    return "" if rating is None else f"{rating['thumb']} {rating['state']}{by_rule(rating)}"
+
+
+def by_rule(rating: Mapping[str, Any]) -> str:
+    """Which rule made a rating, if one did."""
+    return f" by rule {rating['rule']}" if "rule" in rating else ""
 
 
 def line_of(name: str, data: Mapping[str, Any]) -> str:

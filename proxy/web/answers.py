@@ -86,10 +86,13 @@ def describe_call(call: Call, rating: Mapping[str, Any] | None) -> dict[str, Any
 def describe_standing(standing: Standing) -> dict[str, Any]:
     """A rating as JSON: what was said, and its state."""
     rating = standing.entry.rating
+    said = rating.as_document()
+    # That is for Helicone, where it is written over.
+    said.pop("overruled", None)
     return {
         "rating": rating.up,
         "thumb": rating.thumb,
-        **rating.as_document(),
+        **said,
         "state": standing.state,
         **({} if standing.reason is None else {"reason": standing.reason}),
         "rated_at": moment(standing.entry.rated_at),

@@ -15,6 +15,7 @@ from proxy.keys import Keyring
 from proxy.metrics import Metrics
 from proxy.refused import RefusalBook
 from proxy.routing import ResolvedRoute
+from proxy.rules.judge import Judge
 from proxy.search.finder import Finder
 from proxy.stores.contract import RecentCalls
 from proxy.web.event_streams import EventStreams
@@ -45,6 +46,8 @@ class Context:
     feedback_tokens: FeedbackTokens | None
     """None: there are none, and none counts."""
     open_webui_secret: Secret | None
+    judge: Judge | None
+    """None where there are no rules."""
 
 
 CONTEXT = web.AppKey("context", Context)

@@ -45,6 +45,7 @@ async def show_health(request: web.Request) -> web.Response:
                 "capacity": context.store.capacity,
             },
             "delivery": delivery,
+            **({} if context.judge is None else {"rules": context.judge.report()}),
         }
     )
 

@@ -16,7 +16,7 @@ from proxy.web.context import CONTEXT, caller_of, may_know_whom
 from proxy.web.meant import by_path
 from proxy.web.query import refuse_unknown_query
 from proxy.web.submissions import REPLAYED, describe_rated, how_far, seen_call, sent_body, submission
-from proxy.web.words import comment_that_stands, rating_in_words, state_in_words
+from proxy.web.words import comment_that_stands, rating_in_words, state_in_words, why_not_taken
 
 Found = tuple[str, LiveCall | None]
 """An id, and its call if that is remembered."""
@@ -76,7 +76,7 @@ def _answer(request: web.Request, standing: Standing, rating: Rating, rated: Liv
     call = seen_call(context, request_id, rated)
     said = rating_in_words(standing.entry, call, caller_of(request))
     said += f" {state_in_words(standing, context.wall_clock())}"
-    said += comment_that_stands(standing, rating)
+    said += comment_that_stands(standing, rating) + why_not_taken(standing, rating)
     if standing.state is RatingState.REFUSED:
         return refusal(HeliconeRejected.status, HeliconeRejected.code, said)
     arrived = standing.state in (RatingState.ACCEPTED, RatingState.VERIFIED)

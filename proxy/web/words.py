@@ -59,6 +59,13 @@ def comment_that_stands(standing: Standing, said: Rating) -> str:
     return f' Its comment "{shown}" stands; say another one to replace it.'
 
 
+def why_not_taken(standing: Standing, said: Rating) -> str:
+    """A sentence, where an automated rating has met a person's."""
+    if not said.is_automated or standing.entry.rating.is_automated:
+        return ""
+    return " That is what a person said: it stands, and no automated rating takes its place."
+
+
 def _next(standing: Standing, wait: float | None) -> str:
     """What happens next, and when."""
     entry = standing.entry

@@ -16,6 +16,7 @@ from proxy.config.guarding import NamedToken
 from proxy.config.kinds import ANY_NAME, Secret
 from proxy.config.loading import advice, load_settings
 from proxy.config.routes import Header, Route
+from proxy.config.rules import Rule, When
 from proxy.config.settings import FLAGS, Settings, describe_settings
 from proxy.errors import ConfigurationError
 from proxy.helicone import DEFAULT_GATEWAY_URL, api_url_for
@@ -228,6 +229,10 @@ TEXTS = {
     "inject.session_header": ("X-Session", "X-Session"),
     "log.level": ("debug", "debug"),
     "log.format": ("json", "json"),
+    "rules": (
+        '[{"name": "slow", "when": {"duration_min_seconds": 9}, "rating": "down"}]',
+        (Rule(name="slow", when=When(duration_min_seconds=9.0), rating=False),),
+    ),
 }
 
 

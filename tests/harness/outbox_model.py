@@ -39,6 +39,9 @@ class OutboxModel:
             seq = self.currents.get(new.request_id)
             if seq is not None:
                 current = self.entries[seq]
+                if rating.source == "automated" and current.rating.source != "automated":
+                    taken.append(seq)
+                    continue
                 if current.progress.state is not RatingState.REFUSED:
                     rating = rating.over(current.rating)
                 if current.progress.state.is_open:
@@ -113,6 +116,12 @@ class OutboxModel:
         for each in self.of(request_id):
             if each.progress.state is RatingState.WITHDRAWN:
                 continue
+            superseded = each.progress.state is RatingState.SUPERSEDED
+            by_a_person = self.entries[seq].rating.source != "automated"
+            if not has_left(each) and superseded and each.rating.source == "automated" and by_a_person:
+                self.currents[request_id] = each.seq
+                self.move(each.seq, state=RatingState.QUEUED, due_at=now, settled_at=None)
+                break
             if has_left(each):
                 self.currents[request_id] = each.seq
                 if each.progress.state is RatingState.SUPERSEDED:

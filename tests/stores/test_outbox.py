@@ -203,6 +203,53 @@ def test_a_rating_does_not_lie_over_a_refused_one(outbox: Outbox, loop: LoopThre
     loop.run(story())
 
 
+BY_RULE = Rating(up=False, comment="short", source="automated", tags=("short",), rule="too short")
+
+
+def test_an_automated_rating_is_not_taken_where_a_persons_stands(outbox: Outbox, loop: LoopThread) -> None:
+    async def story() -> None:
+        person = await add(outbox, new("a", UP))
+        assert await add(outbox, new("a", BY_RULE), now=5.0) == person
+        assert await outbox.history("a") == [person]
+        again = await add(outbox, new("a", replace(BY_RULE, rule=None)), new("a", DOWN), now=6.0)
+        assert again.rating == DOWN
+
+    loop.run(story())
+
+
+def test_a_persons_rating_takes_the_place_of_a_rules_and_says_none_of_its_words(
+    outbox: Outbox, loop: LoopThread
+) -> None:
+    async def story() -> None:
+        await leave(outbox, await add(outbox, new("a", BY_RULE)))
+        person = await add(outbox, new("a", Rating(up=True, comment="fine")))
+        assert person.rating == Rating(up=True, comment="fine", overruled=("source", "rule", "tags"))
+        assert (await outbox.history("a"))[0].rating == person.rating
+        later = await add(outbox, new("a", Rating(source="end_user")))
+        assert later.rating == Rating(up=True, comment="fine", source="end_user", overruled=("rule", "tags"))
+
+    loop.run(story())
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_a_rules_rating_stands_again_when_a_persons_is_taken_back(
+    outbox: Outbox, loop: LoopThread, has_left: bool
+) -> None:
+    async def story() -> None:
+        rule = await add(outbox, new("a", BY_RULE))
+        if has_left:
+            await leave(outbox, rule)
+        for each in (UP, DOWN):
+            await add(outbox, new("a", each, due_at=9.0))
+        assert await outbox.withdraw("a", 3.0) is not None
+        [entry] = (await outbox.current(["a"])).values()
+        assert (entry.seq, entry.rating) == (rule.seq, BY_RULE)
+        assert (entry.progress.state, entry.progress.due_at) == (ACCEPTED if has_left else QUEUED, 3.0)
+        assert await states(outbox) == [entry.progress.state, WITHDRAWN, WITHDRAWN]
+
+    loop.run(story())
+
+
 def test_a_verified_rating_stays_verified_and_is_not_due_any_more(outbox: Outbox, loop: LoopThread) -> None:
     async def story() -> None:
         first = await leave(outbox, await add(outbox, new()))
@@ -654,6 +701,8 @@ RATINGS = st.builds(
     up=st.sampled_from([True, False, None]),
     scores=st.dictionaries(st.sampled_from("xy"), st.integers(0, 3), max_size=2),
     comment=st.sampled_from([None, "words"]),
+    source=st.sampled_from([None, "page", "automated"]),
+    tags=st.sampled_from([(), ("short",)]),
 )
 NEW = st.builds(
     lambda request_id, rating, key, due_at: new(request_id, rating, key=key, due_at=due_at),

@@ -71,6 +71,7 @@ export function showDetails(dialog, call) {
     ["Answer", call.preview?.answer],
     ["Rating", now && `${call.rating?.thumb ?? ""} ${now.word}. ${now.detail}`.trim()],
     ["Comment", call.rating?.comment],
+    ["Rule", call.rating?.rule],
     ["Attempts", call.rating?.attempts],
     ["Cannot be rated", call.unratable],
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");

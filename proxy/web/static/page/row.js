@@ -90,7 +90,7 @@ export class Row {
     say(this.answer, call.preview?.answer ? `→ ${call.preview.answer}` : "");
     say(this.session, call.session ?? "");
     say(this.user, call.user ?? "");
-    say(this.comment, call.rating?.comment ? `“${call.rating.comment}”` : "");
+    say(this.comment, [call.rating?.comment && `“${call.rating.comment}”`, byRule(call.rating)].filter(Boolean).join(" "));
     say(this.first, duration(call.first_byte_ms));
     say(this.took, duration(call.duration_ms));
     say(this.tokens, tokens(call.tokens));
@@ -123,3 +123,6 @@ export class Row {
     set(this.detail, "title", this.detail.textContent || null);
   }
 }
+
+/** Which rule rated a call, if one did. */
+const byRule = (rating) => (rating?.rule ? `by rule ${rating.rule}` : "");

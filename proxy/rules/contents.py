@@ -1,0 +1,345 @@
+"""What an answer says, assembled from its body in any provider's form; and what a rule asks of it. Pure.
+
+The text is the words of the first answer, then each tool that is called, on a line of its own, as
+`name(arguments)`. It is the same for a stream and for the body that comes in one piece.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from proxy.calls import decoding
+
+MOST_BYTES: Final = 256 * 1024
+"""How long an answer may be, as it came and decoded; what is longer is not judged."""
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_REFUSED: Final = "refusal"
+
+
+class TooLong(Exception):
+    """There is more than is judged."""
+
+
+class Unreadable(Exception):
+    """It is not in a form that is known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an answer says. No part of it in a `repr`: it is somebody's."""
+
+    text: str = field(repr=False)
+    finish_reason: str | None = None
+    has_refusal: bool = False
+    tools: tuple[str, ...] = field(default=(), repr=False)
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    function: _Function | None = None
+
+
+class _Called(msgspec.Struct):
+    """Gemini's."""
+
+    name: str = ""
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Part(msgspec.Struct):
+    """A part of an answer: text, a refusal, or the use of a tool; Gemini's may be a thought."""
+
+    type: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    thought: bool = False
+    functionCall: _Called | None = None  # noqa: N815  # so Gemini calls them
+
+
+class _Spoken(msgspec.Struct):
+    """A chat's message, or a piece of one; a piece of Anthropic's; Gemini's content."""
+
+    type: str | None = None
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    parts: list[_Part] | None = None
+    text: str | None = None
+    partial_json: str | None = None
+    stop_reason: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    message: _Spoken | None = None
+    delta: _Spoken | None = None
+    content: _Spoken | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    finishReason: str | None = None  # noqa: N815
+
+
+class _Item(msgspec.Struct):
+    """What the Responses API puts out."""
+
+    type: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    content: list[_Part] | None = None
+
+
+class _Why(msgspec.Struct):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct):
+    """An answer of the Responses API, or of Anthropic's (its content), as the whole body or within an event."""
+
+    status: str | None = None
+    incomplete_details: _Why | None = None
+    output: list[_Item] | None = None
+
+
+class _Said(_Response):
+    """An answer's body, or an event of one."""
+
+    type: str | None = None
+    choices: list[_Choice] | None = None
+    candidates: list[_Choice] | None = None
+    content: list[_Part] | None = None
+    stop_reason: str | None = None
+    delta: str | _Spoken | None = None
+    index: int = 0
+    content_block: _Part | None = None
+    item: _Item | None = None
+    output_index: int = 0
+    response: _Response | None = None
+
+
+_read_said = msgspec.json.Decoder(_Said).decode
+_read_body = msgspec.json.Decoder(_Said | list[_Said]).decode
+_read_any = msgspec.json.Decoder().decode
+
+
+def _plain(arguments: bytes | str) -> str:
+    """Arguments in their one spelling, since some come as JSON within JSON and some as an object."""
+    try:
+        return msgspec.json.encode(_read_any(arguments or "{}")).decode()
+    except _UNREADABLE:
+        return arguments if isinstance(arguments, str) else arguments.decode("utf-8", "replace")
+
+
+class _Gathered:
+    """What has been said so far."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, list[str]] = {}
+        self.tools: dict[object, tuple[str, list[str]]] = {}
+        self.finish: str | None = None
+        self.refused = False
+
+    def say(self, words: str | None, place: int = 0) -> None:
+        if words:
+            self.words.setdefault(place, []).append(words)
+
+    def refuse(self, words: str | None, place: int = 0) -> None:
+        if words:
+            self.refused = True
+            self.say(words, place)
+
+    def call(self, key: object, name: str | None, arguments: str | None) -> None:
+        known, pieces = self.tools.get(key, ("", []))
+        self.tools[key] = (known or name or "", pieces)
+        if arguments:
+            pieces.append(arguments)
+
+    def call_whole(self, name: str | None, arguments: bytes | str) -> None:
+        self.call(("whole", len(self.tools)), name, _plain(arguments))
+
+    def content(self) -> Content:
+        lines = ["".join(words) for _, words in sorted(self.words.items())]
+        lines += [f"{name}({_plain(''.join(pieces))})" for name, pieces in self.tools.values()]
+        return Content(
+            "\n".join(lines),
+            self.finish,
+            self.refused or self.finish == _REFUSED,
+            tuple([name for name, _ in self.tools.values()]),
+        )
+
+
+def _take_parts(parts: Iterable[_Part], gathered: _Gathered, place: int = 0) -> None:
+    for part in parts:
+        if part.thought:
+            continue
+        gathered.say(part.text, place)
+        gathered.refuse(part.refusal, place)
+        if part.type == "tool_use":
+            gathered.call_whole(part.name, bytes(part.input))
+        elif part.functionCall is not None:
+            gathered.call_whole(part.functionCall.name, bytes(part.functionCall.args))
+
+
+def _take_choice(choice: _Choice, gathered: _Gathered) -> None:
+    gathered.say(choice.text)
+    gathered.finish = choice.finish_reason or choice.finishReason or gathered.finish
+    spoken = choice.delta or choice.message or choice.content
+    if spoken is None:
+        return
+    if isinstance(spoken.content, str):
+        gathered.say(spoken.content)
+    elif spoken.content is not None:
+        _take_parts(spoken.content, gathered)
+    gathered.refuse(spoken.refusal)
+    if spoken.parts is not None:
+        _take_parts(spoken.parts, gathered)
+    for place, each in enumerate(spoken.tool_calls or ()):
+        if each.function is not None:
+            index = place if each.index is None else each.index
+            gathered.call(("tool", index), each.function.name, each.function.arguments)
+    if spoken.function_call is not None:
+        gathered.call("function", spoken.function_call.name, spoken.function_call.arguments)
+
+
+def _take_response(response: _Response, gathered: _Gathered) -> None:
+    """How it ended; what it says has come piece by piece where it is within an event."""
+    if response.incomplete_details is not None and response.incomplete_details.reason:
+        gathered.finish = response.incomplete_details.reason
+    else:
+        gathered.finish = response.status or gathered.finish
+
+
+def _take_output(items: Iterable[_Item], gathered: _Gathered) -> None:
+    for place, item in enumerate(items):
+        if item.type == "message":
+            _take_parts(item.content or (), gathered, place)
+        elif item.name is not None:
+            gathered.call(("item", place), item.name, item.arguments)
+
+
+def _take_delta(delta: str, said: _Said, gathered: _Gathered) -> None:
+    if said.type == "response.output_text.delta":
+        gathered.say(delta, said.output_index)
+    elif said.type == "response.refusal.delta":
+        gathered.refuse(delta, said.output_index)
+    elif said.type == "response.function_call_arguments.delta":
+        gathered.call(("item", said.output_index), None, delta)
+
+
+def _take_event(said: _Said, gathered: _Gathered) -> None:
+    """An event of Anthropic's or of the Responses API."""
+    delta = said.delta
+    if isinstance(delta, str):
+        _take_delta(delta, said, gathered)
+    elif delta is not None:
+        gathered.say(delta.text)
+        gathered.finish = delta.stop_reason or gathered.finish
+        if delta.partial_json is not None:
+            gathered.call(("block", said.index), None, delta.partial_json)
+    elif said.content_block is not None:
+        gathered.say(said.content_block.text)
+        if said.content_block.type == "tool_use":
+            gathered.call(("block", said.index), said.content_block.name, None)
+    elif said.type == "response.output_item.added" and said.item is not None and said.item.name is not None:
+        gathered.call(("item", said.output_index), said.item.name, None)
+    elif said.response is not None:
+        _take_response(said.response, gathered)
+
+
+def _take(said: _Said, gathered: _Gathered) -> None:
+    choices = said.choices if said.choices is not None else said.candidates
+    if choices is not None:
+        for choice in choices:
+            if not choice.index:
+                _take_choice(choice, gathered)
+    elif said.output is not None:
+        _take_output(said.output, gathered)
+        _take_response(said, gathered)
+    elif said.content is not None:
+        _take_parts(said.content, gathered)
+        gathered.finish = said.stop_reason or gathered.finish
+    else:
+        _take_event(said, gathered)
+
+
+def _take_stream(body: bytes, gathered: _Gathered) -> None:
+    """Server-sent events, as their standard has them; of an event that is cut nothing counts."""
+    lines = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    data: list[bytes] = []
+    for line in lines:
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif not line and data:
+            event, data = b"\n".join(data), []
+            try:
+                said = _read_said(event)
+            except _UNREADABLE:
+                continue
+            _take(said, gathered)
+
+
+def decoded(body: bytes, coding: bytes) -> bytes:
+    """A body without its `Content-Encoding`. Raises TooLong and Unreadable."""
+    if len(body) > MOST_BYTES:
+        raise TooLong
+    if not coding:
+        return body
+    if not decoding.is_known(coding):
+        raise Unreadable
+    try:
+        plain = decoding.decoder_for(coding).decode(body, MOST_BYTES + 1)
+    except decoding.Undecodable:
+        raise Unreadable from None
+    if len(plain) > MOST_BYTES:
+        raise TooLong
+    return plain
+
+
+def content_of(body: bytes, *, streamed: bool, coding: bytes = b"") -> Content:
+    """What an answer says. Raises TooLong and Unreadable."""
+    plain = decoded(body, coding)
+    gathered = _Gathered()
+    if streamed:
+        _take_stream(plain, gathered)
+        return gathered.content()
+    try:
+        read: _Said | list[_Said] = _read_body(plain)
+    except _UNREADABLE:
+        raise Unreadable from None
+    for said in read if isinstance(read, list) else (read,):
+        _take(said, gathered)
+    return gathered.content()
+
+
+def is_like(value: str | None, wanted: str) -> bool:
+    """Whether a text is the one that is wanted, of which a `*` at its end stands for any rest."""
+    if value is None:
+        return False
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is valid JSON."""
+    try:
+        _read_any(text)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def plain_data(content: Content) -> dict[str, Any]:
+    """What a function of somebody's own is told of an answer besides its text."""
+    return {
+        "finish_reason": content.finish_reason,
+        "has_refusal": content.has_refusal,
+        "tools": list(content.tools),
+    }

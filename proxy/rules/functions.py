@@ -1,0 +1,38 @@
+"""Somebody's own functions, which rate."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+_PLAIN = (bool, str, dict)
+Function = Callable[[dict[str, Any], str | None], object]
+
+
+class Failed(Exception):
+    """One could not be called, or gave what is no rating. It is told by a type's name alone: the words of what was
+    raised may be the answer's."""
+
+
+class Functions:
+    """Those that were imported so far, each as `package.module:function`."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Function] = {}
+
+    def load(self, call: str) -> Function:
+        """Import one. Raises whatever its module does."""
+        known = self._known.get(call)
+        if known is None:
+            module, _, name = call.partition(":")
+            known = self._known[call] = getattr(importlib.import_module(module), name)
+        return known
+
+    def ask(self, call: str, facts: dict[str, Any], text: str | None) -> object:
+        """What it says of an answer; None for nothing. Raises Failed."""
+        try:
+            said = self.load(call)(facts, text)
+        except Exception as error:  # noqa: BLE001  # whatever somebody's function does, the next one is called
+            raise Failed(type(error).__name__) from None
+        if said is not None and not isinstance(said, _PLAIN):
+            raise Failed(f"it gave a {type(said).__name__}")
+        return said

@@ -1,0 +1,266 @@
+"""Judges calls that are over, and has those rated of which a rule holds. No call waits for any of it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from proxy.calls.live_call import LiveCall
+from proxy.config.rules import Rule
+from proxy.delivery.intake import Submission
+from proxy.errors import InvalidRating, SidecarError
+from proxy.metrics import Reading
+from proxy.model import Entry
+from proxy.rules.cases import Case, action_of, rating_of, said_by
+from proxy.rules.child import Child, Lost
+from proxy.rules.contents import MOST_BYTES
+from proxy.rules.facts import Facts, FactsTest, facts_of
+from proxy.rules.jobs import Asked, Job, Setup, Verdict
+from proxy.rules.queue import JobQueue, Waiting
+
+logger = logging.getLogger(__name__)
+
+_TEXTS_SECONDS: Final = 30.0
+"""How long a batch of answers may take to be judged: it takes milliseconds, but the process may be starved."""
+_START_SECONDS: Final = 20.0
+"""How long a process may take to start, besides."""
+_BATCH: Final = 256
+_SAY_EVERY_SECONDS: Final = 60.0
+
+COUNTED: Final = (
+    ("judged", "Calls that were judged."),
+    ("rated", "Calls that a rule has rated."),
+    ("overruled", "Calls that a rule would have rated, had not a person."),
+    (
+        "unratable",
+        "Calls of which a rule held and that cannot be rated: Helicone has no log of them, or no key.",
+    ),
+    ("too_long", "Answers that were too long to judge."),
+    ("unreadable", "Answers with nothing in them that could be read."),
+    ("dropped", "Calls that were not judged, since too many waited."),
+    ("timed_out", "Calls of a function that took too long."),
+    ("failed", "Judgments and ratings that failed."),
+)
+
+Take = Callable[[Sequence[Submission]], Awaitable[list[Entry]]]
+
+
+class Judge:
+    """Applies rules to calls. `take` has ratings delivered; `chance` gives numbers from 0 to below 1."""
+
+    def __init__(
+        self, rules: Sequence[Rule], take: Take, chance: Callable[[], float], clock: Callable[[], float]
+    ) -> None:
+        self.rules = rules
+        self.counts: Counter[str] = Counter({name: 0 for name, _ in COUNTED})
+        self.holding: Counter[str] = Counter({rule.name: 0 for rule in rules})
+        """How often each rule has held, by its name."""
+        self._take = take
+        self._chance = chance
+        self._clock = clock
+        self._tests = [FactsTest(rule.when) for rule in rules]
+        self._actions = [action_of(rule) for rule in rules]
+        texts = Setup([Asked(rule.when) for rule in rules])
+        functions = Setup([Asked(rule.when, rule.call) for rule in rules])
+        self._texts, self._functions = JobQueue(), JobQueue()
+        self._children = Child(texts), Child(functions)
+        self._verdicts: list[Case] = []
+        self._has_verdicts = asyncio.Event()
+        self._open = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._said_at: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"<Judge with {len(self.rules)} rules, {self._open} calls under way>"
+
+    @property
+    def body_bytes(self) -> int:
+        """How long the bodies are that it wants to see; 0: none."""
+        return MOST_BYTES if any(rule.needs_body for rule in self.rules) else 0
+
+    # -- at the end of calls
+
+    def calls_ended(self, calls: Sequence[LiveCall]) -> None:
+        """These are over."""
+        for call in calls:
+            body, call.answer_body = call.answer_body, None
+            self._judge(call, body)
+
+    def _judge(self, call: LiveCall, body: bytes | None) -> None:
+        facts = facts_of(call)
+        places = [
+            place
+            for place, (rule, test) in enumerate(zip(self.rules, self._tests, strict=True))
+            if test.why_not(facts) is None and (rule.sample >= 1.0 or self._chance() < rule.sample)
+        ]
+        if not places:
+            self.counts["judged"] += 1
+            return
+        key = call.key_fingerprint
+        if key is None or call.why_unratable() is not None:
+            self.counts["unratable"] += 1
+            return
+        case = Case(call.request_id, key)
+        case.holding.update(
+            (place, self._actions[place]) for place in places if not self.rules[place].needs_body
+        )
+        self._open += 1
+        self._is_idle.clear()
+        for job in self._jobs(call, body, facts, places):
+            queue = self._texts if job.facts is None else self._functions
+            if queue.put(job, case):
+                case.open += 1
+            else:
+                self._complain("dropped", "Calls are not judged by rules: more end than can be judged.")
+        if not case.open:
+            self._judged(case)
+
+    def _jobs(self, call: LiveCall, body: bytes | None, facts: Facts, places: Sequence[int]) -> list[Job]:
+        """What others have to judge."""
+        wanted = [place for place in places if self.rules[place].needs_body]
+        if not wanted:
+            return []
+        texts = [place for place in wanted if self.rules[place].call is None]
+        functions = [place for place in wanted if self.rules[place].call is not None]
+        if body is None and call.counts_as_last:
+            is_too_long = call.bytes_down > MOST_BYTES
+            self.counts["too_long" if is_too_long else "unreadable"] += 1
+            if is_too_long:
+                return []
+        jobs = [Job(body, call.streamed, call.coding, texts)] if texts and body is not None else []
+        document = facts.as_document() if functions else None
+        return jobs + [Job(body, call.streamed, call.coding, [place], document) for place in functions]
+
+    # -- behind
+
+    async def run(self) -> None:
+        """Judge and rate until cancelled."""
+        await asyncio.gather(self._judge_texts(), self._ask_functions(), self._rate())
+
+    def say_why_stopped(self, running: "asyncio.Future[None]") -> None:
+        """Called when `run` is over, which it never should be by itself."""
+        if not running.cancelled() and (error := running.exception()) is not None:
+            logger.error("Rules are not applied any more (%s). Please report this.", type(error).__name__)
+
+    async def _judge_texts(self) -> None:
+        while True:
+            await self._answer(self._children[0], await self._texts.take(_BATCH), _TEXTS_SECONDS)
+
+    async def _ask_functions(self) -> None:
+        """One after the other, so that each has a time of its own."""
+        while True:
+            waiting = await self._functions.take(1)
+            seconds = self.rules[waiting[0].job.rules[0]].timeout_seconds
+            await self._answer(self._children[1], waiting, seconds)
+
+    async def _answer(self, child: Child, waiting: Sequence[Waiting], seconds: float) -> None:
+        name = self.rules[waiting[0].job.rules[0]].name
+        try:
+            await child.ready(_START_SECONDS)
+            verdicts = await child.ask([each.job for each in waiting], seconds)
+        except TimeoutError:
+            self._complain("timed_out", f"The function of the rule {name} took too long, and was ended.")
+            verdicts = [Verdict([])] * len(waiting)
+        except Lost:
+            self._complain("failed", "The process that judges answers has ended; another is started.")
+            verdicts = [Verdict([])] * len(waiting)
+        for each, verdict in zip(waiting, verdicts, strict=True):
+            each.case.open -= 1
+            self._note(each, verdict)
+            if not each.case.open:
+                self._judged(each.case)
+
+    def _note(self, each: Waiting, verdict: Verdict) -> None:
+        """Take what came of one job."""
+        if verdict.why_not == "failed":
+            name = self.rules[each.job.rules[0]].name
+            self._complain("failed", f"The function of the rule {name} failed: {verdict.said}.")
+        elif verdict.why_not:
+            self.counts[verdict.why_not] += 1
+        for place in verdict.holding:
+            rule = self.rules[place]
+            try:
+                each.case.holding[place] = (
+                    self._actions[place] if rule.call is None else said_by(rule, verdict.said)
+                )
+            except InvalidRating as error:
+                self._complain(
+                    "failed", f"What the function of the rule {rule.name} gave is no rating: {error}"
+                )
+
+    def _judged(self, case: Case) -> None:
+        self.counts["judged"] += 1
+        if not case.holding:
+            self._done(1)
+            return
+        self.holding.update([self.rules[place].name for place in case.holding])
+        self._verdicts.append(case)
+        self._has_verdicts.set()
+
+    async def _rate(self) -> None:
+        while True:
+            await self._has_verdicts.wait()
+            self._has_verdicts.clear()
+            cases, self._verdicts = self._verdicts[:_BATCH], self._verdicts[_BATCH:]
+            if self._verdicts:
+                self._has_verdicts.set()
+            submissions = [
+                Submission(
+                    request_id=case.request_id,
+                    key_fingerprint=case.key_fingerprint,
+                    rating=rating_of(case.holding),
+                )
+                for case in cases
+            ]
+            try:
+                entries = await self._take(submissions)
+            except SidecarError as error:
+                self._complain("failed", f"Ratings by rules could not be taken: {error.message}", len(cases))
+            else:
+                rated = sum(entry.rating.is_automated for entry in entries)
+                self.counts["rated"] += rated
+                self.counts["overruled"] += len(entries) - rated
+            self._done(len(cases))
+
+    def _done(self, number: int) -> None:
+        self._open -= number
+        if not self._open:
+            self._is_idle.set()
+
+    def _complain(self, what: str, sentence: str, number: int = 1) -> None:
+        """Count what went wrong, and say it now and then."""
+        self.counts[what] += number
+        now = self._clock()
+        if now - self._said_at.get(what, -_SAY_EVERY_SECONDS) >= _SAY_EVERY_SECONDS:
+            self._said_at[what] = now
+            logger.warning("%s (%d so far.)", sentence, self.counts[what])
+
+    # -- the end, and what is told
+
+    async def finish(self, seconds: float) -> None:
+        """Judge what is under way, for at most so long; what is left then is given up."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+        except TimeoutError:
+            logger.warning("Stopping: %d calls are left unjudged by rules.", self._open)
+
+    async def close(self) -> None:
+        """End the processes."""
+        for child in self._children:
+            await child.close()
+
+    def report(self) -> Mapping[str, object]:
+        """What has come of rules so far, for the health answer."""
+        rules = [{"name": name, "held": held} for name, held in self.holding.items()]
+        return {"rules": rules, **self.counts, "waiting": len(self._texts) + len(self._functions)}
+
+
+def rule_readings(judge: Judge) -> list[Reading]:
+    """What rules have come to, as numbers."""
+    return [
+        Reading(f"rules_{name}", sentence, lambda name=name: judge.counts[name], only_grows=True)  # type: ignore[misc]
+        for name, sentence in COUNTED
+    ]

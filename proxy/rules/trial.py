@@ -1,0 +1,62 @@
+"""Rules tried on recorded answers, in this process: what each would say, and why it would not."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.config.rules import Rule
+from proxy.errors import InvalidRating
+from proxy.model import Rating
+from proxy.rules.cases import action_of, said_by
+from proxy.rules.content_tests import ContentTest
+from proxy.rules.contents import plain_data
+from proxy.rules.facts import FactsTest
+from proxy.rules.functions import Failed, Functions
+from proxy.rules.recorded import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one rule. `says` is None where it does not hold; `why_not` has the reason."""
+
+    rule: str
+    says: Rating | None
+    why_not: str = ""
+
+
+class Trial:
+    """The rules, ready to be tried. Every call is judged: `sample` is for the real ones."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = [(rule, FactsTest(rule.when), ContentTest(rule.when)) for rule in rules]
+        self._functions = Functions()
+        # As for the process that calls them: the folder of the start.
+        with contextlib.suppress(OSError):
+            sys.path.insert(0, os.getcwd())  # noqa: PTH109
+
+    def judge(self, one: Recorded) -> list[Finding]:
+        """What each rule would do."""
+        return [self._judge(one, *each) for each in self._rules]
+
+    def _judge(self, one: Recorded, rule: Rule, facts: FactsTest, content: ContentTest) -> Finding:
+        failing = facts.why_not(one.facts)
+        if failing is None and rule.when.has_content:
+            if one.content is None:
+                return Finding(rule.name, None, one.why_no_content)
+            failing = content.why_not(one.content)
+        if failing is not None:
+            return Finding(rule.name, None, f"{failing} does not hold")
+        if rule.call is None:
+            return Finding(rule.name, action_of(rule))
+        document = one.facts.as_document() | ({} if one.content is None else plain_data(one.content))
+        try:
+            said = self._functions.ask(rule.call, document, None if one.content is None else one.content.text)
+            return (
+                Finding(rule.name, None, "the function said nothing")
+                if said is None
+                else Finding(rule.name, said_by(rule, said))
+            )
+        except (Failed, InvalidRating) as error:
+            return Finding(rule.name, None, f"the function failed: {error}")

@@ -1,0 +1,113 @@
+"""The process that judges what answers say: `python -m proxy.rules.worker`, started by a sidecar, ended with it.
+
+Whatever a pattern, a long answer or somebody's function does, it does it here: no call waits for it.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+import msgspec
+
+from proxy.rules.content_tests import ContentTest
+from proxy.rules.contents import Content, TooLong, Unreadable, content_of, plain_data
+from proxy.rules.functions import Failed, Functions
+from proxy.rules.jobs import LENGTH_BYTES, Asked, Job, Setup, Verdict, framed
+
+
+class Judging:
+    """Answers jobs."""
+
+    def __init__(self, rules: list[Asked]) -> None:
+        self._tests = [ContentTest(each.when) for each in rules]
+        self._rules = rules
+        self._functions = Functions()
+
+    def load(self) -> None:
+        """Import the functions: what they load takes none of their time."""
+        for rule in self._rules:
+            if rule.call is not None:
+                # Asked for again when it is called, which says what is wrong with it.
+                with contextlib.suppress(Exception):
+                    self._functions.load(rule.call)
+
+    def judge(self, job: Job) -> Verdict:
+        """What holds of one answer; the text is let go with the end of this."""
+        content, why = None, "unreadable"
+        if job.body is not None:
+            try:
+                content = content_of(job.body, streamed=job.streamed, coding=job.coding)
+            except TooLong:
+                why = "too_long"
+            except Unreadable:
+                pass
+        if job.facts is not None:
+            return self._call(job.rules[0], job.facts, content, why)
+        if content is None:
+            return Verdict([], why)
+        return Verdict([place for place in job.rules if self._tests[place].why_not(content) is None])
+
+    def _call(self, place: int, facts: dict[str, Any], content: Content | None, why: str) -> Verdict:
+        """Ask a function."""
+        if content is None and (why == "too_long" or self._rules[place].when.has_content):
+            return Verdict([], why)
+        if content is not None:
+            if self._tests[place].why_not(content) is not None:
+                return Verdict([])
+            facts |= plain_data(content)
+        try:
+            said = self._functions.ask(
+                str(self._rules[place].call), facts, None if content is None else content.text
+            )
+        except Failed as error:
+            return Verdict([], "failed", str(error))
+        return Verdict([place] if said is not None else [], said=said)
+
+
+def read(stream: BinaryIO) -> bytes | None:
+    """The next message; None at the end."""
+    length = stream.read(LENGTH_BYTES)
+    if len(length) < LENGTH_BYTES:
+        return None
+    data = stream.read(int.from_bytes(length, "big"))
+    return data or None
+
+
+def serve(asked: BinaryIO, told: BinaryIO) -> None:
+    """Answer until nothing is asked any more."""
+    first = read(asked)
+    if first is None:
+        return
+    judging = Judging(msgspec.msgpack.decode(first, type=Setup).rules)
+    judging.load()
+    gc.freeze()
+    _tell(told, [])
+    decode = msgspec.msgpack.Decoder(list[Job]).decode
+    while (message := read(asked)) is not None:
+        verdicts = [judging.judge(job) for job in decode(message)]
+        del message
+        try:
+            _tell(told, verdicts)
+        except (TypeError, OverflowError, RecursionError, UnicodeEncodeError):
+            # A function gave a dictionary with something in it that is no plain data.
+            _tell(told, [Verdict([], "failed", "it gave no plain data") for _ in verdicts])
+
+
+def _tell(told: BinaryIO, verdicts: list[Verdict]) -> None:
+    told.write(framed(verdicts))
+    told.flush()
+
+
+def main() -> None:
+    """Speak to whoever started this. What a function prints goes where the log goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, told)
+
+
+if __name__ == "__main__":
+    main()
