@@ -21,7 +21,10 @@ from proxy.config.settings import describe_settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"))
+DOCUMENTS = tuple(
+    ROOT / name
+    for name in ("README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/README.md")
+)
 PORT = "8747"
 
 _FENCE = re.compile(
@@ -30,6 +33,11 @@ _FENCE = re.compile(
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _PLACEHOLDER = re.compile(r"\b(TODO|FIXME|TBD|XXX|FIGURES|COSTS|LOREM)\b")
+
+
+def named(document: Path) -> str:
+    """What a document is called here: two are README.md."""
+    return str(document.relative_to(ROOT))
 
 
 @dataclass(frozen=True)
@@ -191,12 +199,12 @@ def unknown_targets(markdown: str, makefile: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_commands_and_options_exist(document: Path) -> None:
     assert unknown_commands(document.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_make_targets_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert unknown_targets(document.read_text("utf-8"), makefile) == []
@@ -237,12 +245,12 @@ def anchors(markdown: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_relative_links_lead_somewhere(document: Path) -> None:
     assert broken_links(document) == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_nothing_was_left_to_be_filled_in(document: Path) -> None:
     lines = enumerate(document.read_text("utf-8").splitlines(), 1)
     assert [f"{document.name}:{number}: {line}" for number, line in lines if _PLACEHOLDER.search(line)] == []
@@ -251,7 +259,7 @@ def test_nothing_was_left_to_be_filled_in(document: Path) -> None:
 # --- what is run --------------------------------------------------------------------------------------------
 
 TESTED = [
-    pytest.param(fence, id=f"{document.name}:{fence.line}")
+    pytest.param(fence, id=f"{named(document)}:{fence.line}")
     for document in DOCUMENTS
     if document.exists()
     for fence in fences(document.read_text("utf-8"))

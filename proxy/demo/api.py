@@ -10,10 +10,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import hdrs
 
 from . import bodies
+from .assembled import shown_request, shown_response
 from .identity import Keyring, is_request_id, without_bearer
 from .ledger import RATING, Ledger
 from .limiter import Limiter
@@ -54,7 +56,7 @@ class Api:
             ("GET", re.compile(REQUEST), self._one_request),
         )
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """The answer to one request."""
         try:
             self._check_origin(headers)
@@ -65,6 +67,9 @@ class Api:
             limits = self._limiter.admit(organisation)
         except Refused as refused:
             return refused.answer
+        path, _, query = target.partition("?")
+        if method == hdrs.METH_GET:
+            fields = dict(parse_qsl(query, keep_blank_values=True))
         answer = self._route(method, path, organisation, fields)
         return Reply(answer.status, answer.body, answer.content_type, (*answer.headers, *limits))
 
@@ -132,16 +137,27 @@ class Api:
         newest = {row.request_id: row for row in self._ledger.ingested(organisation)}
         return result(200, sum(map(matches, newest.values())))
 
-    def _one_request(self, organisation: str, request_id: str, _: Fields) -> Reply:
+    def _one_request(self, organisation: str, request_id: str, query: Fields) -> Reply:
+        with_bodies = bodies.wants_bodies(query or {})
         place = (organisation, request_id)
         kept = self._found.get(place)
         if kept is None or kept[0] <= self._steady():
             row = self._ledger.find(organisation, request_id)
             if row is None:
-                return reply(200, {"error": None})
+                # Two functions of Helicone's say "nothing" in two ways.
+                return result(200) if with_bodies else reply(200, {"error": None})
             found = record(row, scores_as_strings=self._settings.scores_as_strings)
             kept = self._found[place] = (self._steady() + CACHED_SECONDS, found)
-        return result(200, kept[1])
+        if not with_bodies:
+            return result(200, kept[1])
+        said = self._ledger.bodies.find(request_id)
+        if said is None:
+            return result(500, error="Error fetching request body")
+        shown = {
+            "request_body": shown_request(said.request),
+            "response_body": shown_response(said.response),
+        }
+        return result(200, {**kept[1], **shown})
 
 
 def _presented_key(headers: Mapping[str, str]) -> str | None:

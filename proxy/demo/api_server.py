@@ -51,8 +51,7 @@ class ApiServer:
         if fault.status is not None:
             reply = Reply(fault.status, fault.body.encode(), fault.content_type)
         else:
-            path = received.target.partition("?")[0]
-            reply = self._api.answer(request.method, path, request.headers, b"".join(pieces))
+            reply = self._api.answer(request.method, received.target, request.headers, b"".join(pieces))
         if fault.reset_after_work:
             await self._break(request)
         if fault.half_head and request.transport is not None:

@@ -80,6 +80,11 @@ def property_of(fields: Mapping[str, Any] | None) -> tuple[str, str]:
     return _text(fields, "key"), _text(fields, "value", last_of={"key", "value"})
 
 
+def wants_bodies(query: Mapping[str, Any]) -> bool:
+    """Whether a GET asks for what was said, too."""
+    return _boolean("includeBody", query["includeBody"]) if "includeBody" in query else False
+
+
 def _text(fields: Mapping[str, Any], name: str, last_of: set[str] | None = None) -> str:
     if name not in fields:
         raise invalid(f"{BODY}.{name}", f"'{name}' is required")

@@ -12,6 +12,7 @@ from .answers.answer import Answer, JsonObject, openai_error
 from .answers.seeds import Seed
 from .forms import FormScanner
 from .identity import is_request_id
+from .kept_bodies import Copied
 from .ledger import Row
 from .sending import Sender
 
@@ -39,6 +40,8 @@ class Call:
     document: JsonObject = field(default_factory=dict)
     """The request's JSON, once read."""
     answer: Answer | None = None
+    said: Copied | None = None
+    """What has gone out of the answer's body."""
     left: bool = False
     row: Row | None = None
     """What the ledger took in, once it has."""

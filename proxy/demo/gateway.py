@@ -9,6 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -16,13 +17,14 @@ from aiohttp import HttpVersion10, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from . import worker
-from .answers.answer import Answer, json_answer, openai_error
+from .answers.answer import Answer, compact, json_answer, openai_error
 from .api import Api
 from .call import Call, request_id_of
 from .endpoints import Provider
 from .faults import GatewayFault, Plan
 from .identity import Keyring
 from .journal import Journal, Received
+from .kept_bodies import LONGEST_BYTES, Bodies, Copied
 from .ledger import Ledger, Row
 from .realtime import REALTIME_PATHS, converse
 from .sending import Cut, Sender
@@ -137,6 +139,8 @@ class Gateway:
         else:
             await call.body()
             call.answer = refusal(fault.status, method, call.path)
+        call.said = Copied(call.answer.pieces)
+        call.answer = replace(call.answer, pieces=call.said)
         return await call.sender.send(call.answer, self._headers(call))
 
     def _headers(self, call: Call) -> list[tuple[str, str]]:
@@ -153,6 +157,14 @@ class Gateway:
         if call.request_id is not None and call.organisation is not None:
             call.row = self._row(call, call.request_id, call.organisation)
             self._ledger.log(call.row)
+            self._keep_bodies(call, call.request_id)
+
+    def _keep_bodies(self, call: Call, request_id: str) -> None:
+        asked, said = call.sender.received, b"" if call.said is None else call.said.read()
+        # The journal keeps the beginning of a long body; a document that was read is whole.
+        request = asked.body if len(asked.body) == asked.body_bytes else compact(call.document)
+        if said is not None and len(request) <= LONGEST_BYTES:
+            self._ledger.bodies.keep(request_id, Bodies(request, said))
 
     def _row(self, call: Call, request_id: str, organisation: str) -> Row:
         headers = call.request.headers

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from .kept_bodies import KeptBodies
+
 RATING = "helicone-score-feedback"
 """The key under which a rating lives among the scores: 1 or 0."""
 
@@ -121,6 +123,7 @@ class Ledger:
         self._unmerged = unmerged
         self._steady = steady
         self._wall = wall
+        self.bodies = KeptBodies()
         self.listeners: list[Callable[[ScoreEvent], None]] = []
         self._rows: dict[str, list[Row]] = {}
         self._due: list[tuple[float, int, _Message]] = []

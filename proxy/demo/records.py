@@ -6,6 +6,12 @@ from uuid import NAMESPACE_OID, uuid5
 from .answers.answer import JsonObject
 from .ledger import Row
 
+ELSEWHERE = (
+    '{"helicone_message": "fetching body from signed_url... '
+    'contact engineering@helicone.ai for more information"}'
+)
+"""Stands in every row for bodies that are in the object store: text, not JSON. `includeBody=true` gets them."""
+
 
 def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
     """The JSON of one row. The rating is in `scores` and nowhere else."""
@@ -14,7 +20,8 @@ def record(row: Row, *, scores_as_strings: bool) -> JsonObject:
     return {
         "request_id": row.request_id,
         "request_created_at": _moment(row.created_at),
-        "request_body": {},
+        "request_body": ELSEWHERE,
+        "response_body": ELSEWHERE,
         "request_path": row.target,
         "request_user_id": row.user_id or None,
         "request_properties": dict(row.properties),
