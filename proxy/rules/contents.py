@@ -5,7 +5,6 @@ The text is the words of the first answer, then each tool that is called, on a l
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -26,14 +25,17 @@ class Unreadable(Exception):
     """It is not in a form that is known here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What an answer says. No part of it in a `repr`: it is somebody's."""
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """What an answer says."""
 
-    text: str = field(repr=False)
+    text: str
     finish_reason: str | None = None
     has_refusal: bool = False
-    tools: tuple[str, ...] = field(default=(), repr=False)
+    tools: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # No part of it: it is somebody's.
+        return f"<Content of {len(self.text)} characters>"
 
 
 class _Function(msgspec.Struct):
@@ -167,6 +169,9 @@ class _Gathered:
         self.call(("whole", len(self.tools)), name, _plain(arguments))
 
     def content(self) -> Content:
+        if not self.tools and len(self.words) == 1:
+            [words] = self.words.values()
+            return Content("".join(words), self.finish, self.refused or self.finish == _REFUSED)
         lines = ["".join(words) for _, words in sorted(self.words.items())]
         lines += [f"{name}({_plain(''.join(pieces))})" for name, pieces in self.tools.values()]
         return Content(

@@ -111,6 +111,11 @@ class FactsTest:
     def __init__(self, when: When) -> None:
         self._failing = (*_texts(when), *_numbers(when))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none."""
+        return not self._failing
+
     def why_not(self, facts: Facts) -> str | None:
         """The first condition that does not hold; None if all hold."""
         for name, fails in self._failing:

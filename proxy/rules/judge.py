@@ -25,6 +25,7 @@ _TEXTS_SECONDS: Final = 30.0
 """How long a batch of answers may take to be judged: it takes milliseconds, but the process may be starved."""
 _START_SECONDS: Final = 20.0
 """How long a process may take to start, besides."""
+_NO_FACTS: Final = Facts()
 _BATCH: Final = 256
 _SAY_EVERY_SECONDS: Final = 60.0
 
@@ -59,7 +60,12 @@ class Judge:
         self._take = take
         self._chance = chance
         self._clock = clock
-        self._tests = [FactsTest(rule.when) for rule in rules]
+        self._tests = [(place, rule.sample, FactsTest(rule.when)) for place, rule in enumerate(rules)]
+        self._needs_facts = any(
+            rule.call is not None or not test.is_empty
+            for rule, (_, _, test) in zip(rules, self._tests, strict=True)
+        )
+        self._needs_body = [rule.needs_body for rule in rules]
         self._actions = [action_of(rule) for rule in rules]
         texts = Setup([Asked(rule.when) for rule in rules])
         functions = Setup([Asked(rule.when, rule.call) for rule in rules])
@@ -89,11 +95,11 @@ class Judge:
             self._judge(call, body)
 
     def _judge(self, call: LiveCall, body: bytes | None) -> None:
-        facts = facts_of(call)
+        facts = facts_of(call) if self._needs_facts else _NO_FACTS
         places = [
             place
-            for place, (rule, test) in enumerate(zip(self.rules, self._tests, strict=True))
-            if test.why_not(facts) is None and (rule.sample >= 1.0 or self._chance() < rule.sample)
+            for place, sample, test in self._tests
+            if test.why_not(facts) is None and (sample >= 1.0 or self._chance() < sample)
         ]
         if not places:
             self.counts["judged"] += 1
@@ -103,9 +109,7 @@ class Judge:
             self.counts["unratable"] += 1
             return
         case = Case(call.request_id, key)
-        case.holding.update(
-            (place, self._actions[place]) for place in places if not self.rules[place].needs_body
-        )
+        case.holding.update((place, self._actions[place]) for place in places if not self._needs_body[place])
         self._open += 1
         self._is_idle.clear()
         for job in self._jobs(call, body, facts, places):
@@ -119,7 +123,7 @@ class Judge:
 
     def _jobs(self, call: LiveCall, body: bytes | None, facts: Facts, places: Sequence[int]) -> list[Job]:
         """What others have to judge."""
-        wanted = [place for place in places if self.rules[place].needs_body]
+        wanted = [place for place in places if self._needs_body[place]]
         if not wanted:
             return []
         texts = [place for place in wanted if self.rules[place].call is None]
