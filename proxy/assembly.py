@@ -239,12 +239,15 @@ class Assembly:
         """Have calls judged from now on, if there are rules."""
         if not self.settings.rules:
             return None
-        judge = Judge(self.settings.rules, self.delivery.take, random.random, time.monotonic)
+        judge = Judge(self.settings.rules, self.delivery.take, random.random, time.monotonic, self._wait)
         self._resources.push_async_callback(judge.close)
         running = asyncio.create_task(judge.run(), name="rules")
         running.add_done_callback(judge.say_why_stopped)
         self._resources.callback(running.cancel)
         return judge
+
+    async def _wait(self, seconds: float) -> None:
+        await self._clock.pause(seconds, unless=asyncio.Event())
 
     def _make_streams(self) -> EventStreams:
         """Have listeners told of events from now on."""

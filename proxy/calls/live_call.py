@@ -47,6 +47,10 @@ class LiveCall(Attributed):
     preview: Preview | None = None
     answer_body: bytes | None = None
     """The whole body of its answer, as it came: for rules alone, which let it go; None where none is wanted."""
+    keeps_body = False
+    """Whether its answer's body is being kept for that."""
+    body_dropped = False
+    """Whether it would be, were those of fewer calls kept."""
     place = 0
     arrived = 0
     used = 0

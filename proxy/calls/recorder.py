@@ -9,6 +9,7 @@ from proxy.calls import answer_bodies, decoding, previews, request_bodies, token
 from proxy.calls.aliases import CLIENT_REQUEST_ID, Naming
 from proxy.calls.attribution import Attribution, decoded, masked
 from proxy.calls.hooks import Hooks
+from proxy.calls.kept_bodies import KeptBodies
 from proxy.calls.labels import Labels
 from proxy.calls.live_call import LiveCall
 from proxy.calls.paths import PathBook
@@ -74,7 +75,7 @@ class CallRecorder:
         self._on_end = on_end
         self._on_refused = on_refused
         self._previews = previews
-        self._body_bytes = body_bytes
+        self._bodies = KeptBodies(body_bytes)
         self._ids = fresh_ids()
 
     def begin(self, head: RequestHead, way: Way, client: str, now: float) -> LiveCall:
@@ -198,9 +199,8 @@ class CallRecorder:
             trace.streamed = True
         if is_made and (trace.streamed or label.lower().find(b"json") >= 0):
             _begin_tap(trace, fields)
-            if self._body_bytes and trace.counts_as_last and trace.tail is not None:
-                # Beyond it what is kept shrinks to the usual end.
-                trace.tail_full = self._body_bytes
+            if self._bodies.most_bytes and trace.counts_as_last and trace.tail is not None:
+                self._bodies.begin(trace)
         self._remember(trace)
         self._events.put(ANSWERED, trace, "" if trace.request_id == began_as else began_as)
         return self._hooks.lines(head.fields[b"host"], request_id_bytes)
@@ -266,11 +266,12 @@ class CallRecorder:
         if trace.tapped:
             # It was cut, or its reader left: what has come of it is all there is.
             self.passed(trace, b"", complete=True)
+        tail = b""
         if trace.tail is not None:
             tail = trace.end_of_body()
             _note_tokens(trace, tail)
-            if trace.counts_as_last and len(tail) == trace.bytes_down <= self._body_bytes:
-                trace.answer_body = tail
+        if trace.keeps_body:
+            self._bodies.end(trace, tail)
         self._events.put(ENDED, trace)
         self._on_end(trace)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -59,8 +60,11 @@ class Child:
         return verdicts
 
     async def _start(self) -> asyncio.subprocess.Process:
+        # A folder `proxy` of somebody's own, where the sidecar was started, is not ours.
+        flags = () if Path(__file__).parents[2] == Path.cwd() else ("-P",)
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            *flags,
             "-m",
             "proxy.rules.worker",
             stdin=asyncio.subprocess.PIPE,

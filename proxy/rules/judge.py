@@ -28,6 +28,9 @@ _START_SECONDS: Final = 20.0
 _NO_FACTS: Final = Facts()
 _BATCH: Final = 256
 _SAY_EVERY_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 1.0
+_MOST_VERDICTS: Final = 10_000
+"""Calls that wait to be rated: more come to that only where the disk stands still."""
 
 COUNTED: Final = (
     ("judged", "Calls that were judged."),
@@ -51,8 +54,14 @@ class Judge:
     """Applies rules to calls. `take` has ratings delivered; `chance` gives numbers from 0 to below 1."""
 
     def __init__(
-        self, rules: Sequence[Rule], take: Take, chance: Callable[[], float], clock: Callable[[], float]
+        self,
+        rules: Sequence[Rule],
+        take: Take,
+        chance: Callable[[], float],
+        clock: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]],
     ) -> None:
+        """`clock` is a steady one; `pause` waits for so many seconds."""
         self.rules = rules
         self.counts: Counter[str] = Counter({name: 0 for name, _ in COUNTED})
         self.holding: Counter[str] = Counter({rule.name: 0 for rule in rules})
@@ -60,6 +69,7 @@ class Judge:
         self._take = take
         self._chance = chance
         self._clock = clock
+        self._pause = pause
         self._tests = [(place, rule.sample, FactsTest(rule.when)) for place, rule in enumerate(rules)]
         self._needs_facts = any(
             rule.call is not None or not test.is_empty
@@ -129,9 +139,12 @@ class Judge:
         texts = [place for place in wanted if self.rules[place].call is None]
         functions = [place for place in wanted if self.rules[place].call is not None]
         if body is None and call.counts_as_last:
-            is_too_long = call.bytes_down > MOST_BYTES
-            self.counts["too_long" if is_too_long else "unreadable"] += 1
-            if is_too_long:
+            why = _why_no_body(call)
+            if why == "dropped":
+                self._complain(why, "Answers are not judged by rules: more pass at once than are kept.")
+            else:
+                self.counts[why] += 1
+            if why != "unreadable":
                 return []
         jobs = [Job(body, call.streamed, call.coding, texts)] if texts and body is not None else []
         document = facts.as_document() if functions else None
@@ -165,11 +178,14 @@ class Judge:
             await child.ready(_START_SECONDS)
             verdicts = await child.ask([each.job for each in waiting], seconds)
         except TimeoutError:
-            self._complain("timed_out", f"The function of the rule {name} took too long, and was ended.")
+            what = f"The function of the rule {name}" if child is self._children[1] else "To judge answers"
+            self._complain("timed_out", f"{what} took too long, and was ended.")
             verdicts = [Verdict([])] * len(waiting)
         except Lost:
             self._complain("failed", "The process that judges answers has ended; another is started.")
             verdicts = [Verdict([])] * len(waiting)
+            # One that cannot even start must not be started again and again.
+            await self._pause(_PAUSE_SECONDS)
         for each, verdict in zip(waiting, verdicts, strict=True):
             each.case.open -= 1
             self._note(each, verdict)
@@ -200,6 +216,10 @@ class Judge:
             self._done(1)
             return
         self.holding.update([self.rules[place].name for place in case.holding])
+        if len(self._verdicts) >= _MOST_VERDICTS:
+            self._complain("dropped", "Calls are not rated by rules: more wait for that than may.")
+            self._done(1)
+            return
         self._verdicts.append(case)
         self._has_verdicts.set()
 
@@ -260,6 +280,12 @@ class Judge:
         """What has come of rules so far, for the health answer."""
         rules = [{"name": name, "held": held} for name, held in self.holding.items()]
         return {"rules": rules, **self.counts, "waiting": len(self._texts) + len(self._functions)}
+
+
+def _why_no_body(call: LiveCall) -> str:
+    if call.bytes_down > MOST_BYTES:
+        return "too_long"
+    return "dropped" if call.body_dropped else "unreadable"
 
 
 def rule_readings(judge: Judge) -> list[Reading]:

@@ -300,3 +300,40 @@ def test_what_is_too_long_is_counted_and_not_judged(start_rules: StartRules) -> 
         bench.call(name)
     wait_until(lambda: bench.report()["too_long"] == 2, "both are counted")
     assert bench.report()["rated"] == 0
+
+
+def test_a_sample_is_a_share_of_the_calls(start_rules: StartRules) -> None:
+    rules = [{"name": "half", "when": {"status": 200}, "rating": "up", "sample": 0.5}]
+    bench = start_rules({"a": chat("Hello")}, rules)
+    with bench.client() as client:
+        for _ in range(300):
+            bench.call("a", client=client)
+    wait_until(lambda: bench.report()["judged"] == 300, "all are judged")
+    # Less likely to be outside than that a disk breaks.
+    assert 75 < bench.report()["rules"][0]["held"] < 225
+
+
+def test_a_folder_with_our_name_where_it_was_started_is_not_taken_for_ours(
+    start_rules: StartRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proxy").mkdir()
+    (tmp_path / "proxy" / "__init__.py").write_text("raise SystemExit")
+    (tmp_path / "graders.py").write_text("def up(facts, text):\n    return 'up'\n")
+    monkeypatch.chdir(tmp_path)
+    bench = start_rules({"a": chat("Hello")}, [{"name": "own", "call": "graders:up"}])
+    request_id = bench.call("a")
+    wait_until(lambda: bench.rating(request_id) is not None, "the function beside it has rated the call")
+    assert bench.report()["failed"] == 0
+
+
+def test_what_is_under_way_is_judged_before_a_stop(
+    start_rules: StartRules, functions: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = [{"name": "short", "when": {"text_max_length": 50}, "rating": "down"}]
+    bench = start_rules({"a": chat("Hello")}, rules)
+    judge = bench.sidecar.sidecar.parts.judge
+    ids = [bench.call("a") for _ in range(20)]
+    bench.sidecar.begin_stop().result(30)
+    assert judge is not None
+    assert judge.counts["rated"] == len(ids)
+    assert "left unjudged" not in caplog.text
