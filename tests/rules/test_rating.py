@@ -327,10 +327,10 @@ def test_a_folder_with_our_name_where_it_was_started_is_not_taken_for_ours(
 
 
 def test_what_is_under_way_is_judged_before_a_stop(
-    start_rules: StartRules, functions: str, caplog: pytest.LogCaptureFixture
+    start_rules: StartRules, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = [{"name": "short", "when": {"text_max_length": 50}, "rating": "down"}]
-    bench = start_rules({"a": chat("Hello")}, rules)
+    bench = start_rules({"a": chat("Hello")}, rules, **{"server.grace_seconds": 10})
     judge = bench.sidecar.sidecar.parts.judge
     ids = [bench.call("a") for _ in range(20)]
     bench.sidecar.begin_stop().result(30)
