@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 
 from proxy.comparing import comparison
@@ -29,7 +29,15 @@ class Shelf(Finder):
         self.asked: list[tuple[str, Wanted]] = []
         self.at_once = self.most_at_once = 0
 
-    async def find(self, wanted: Wanted, limit: int | None, *, locally: bool = False) -> Findings:
+    async def find(
+        self,
+        wanted: Wanted,
+        limit: int | None,
+        *,
+        locally: bool = False,
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> Findings:
+        del has_left
         self.asked.append(("locally" if locally else "find", wanted))
 
         async def calls() -> AsyncGenerator[FoundCall, None]:
