@@ -47,6 +47,7 @@ def test_a_table_shows_them_and_says_that_there_are_more(rated: Bench) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert len(lines) == 3
+    assert lines[0].startswith("time (UTC) ")
     assert all("👎" in line and "m[1]" in line and "-0000-4000-8000-" in line for line in lines[1:])
     assert "There are more" in result.stderr
     assert asked(rated, "--rating", "up").stdout == "No such call is found.\n"

@@ -26,6 +26,7 @@ _USUAL_LIMIT = 100
 _LARGEST_LIMIT = 1000
 _THUMBS = ("up", "down", "any", "none")
 _WIDE_NAMES = ("latency", "tokens", "cost", "user", "scores")
+_TIME = "time (UTC)"
 _NUMBERS = frozenset({"status", "latency", "tokens", "cost"})
 
 
@@ -157,7 +158,7 @@ def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
     """The calls for a terminal. On a narrow one the id goes before all else but time and rating."""
     wide = columns >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("time", "rating", "status", "model", *(_WIDE_NAMES if wide else ()), "id"):
+    for name in (_TIME, "rating", "status", "model", *(_WIDE_NAMES if wide else ()), "id"):
         table.add_column(
             name,
             no_wrap=True,

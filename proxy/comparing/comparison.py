@@ -134,7 +134,9 @@ def _notes(tallies: Tallies, variants: list[Variant], calls: int | None, most_re
     if most_read is not None and calls is not None and not left_out and None not in counted:
         rest = calls - sum(each or 0 for each in counted) - tallies.without
         if rest > 0:
-            notes.append(f"Unrated calls that say nothing, or are of one that nobody has rated: {rest:,}.")
+            notes.append(
+                f"Other calls at Helicone, which say nothing, or are of one without ratings there: {rest:,}."
+            )
     return notes
 
 

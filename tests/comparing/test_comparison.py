@@ -103,7 +103,7 @@ def test_versions_are_read_where_they_are_rated_and_counted_where_not() -> None:
     assert found.verdict.sentence.startswith("“B” is better than “A”")
     assert found.notes == [
         "Rated calls that do not say which one they are of: 3.",
-        "Unrated calls that say nothing, or are of one that nobody has rated: 11.",
+        "Other calls at Helicone, which say nothing, or are of one without ratings there: 11.",
     ]
     assert Counter(what for what, _ in shelf.asked) == {"find": 1, "count": 3}
     assert shelf.asked[0] == ("find", replace(ALL, is_scored=True))
