@@ -137,7 +137,7 @@ def test_a_limit_is_kept_and_it_is_said_that_there_are_more(bench: Bench) -> Non
 
 def test_csv_is_safe_for_spreadsheets(bench: Bench) -> None:
     each = row(1, time.time() - 60, user_id='=HYPERLINK("x")', model='a,"b"\n')
-    each.properties = {"app": "-1"}
+    each.properties = {"app": "-1", "Helicone-Session-Id": "\n=1+1"}
     log(bench, [each])
     answer = bench.get("/feedback/search?format=csv")
     assert answer.value(b"content-type") == b"text/csv; charset=utf-8"
@@ -145,6 +145,7 @@ def test_csv_is_safe_for_spreadsheets(bench: Bench) -> None:
     assert answer.body.endswith(b"\r\n")
     [found] = csv.DictReader(io.StringIO(answer.body.decode(), newline=""))
     assert found["user"] == '\'=HYPERLINK("x")'
+    assert found["session"] == "'\n=1+1"
     assert (found["model"], found["properties"]) == ('a,"b"\n', '{"app": "-1"}')
 
 
