@@ -15,6 +15,7 @@ from proxy.keys import Credential
 from proxy.model import Rating
 from proxy.relay.reasons import of_failure
 from proxy.search.wanted import Wanted
+from proxy.turns import in_turns
 
 _YES = 201
 """Helicone's only yes to whatever is asked here, but for a count."""
@@ -33,7 +34,7 @@ class Page(NamedTuple):
     granted: Allowance | None
 
 
-class _TooLong(Exception):
+class AnswerTooLong(HeliconeError):
     """An answer is longer than we want to hold."""
 
 
@@ -95,7 +96,7 @@ class HeliconeApi:
             body, granted = await self._ask(
                 hdrs.METH_POST, request, credential, _LOOK_LIMIT_BYTES, whole=True
             )
-        except _TooLong:
+        except AnswerTooLong:
             if len(request_ids) == 1:
                 raise HeliconeError(
                     f"Helicone's API answered a look for one call with more than {_LOOK_LIMIT_BYTES >> 20} MiB."
@@ -106,24 +107,18 @@ class HeliconeApi:
             return {**first, **second}, granted
         return helicone_api.rows_of(body), granted
 
-    async def find(self, wanted: Wanted, place: Place, credential: Credential) -> Page:
-        """A page of the calls that may be wanted, the newest first, from that place on."""
-        rows = helicone_queries.MOST_ROWS
-        while True:
-            request = helicone_queries.page_of(wanted, place, rows)
-            try:
-                body, granted = await self._ask(
-                    hdrs.METH_POST, request, credential, _LOOK_LIMIT_BYTES, whole=True
-                )
-            except _TooLong:
-                if rows == 1:
-                    raise HeliconeError(
-                        f"Helicone's API answered a search with a row of more than {_LOOK_LIMIT_BYTES >> 20} MiB."
-                    ) from None
-                rows = max(1, rows // 10)
-                continue
-            versions = helicone_queries.versions_in(body)
-            return Page(versions, len(versions) >= rows, granted)
+    async def find(
+        self, wanted: Wanted, place: Place, credential: Credential, rows: int = helicone_queries.MOST_ROWS
+    ) -> Page:
+        """A page of the calls that may be wanted, the newest first, from that place on.
+
+        Raises AnswerTooLong where so many rows are more than we want to hold.
+        """
+        request = helicone_queries.page_of(wanted, place, rows)
+        body, granted = await self._ask(hdrs.METH_POST, request, credential, _LOOK_LIMIT_BYTES, whole=True)
+        found = in_turns(helicone_queries.rows_in(body))
+        versions = [helicone_queries.version_in(each) async for each in found]
+        return Page(versions, len(versions) >= rows, granted)
 
     async def count(self, wanted: Wanted, credential: Credential) -> tuple[int, Allowance | None]:
         """How many calls there are, whatever their rating is."""
@@ -230,11 +225,11 @@ async def _beginning(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
 
 
 async def _whole(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
-    """All that an answer says; raises _TooLong."""
+    """All that an answer says; raises AnswerTooLong."""
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
         if len(body) > limit_bytes:
             answer.close()
-            raise _TooLong
+            raise AnswerTooLong(f"Helicone's API answered with more than {limit_bytes >> 10:,} KiB.")
     return bytes(body)

@@ -18,7 +18,13 @@ from proxy.search.wanted import Wanted
 
 MOST_ROWS: Final = 1000
 """Of one page."""
-_SESSION: Final = "Helicone-Session-Id"
+SESSION: Final = "Helicone-Session-Id"
+"""The property that says a call's session."""
+_LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999: there is no date behind it."""
+_NONE: Final = "null"
+"""As what a model or a user equals, that is taken for "has none" (packages/filters/filters.ts)."""
+_SOMETHING_ELSE: Final = "Helicone's API answered a search with something else."
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError)
 
 
@@ -50,17 +56,21 @@ def count_of(wanted: Wanted) -> tuple[str, Mapping[str, Any]]:
     return "/v1/request/count/query", {"filter": _filter(wanted, wanted.until)}
 
 
+def is_countable(wanted: Wanted) -> bool:
+    """Whether a count has no other calls: rows are looked at once more here, and a number cannot be."""
+    return _NONE not in (wanted.model, wanted.user)
+
+
 def _filter(wanted: Wanted, before: float | None) -> dict[str, Any]:
     # Rows have milliseconds, and what they are compared with is cut to whole seconds (ClickhouseWrapper.ts).
     conditions = [leaf("request_created_at", "gte", _moment(math.floor(wanted.since)))]
     if before is not None:
         conditions.append(leaf("request_created_at", "lt", _moment(math.ceil(before))))
     for column, value in (("model", wanted.model), ("user_id", wanted.user)):
-        # That word is taken for "has none" (packages/filters/filters.ts).
-        if value not in (None, "null"):
+        if value not in (None, _NONE):
             conditions.append(leaf(column, "equals", value))
     if wanted.session is not None:
-        conditions.append(leaf("properties", _SESSION, {"equals": wanted.session}))
+        conditions.append(leaf("properties", SESSION, {"equals": wanted.session}))
     conditions += [_has_property(name, value) for name, value in wanted.properties.items()]
     tree = conditions[0]
     for each in conditions[1:]:
@@ -81,7 +91,7 @@ def _has_property(name: str, value: str) -> dict[str, Any]:
 
 def _moment(unix_time: int) -> str:
     """A time as filters have it."""
-    return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return datetime.fromtimestamp(min(unix_time, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 class _Row(msgspec.Struct):
@@ -105,7 +115,7 @@ class _Row(msgspec.Struct):
 
 
 class _Rows(msgspec.Struct):
-    data: list[_Row]
+    data: list[msgspec.Raw]
 
 
 class _Count(msgspec.Struct):
@@ -120,13 +130,24 @@ class Version(NamedTuple):
     row: _Row
 
 
-def versions_in(body: bytes) -> list[Version]:
-    """The rows of an answer to `page_of`, in their order. Raises HeliconeError."""
+def rows_in(body: bytes) -> list[msgspec.Raw]:
+    """The rows of an answer to `page_of`, in their order, each still to be read. Raises HeliconeError.
+
+    To read a thousand at once would stop every relayed call for 15 ms, and 60 where their bodies are in them.
+    """
     try:
-        rows = msgspec.json.decode(body, type=_Rows).data
-        return [Version(_unix_time(row.request_created_at), row.updated_at or "", row) for row in rows]
+        return msgspec.json.decode(body, type=_Rows).data
     except _UNREADABLE:
-        raise HeliconeError("Helicone's API answered a search with something else.") from None
+        raise HeliconeError(_SOMETHING_ELSE) from None
+
+
+def version_in(raw: msgspec.Raw) -> Version:
+    """What one of these rows says. Raises HeliconeError."""
+    try:
+        row = msgspec.json.decode(raw, type=_Row)
+        return Version(_unix_time(row.request_created_at), row.updated_at or "", row)
+    except _UNREADABLE:
+        raise HeliconeError(_SOMETHING_ELSE) from None
 
 
 def count_in(body: bytes) -> int:
@@ -169,7 +190,7 @@ def call_of(version: Version) -> FoundCall:
         output_tokens=_whole(row.completion_tokens),
         cost=_number(row.cost),
         user=row.request_user_id or None,
-        session=properties.pop(_SESSION, None) or None,
+        session=properties.pop(SESSION, None) or None,
         properties=properties,
         scores=dict(_named(name, value) for name, value in scores.items()),
         rating=None if thumb is None else thumb == 1,

@@ -17,6 +17,8 @@ from proxy.errors import RemoteError
 
 _TIMEOUT_SECONDS = 70.0
 """Longer than the sidecar waits for Helicone, so that its sentence arrives instead of ours."""
+LONG_SECONDS = 900.0
+"""What is read a page a second may take as long, and be silent as long where a page has nothing that is meant."""
 _PIECE_BYTES = 64 * 1024
 _SILENT_SECONDS = 40.0
 """A stream has a heartbeat every 15 s."""
@@ -100,9 +102,9 @@ class RemoteSidecar:
     def __repr__(self) -> str:
         return f"<RemoteSidecar {self._place}>"
 
-    def get(self, path: str, *, having: str) -> dict[str, Any]:
-        """The JSON at `path`, which has to have a field `having`. Raises RemoteError."""
-        return self._having(having, self._ask("GET", path))
+    def get(self, path: str, *, having: str, within: float = _TIMEOUT_SECONDS) -> dict[str, Any]:
+        """The JSON at `path`, which has to have a field `having`, `within` so many seconds. Raises RemoteError."""
+        return self._having(having, self._ask("GET", path, within=within))
 
     def post(self, path: str, document: Mapping[str, Any], *, having: str) -> dict[str, Any]:
         """Post `document`; gives the answer's JSON, which has to have a field `having`. Raises RemoteError."""
@@ -148,7 +150,7 @@ class RemoteSidecar:
         """A long answer, read as it comes. Raises RemoteError, also out of its pieces where it breaks off."""
         request = urllib.request.Request(self._url + path, headers=self._headers)  # noqa: S310  # it has been looked at
         with self._errors_in_words():
-            answer = self._opened(request, _TIMEOUT_SECONDS)
+            answer = self._opened(request, LONG_SECONDS)
         with answer:
             source = answer.headers.get("Feedback-Source")
             if source is None:
@@ -169,11 +171,13 @@ class RemoteSidecar:
             raise RemoteError(self._not_ours())
         return document
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, *, within: float = _TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310  # the scheme has been looked at
             self._url + path, data=body, headers=self._headers, method=method
         )
-        with self._errors_in_words(), self._opened(request, _TIMEOUT_SECONDS) as answer:
+        with self._errors_in_words(), self._opened(request, within) as answer:
             return self._document(answer.read())
 
     @contextlib.contextmanager
@@ -188,6 +192,10 @@ class RemoteSidecar:
             ) from None
         except http.client.HTTPException:
             raise RemoteError(self._not_ours()) from None
+        except TimeoutError:
+            raise RemoteError(
+                f"What answers at {self._place} took the request, and has said nothing for too long."
+            ) from None
         # What cannot be a host name at all is a UnicodeError.
         except (OSError, UnicodeError):
             raise RemoteError(

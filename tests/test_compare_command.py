@@ -21,7 +21,7 @@ BETTER = (
     "with 95% confidence."
 )
 
-NOTE = "- Unrated calls that say nothing, or are of one that nobody has rated: 1."
+NOTE = "- Other calls at Helicone, which say nothing, or are of one without ratings there: 1."
 
 
 def compare(bench: Bench, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -1,5 +1,6 @@
 """Commands that ask a sidecar which wants a token."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from harness.clients import Client
 from harness.programs import Program
 from harness.upstreams import StartUpstream, UpstreamWire, answering
 from harness.wire import head
+from proxy.errors import RemoteError
+from proxy.remote import RemoteSidecar
 from test_cli import READY, Outcome, command, one_sentence
 
 ANNS = "anns-token-0123456789"
@@ -124,6 +127,13 @@ def test_a_sidecar_that_ends_meanwhile_may_have_done_what_was_asked(
 
     sentence = one_sentence(command("rate", "up", "--url", start_upstream(script).url))
     assert "may have been done" in sentence
+
+
+def test_a_sidecar_that_says_nothing_is_not_said_to_be_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        remote = RemoteSidecar(f"127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(RemoteError, match="has said nothing for too long"):
+            remote.get("/feedback/search", having="calls", within=0.2)
 
 
 def test_serve_prints_no_token_and_no_key(start_upstream: StartUpstream) -> None:

@@ -47,9 +47,33 @@ def test_a_table_shows_them_and_says_that_there_are_more(rated: Bench) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert len(lines) == 3
+    assert lines[0].startswith("time (UTC) ")
     assert all("👎" in line and "m[1]" in line and "-0000-4000-8000-" in line for line in lines[1:])
     assert "There are more" in result.stderr
     assert asked(rated, "--rating", "up").stdout == "No such call is found.\n"
+
+
+def test_what_others_say_gives_a_terminal_no_orders(bench: Bench) -> None:
+    row = Row(
+        request_id="a" * 36, organisation=DEMO_ORGANISATION, created_at=time.time() - 5, finished_at=0.0
+    )
+    row.model, row.user_id, row.scores = "m\x1b[2J", "u\x9b2J", {"s\x1b]0;x\x07": 1}
+    bench.standin.ledger.log(row)
+    shown = asked(bench).stdout
+    assert all(said in shown for said in ("m\N{REPLACEMENT CHARACTER}[2J", "u\N{REPLACEMENT CHARACTER}2J"))
+    assert not set(shown) & set("\x1b\x9b\x07")
+
+
+def test_an_export_into_a_pipe_does_not_take_its_place(rated: Bench, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert asked(rated, "--csv", "--limit", "2", "--output", str(pipe)).exit_code == 0
+        assert pipe.is_fifo()
+        assert len(os.read(reader, 65_536).splitlines()) == 3
+    finally:
+        os.close(reader)
 
 
 def test_json_is_what_the_sidecar_says(rated: Bench) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from proxy.commands.asking import asking_options, json_text, running_sidecar, with_query
 from proxy.commands.endings import sentences_instead_of_tracebacks
+from proxy.remote import LONG_SECONDS
 from proxy.watch.lines import printable
 
 _PIPE = 200
@@ -43,7 +44,7 @@ def compare(config_file: Path | None, *, as_json: bool, **asked: Any) -> None:  
     """Compare versions of a prompt, models or users by their ratings."""
     path = with_query("/feedback/compare", {name: said for name, said in asked.items() if said})
     with sentences_instead_of_tracebacks():
-        said = running_sidecar(config_file, os.environ).get(path, having="verdict")
+        said = running_sidecar(config_file, os.environ).get(path, having="verdict", within=LONG_SECONDS)
     if as_json:
         click.echo(json_text(said))
         return
@@ -72,7 +73,7 @@ def table(by: str, variants: Sequence[Mapping[str, Any]], *, has_bars: bool) -> 
         table.add_row(
             Text(printable(each["value"])),
             *([bar(each["share"], interval)] if has_bars else []),
-            f"{_percent(each['share'])} of {each['rated']}" if each["rated"] else "not rated",
+            f"{_share(each['share'])} of {each['rated']}" if each["rated"] else "not rated",
             f"{interval['low'] * 100:.0f}-{_percent(interval['high'])}" if interval else "",
             "" if each["calls"] is None else str(each["calls"]),
             *(_mean(each["scores"].get(name)) for name in scores),
@@ -93,6 +94,11 @@ def bar(share: float | None, interval: Mapping[str, float] | None) -> Text:
 
 def _column(share: float) -> int:
     return round(share * (_BAR_COLUMNS - 1))
+
+
+def _share(share: float) -> str:
+    """Nothing but none is 0%, and nothing but all 100%."""
+    return _percent(share if share in (0, 1) else min(max(share, 0.01), 0.99))
 
 
 def _percent(share: float) -> str:

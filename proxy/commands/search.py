@@ -17,7 +17,8 @@ from rich.text import Text
 from proxy.commands.asking import asking_options, json_text, running_sidecar, with_query
 from proxy.commands.endings import sentences_instead_of_tracebacks
 from proxy.errors import CannotStart
-from proxy.remote import Export
+from proxy.remote import LONG_SECONDS, Export
+from proxy.watch.lines import printable
 
 _PIPE = 200
 _WIDE = 150
@@ -25,6 +26,7 @@ _USUAL_LIMIT = 100
 _LARGEST_LIMIT = 1000
 _THUMBS = ("up", "down", "any", "none")
 _WIDE_NAMES = ("latency", "tokens", "cost", "user", "scores")
+_TIME = "time (UTC)"
 _NUMBERS = frozenset({"status", "latency", "tokens", "cost"})
 
 
@@ -78,7 +80,7 @@ def search(
             _export(with_query("/feedback/search", {**said, "format": form}), config_file, output)
             return
         found = running_sidecar(config_file, os.environ).get(
-            with_query("/feedback/search", said), having="calls"
+            with_query("/feedback/search", said), having="calls", within=LONG_SECONDS
         )
     if as_json:
         click.echo(json_text(found))
@@ -95,7 +97,7 @@ def search(
 
 
 def _local(why: str) -> str:
-    return f"Only what is remembered here was searched: {why}"
+    return f"Only what is remembered here was searched: {printable(why)}"
 
 
 # --- exports -------------------------------------------------------------------------------------------------
@@ -131,6 +133,11 @@ def _write(export: Export, file: IO[bytes], *, is_shown: bool) -> None:
 def _whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that is there when it is whole, and not before. Raises CannotStart."""
     try:
+        if path.exists() and not path.is_file():
+            # A device or a pipe takes it as it comes; root would put a file in the place of /dev/null.
+            with path.open("wb") as file:
+                yield file
+            return
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             part = Path(file.name)
             try:
@@ -151,7 +158,7 @@ def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
     """The calls for a terminal. On a narrow one the id goes before all else but time and rating."""
     wide = columns >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("time", "rating", "status", "model", *(_WIDE_NAMES if wide else ()), "id"):
+    for name in (_TIME, "rating", "status", "model", *(_WIDE_NAMES if wide else ()), "id"):
         table.add_column(
             name,
             no_wrap=True,
@@ -165,9 +172,9 @@ def table(calls: list[Mapping[str, Any]], *, columns: int) -> Table:
             call["time"][:16].replace("T", " "),
             {"up": "👍", "down": "👎"}.get(call["rating"], ""),
             _text(call["status"]),
-            Text(call["model"] or "-"),
+            Text(printable(call["model"] or "-")),
             *(_wide_cells(call) if wide else ()),
-            call["id"],
+            Text(printable(call["id"])),
         )
     return table
 
@@ -177,8 +184,8 @@ def _wide_cells(call: Mapping[str, Any]) -> Iterator[str | Text]:
     tokens = (call["input_tokens"], call["output_tokens"])
     yield "" if tokens == (None, None) else " → ".join("?" if each is None else str(each) for each in tokens)
     yield "" if call["cost"] is None else f"${call['cost']:.4f}"
-    yield Text(call["user"] or "")
-    yield Text(" ".join(f"{name}={value}" for name, value in call["scores"].items()))
+    yield Text(printable(call["user"] or ""))
+    yield Text(printable(" ".join(f"{name}={value}" for name, value in call["scores"].items())))
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ within the budget of searches, and count against the limit that the organisation
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -53,9 +54,21 @@ class Comparison:
         }
 
 
-async def compare(finder: Finder, by: By, wanted: Wanted, *, most_read: int = MOST_READ) -> Comparison:
-    """Compare the versions of the calls that are wanted. Raises HeliconeError where only a part can be had."""
-    findings = await finder.find(replace(wanted, is_scored=True), most_read, locally=by.kind is Kind.ROUTE)
+async def compare(
+    finder: Finder,
+    by: By,
+    wanted: Wanted,
+    *,
+    most_read: int = MOST_READ,
+    has_left: Callable[[], bool] = lambda: False,
+) -> Comparison:
+    """Compare the versions of the calls that are wanted. Raises HeliconeError where only a part can be had.
+
+    `has_left`: whether nobody waits for it any more, as `Finder.find` has it.
+    """
+    findings = await finder.find(
+        replace(wanted, is_scored=True), most_read, locally=by.kind is Kind.ROUTE, has_left=has_left
+    )
     is_local = findings.source == "local"
     if is_local:
         # All that is remembered is at hand: also what nobody has rated.
@@ -121,7 +134,9 @@ def _notes(tallies: Tallies, variants: list[Variant], calls: int | None, most_re
     if most_read is not None and calls is not None and not left_out and None not in counted:
         rest = calls - sum(each or 0 for each in counted) - tallies.without
         if rest > 0:
-            notes.append(f"Unrated calls that say nothing, or are of one that nobody has rated: {rest:,}.")
+            notes.append(
+                f"Other calls at Helicone, which say nothing, or are of one without ratings there: {rest:,}."
+            )
     return notes
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import Final
 
 from proxy.comparing.intervals import CONFIDENCE, Interval, Thumbs, newcombe, ratings_needed
 from proxy.comparing.variants import FEW, Variant
 
+_POINT: Final = 0.01
 _SMALL: Final = 0.05
 """A difference that hardly anybody would change a prompt for. A smaller one is not worth looking for."""
 _ALIKE: Final = 0.1
@@ -86,7 +88,7 @@ def judge(variants: Sequence[Variant]) -> Verdict:
         return Verdict(
             finding=Finding.ALIKE,
             sentence=f"{_quoted(best)} and {_quoted(second)} look the same: {_shares(best, second)}. "
-            f"A difference of {_points(possible)} points cannot be excluded, a larger one can, with "
+            f"A difference of {_points(_up(possible))} points cannot be excluded, a larger one can, with "
             f"{_percent(CONFIDENCE)} confidence{_for_all(pairs)}.",
             difference=difference,
         )
@@ -152,7 +154,15 @@ def _quoted(variant: Variant) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.0f}%"
+    """Nothing but none is 0%, and nothing but all 100%."""
+    percent = round(share * 100)
+    return f"{percent if share in (0, 1) else min(max(percent, 1), 99)}%"
+
+
+def _up(share: float) -> float:
+    """Rounded up to what is written: beyond that all is excluded, and not beyond a little less."""
+    steps = 100 if share >= _POINT else 1000
+    return ceil(round(share * steps, 9)) / steps
 
 
 def _points(share: float) -> str:

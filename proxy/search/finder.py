@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
 
 from proxy import helicone_queries
-from proxy.api_client import Page
+from proxy.api_client import AnswerTooLong, Page
 from proxy.clock import Clock
 from proxy.delivery.lanes import Bucket, Budget
 from proxy.errors import HeliconeError, Remedy
@@ -26,6 +27,9 @@ BUDGET: Final = Budget(burst=60, per_second=1.0)
 """Requests of searches, besides those of ratings: Helicone grants the whole organisation 1,000 in five minutes."""
 _PAUSES_SECONDS: Final = (1.0, 4.0, 15.0)
 """Before a page that could not be had is asked for again."""
+_FEWER: Final = 4
+"""A page that is too long is asked for again with one row in so many, and the next one with as large a part more:
+every answer that is thrown away counts against the limit, too."""
 _LONGEST_WAIT_SECONDS: Final = 120.0
 """More is asked of nobody who waits for an answer."""
 
@@ -38,8 +42,8 @@ ROUTES_ARE_OURS: Final = "Helicone does not know by which route a call went"
 class SearchApi(Protocol):
     """Who asks Helicone."""
 
-    async def find(self, wanted: Wanted, place: Place, credential: Credential) -> Page:
-        """A page of the calls that may be wanted. Raises HeliconeError."""
+    async def find(self, wanted: Wanted, place: Place, credential: Credential, rows: int) -> Page:
+        """A page of the calls that may be wanted. Raises HeliconeError, AnswerTooLong among them."""
 
     async def count(self, wanted: Wanted, credential: Credential) -> tuple[int, Allowance | None]:
         """How many there are. Raises HeliconeError."""
@@ -69,11 +73,19 @@ class Finder:
     def __repr__(self) -> str:
         return f"<Finder {self._bucket}>"
 
-    async def find(self, wanted: Wanted, limit: int | None, *, locally: bool = False) -> Findings:
+    async def find(
+        self,
+        wanted: Wanted,
+        limit: int | None,
+        *,
+        locally: bool = False,
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> Findings:
         """The newest calls that are wanted, at most `limit` (None: all), each once, the newest first.
 
         The first page is here when it returns. A later one that cannot be had raises HeliconeError out of `calls`:
-        nobody gets half of them that look like all. `locally`: Helicone is not asked.
+        nobody gets half of them that look like all. `locally`: Helicone is not asked. `has_left`: whether nobody
+        waits any more; then `calls` end with ConnectionResetError, since each page counts against the limit.
         """
         if locally or wanted.route is not None:
             return self._found_here(wanted, limit, ROUTES_ARE_OURS if wanted.route is not None else None)
@@ -81,9 +93,11 @@ class Finder:
         if credential is None:
             return self._found_here(wanted, limit, NO_KEY)
 
+        rows = helicone_queries.MOST_ROWS
+
         async def fetch(place: Place) -> Page:
-            page = await self._admitted(lambda: self._api.find(wanted, place, credential))
-            self._narrow(page.granted)
+            nonlocal rows
+            page, rows = await self._page(partial(self._api.find, wanted, place, credential), rows)
             return page
 
         try:
@@ -92,6 +106,8 @@ class Finder:
             return self._found_here(wanted, limit, error.message)
 
         async def fetch_at_last(place: Place) -> Page:
+            if has_left():
+                raise ConnectionResetError
             return await self._again_and_again(lambda: fetch(place))
 
         pages = newest_first(first, fetch_at_last, wanted.until)
@@ -100,7 +116,7 @@ class Finder:
     async def count(self, wanted: Wanted) -> int | None:
         """How many calls there are, whatever their rating is; None where Helicone cannot be asked."""
         credential = self._credential
-        if credential is None or wanted.route is not None:
+        if credential is None or wanted.route is not None or not helicone_queries.is_countable(wanted):
             return None
         try:
             number, granted = await self._admitted(lambda: self._api.count(wanted, credential))
@@ -111,6 +127,19 @@ class Finder:
 
     def _found_here(self, wanted: Wanted, limit: int | None, why: str | None) -> Findings:
         return Findings("local", why, self._remembered.calls(wanted, limit))
+
+    async def _page(self, ask: Callable[[int], Awaitable[Page]], rows: int) -> tuple[Page, int]:
+        """A page of so many rows, or of fewer where those are too long; and how many to ask for the next time."""
+        while True:
+            try:
+                page = await self._admitted(partial(ask, rows))
+            except AnswerTooLong:
+                if rows == 1:
+                    raise
+                rows = max(1, rows // _FEWER)
+            else:
+                self._narrow(page.granted)
+                return page, min(helicone_queries.MOST_ROWS, rows + rows // _FEWER + 1)
 
     async def _admitted(self, ask: Callable[[], Awaitable[T]]) -> T:
         """What is asked when the budget allows it."""

@@ -12,8 +12,9 @@ from proxy import helicone_queries
 from proxy.api_client import Page
 from proxy.helicone_queries import Place, Version
 
-_OVERLAP_ROWS: Final = 100
-"""Read twice where rows have to be counted off: a merge of versions moves those behind it forward."""
+_OVERLAP_PART: Final = 10
+"""One row in so many is read twice where rows have to be counted off: a merge of versions moves those behind it
+forward. A part, since a page has few where they are long."""
 
 Fetch = Callable[[Place], Awaitable[Page]]
 
@@ -37,5 +38,6 @@ async def newest_first(first: Page, fetch: Fetch, until: float | None) -> AsyncG
             place, kept = Place(next_second), []
         else:
             # More rows of one second than a page has.
-            place, kept = Place(place.before, place.offset + max(1, len(page.versions) - _OVERLAP_ROWS)), rows
+            number = len(page.versions)
+            place, kept = Place(place.before, place.offset + number - number // _OVERLAP_PART), rows
         page = await fetch(place)

@@ -1,6 +1,7 @@
 """GET compare: versions of a prompt, models or users side by side, as they are rated."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -27,7 +28,7 @@ async def show_comparison(request: web.Request) -> web.Response:
     by, where = _by(request.query.get("by", "")), _where(request.query.getall("where", []))
     context = request.app[CONTEXT]
     wanted = _wanted(request, where, context.wall_clock())
-    found = await compare(context.finder, by, wanted)
+    found = await compare(context.finder, by, wanted, has_left=partial(wanted_calls.has_left, request))
     return answer(
         {
             "by": str(by),

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
-from proxy.errors import HeliconeError
+from proxy.errors import SidecarError
 from proxy.relay import closing
 from proxy.search.finder import Findings
 from proxy.web import wanted_calls
@@ -29,13 +30,15 @@ async def find_calls(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     now = context.wall_clock()
     wanted = wanted_calls.wanted_of(request, now, since=_USUAL_SINCE)
+    has_left = partial(wanted_calls.has_left, request)
     form = word(request, "format", "json", ("json", *FORMATS))
     if form != "json":
         most = number(request, "limit", 0) or None
-        return await _export(request, await context.finder.find(wanted, most), FORMATS[form])
+        found = await context.finder.find(wanted, most, has_left=has_left)
+        return await _export(request, found, FORMATS[form])
     limit = limited(request, _USUAL_LIMIT)
     # One more, to know whether there are more.
-    found = await context.finder.find(wanted, limit + 1)
+    found = await context.finder.find(wanted, limit + 1, has_left=has_left)
     async with contextlib.aclosing(found.calls) as left:
         calls = [call.as_document() async for call in left]
     return answer(
@@ -67,7 +70,7 @@ async def _export(request: web.Request, found: Findings, form: Format) -> web.St
                 if len(kept) >= _AT_ONCE_BYTES:
                     await response.write(bytes(kept))
                     kept.clear()
-        except HeliconeError as error:
+        except SidecarError as error:
             logger.warning("An export broke off: %s", error.message)
             _break_off(request.transport)
             return response

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from proxy import helicone_queries
 from proxy.calls.attribution import LONGEST_VALUE
 from proxy.errors import CallerError
 from proxy.search.wanted import Thumb, Wanted
@@ -17,6 +18,7 @@ NAMES: Final = ("since", "until", "rating", "model", "user", "session", "route",
 """What a query may ask for, as `refuse_unknown_query` has it."""
 
 _PROPERTY: Final = "property."
+_SESSION_PROPERTY: Final = f"{_PROPERTY}{helicone_queries.SESSION}".lower()
 _PLAIN: Final = ("model", "user", "session", "route")
 _MOST_DAYS: Final = 366
 _DAY_SECONDS: Final = 86_400.0
@@ -66,6 +68,8 @@ def wanted_with(
             raise CallerError(f"{name} has to be a text of 1 to {LONGEST_VALUE} printable characters.")
         if name in _PLAIN:
             plain[name] = value
+        elif name.lower() == _SESSION_PROPERTY:
+            plain["session"] = value
         elif name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
             properties[name.removeprefix(_PROPERTY)] = value
         else:
@@ -82,6 +86,12 @@ def wanted_with(
     )
 
 
+def has_left(request: web.Request) -> bool:
+    """Whether nobody is there any more to read an answer."""
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
 def moment_of(name: str, said: str, now: float) -> float:
     """A moment as people say it: so long ago (`7d`, `36h`, `2w`), or a date, in UTC where it says no zone."""
     span = _SPAN.fullmatch(said)
@@ -89,7 +99,7 @@ def moment_of(name: str, said: str, now: float) -> float:
         return max(0.0, now - int(span[1]) * _UNIT_SECONDS[span[2]])
     try:
         found = datetime.fromisoformat(said)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        return (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise CallerError(
             f"{name} has to be a time span such as 45m, 36h, 7d or 4w, or a date such as 2026-11-24 or "

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 
 from proxy.comparing import comparison
@@ -29,7 +29,15 @@ class Shelf(Finder):
         self.asked: list[tuple[str, Wanted]] = []
         self.at_once = self.most_at_once = 0
 
-    async def find(self, wanted: Wanted, limit: int | None, *, locally: bool = False) -> Findings:
+    async def find(
+        self,
+        wanted: Wanted,
+        limit: int | None,
+        *,
+        locally: bool = False,
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> Findings:
+        del has_left
         self.asked.append(("locally" if locally else "find", wanted))
 
         async def calls() -> AsyncGenerator[FoundCall, None]:
@@ -95,7 +103,7 @@ def test_versions_are_read_where_they_are_rated_and_counted_where_not() -> None:
     assert found.verdict.sentence.startswith("“B” is better than “A”")
     assert found.notes == [
         "Rated calls that do not say which one they are of: 3.",
-        "Unrated calls that say nothing, or are of one that nobody has rated: 11.",
+        "Other calls at Helicone, which say nothing, or are of one without ratings there: 11.",
     ]
     assert Counter(what for what, _ in shelf.asked) == {"find": 1, "count": 3}
     assert shelf.asked[0] == ("find", replace(ALL, is_scored=True))

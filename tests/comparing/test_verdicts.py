@@ -60,6 +60,16 @@ def test_many_ratings_and_no_difference_are_alike() -> None:
     )
 
 
+def test_no_rounding_says_more_than_there_is() -> None:
+    """Neither that all thumbs are up, nor that more can be excluded than can."""
+    verdict = verdict_of({"A": (999, 1), "B": (1000, 0)})
+    assert "100% thumbs up of 1000, against 99% thumbs up of 1000" in verdict.sentence
+    close = verdict_of({"A": (700, 300), "B": (703, 297)})
+    assert close.difference is not None
+    assert 0.043 < close.difference.interval.high < 0.044
+    assert "A difference of 5 points cannot be excluded" in close.sentence
+
+
 def test_no_difference_among_few_is_too_early_and_not_alike() -> None:
     verdict = verdict_of({"A": (14, 6), "B": (14, 6)})
     assert verdict.finding is Finding.TOO_EARLY

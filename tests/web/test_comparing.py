@@ -52,6 +52,16 @@ def values(found: Mapping[str, Any]) -> list[tuple[str, int | None, int, int]]:
     return [(each["value"], each["calls"], each["up"], each["down"]) for each in found["variants"]]
 
 
+def test_what_helicone_cannot_count_is_not_counted(bench: Bench) -> None:
+    """A user of the name null is for Helicone one without a name, and all calls would count as theirs."""
+    log(bench, 3, {RATING: 1}, user_id="null")
+    log(bench, 17, {RATING: 1}, user_id="ann")
+    assert values(document(bench.get("/feedback/compare?by=user"))) == [
+        ("ann", 17, 17, 0),
+        ("null", None, 3, 0),
+    ]
+
+
 def test_versions_are_compared_by_what_helicone_has(bench: Bench) -> None:
     log_ratings(bench, "A", up=48, down=32, unrated=5)
     log_ratings(bench, "B", up=56, down=14)

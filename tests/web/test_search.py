@@ -137,7 +137,7 @@ def test_a_limit_is_kept_and_it_is_said_that_there_are_more(bench: Bench) -> Non
 
 def test_csv_is_safe_for_spreadsheets(bench: Bench) -> None:
     each = row(1, time.time() - 60, user_id='=HYPERLINK("x")', model='a,"b"\n')
-    each.properties = {"app": "-1"}
+    each.properties = {"app": "-1", "Helicone-Session-Id": "\n=1+1"}
     log(bench, [each])
     answer = bench.get("/feedback/search?format=csv")
     assert answer.value(b"content-type") == b"text/csv; charset=utf-8"
@@ -145,6 +145,7 @@ def test_csv_is_safe_for_spreadsheets(bench: Bench) -> None:
     assert answer.body.endswith(b"\r\n")
     [found] = csv.DictReader(io.StringIO(answer.body.decode(), newline=""))
     assert found["user"] == '\'=HYPERLINK("x")'
+    assert found["session"] == "'\n=1+1"
     assert (found["model"], found["properties"]) == ('a,"b"\n', '{"app": "-1"}')
 
 
@@ -173,6 +174,21 @@ def test_a_mistake_gets_a_sentence_and_asks_nobody(bench: Bench, query: str, wha
     assert (status, code) == (400, "bad_request")
     assert what in sentence
     assert bench.posted == []
+
+
+def test_a_session_is_found_by_its_property_too(bench: Bench) -> None:
+    each = row(1, time.time() - 60)
+    each.properties = {"Helicone-Session-Id": "s1"}
+    log(bench, [each, row(2, time.time() - 60)])
+    found = exported(bench.get("/feedback/search?format=ndjson&property.helicone-session-id=s1"))
+    assert [found_one["id"] for found_one in found] == [each.request_id]
+
+
+@pytest.mark.parametrize(
+    ("until", "status"), [("9999-12-31T23:59:59.9Z", 200), ("9999-12-31T23:59:59-12:00", 400)]
+)
+def test_the_end_of_all_dates_is_no_bug(bench: Bench, until: str, status: int) -> None:
+    assert bench.get(f"/feedback/search?until={until}").status == status
 
 
 # -- here
@@ -257,6 +273,25 @@ def test_a_search_that_helicone_does_not_answer_is_made_here(bench: Bench) -> No
         assert [each["id"] for each in local(bench)["calls"]] == [second, first]  # type: ignore[attr-defined]
     with bench.standin.faults.api.during(ApiFault(path=QUERIES, reset=True)):
         assert "broke" in str(local(bench)["why_local"])
+
+
+@pytest.mark.parametrize("path", ["search?rating=none", "search?rating=none&format=csv", "compare?by=user"])
+def test_nothing_more_is_read_for_a_client_that_has_left(
+    bench: Bench, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Twenty pages without a call that is wanted: nothing is written, so nothing says that nobody reads it."""
+    rows = [row(number, time.time() - number - 1) for number in range(20_000)]
+    for each in rows:
+        each.scores = {RATING: 1}
+    log(bench, rows)
+    bench.standin.faults.api.next(FINE, too_many_requests(1, QUERIES))
+    client = bench.sidecar.connect()
+    client.send(request("GET", f"/feedback/{path}"))
+    bench.standin.api.wait_for(lambda _: True, count=2)
+    client.close()
+    time.sleep(2.5)
+    assert len(bench.posted) <= 3
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 # -- who may

@@ -123,6 +123,7 @@ test("figures are written shortly", () => {
   assert.equal(words.tokens({ input: 12, output: null }), "12 → ?");
   assert.equal(words.tokensAloud(null), "tokens not said");
   assert.equal(words.percent(1, 0), "–");
+  assert.deepEqual([[0, 9], [1, 999], [2, 3], [998, 999], [9, 9]].map(([part, all]) => words.percent(part, all)), ["0%", "1%", "67%", "99%", "100%"]);
 });
 
 // -- the stream

@@ -43,7 +43,10 @@ export function clockTime(text, now = new Date()) {
 
 /** Parts of a whole: `83%`. */
 export function percent(part, whole) {
-  return whole ? `${Math.round((100 * part) / whole)}%` : NOTHING;
+  if (!whole) return NOTHING;
+  const rounded = Math.round((100 * part) / whole);
+  // Nothing but none is 0%, and nothing but all 100%.
+  return `${part && part !== whole ? Math.min(Math.max(rounded, 1), 99) : rounded}%`;
 }
 
 const STATES = {
