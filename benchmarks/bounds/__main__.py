@@ -13,7 +13,9 @@ from rich.console import Console
 from benchmarks.bounds import (
     big_bodies,
     descriptors,
+    exporting,
     heavy_requests,
+    judging,
     leaving,
     listening,
     many_streams,
@@ -31,6 +33,8 @@ _BOUNDS = {
     "bodies": big_bodies.measure,
     "leaving": leaving.measure,
     "events": listening.measure,
+    "rules": judging.measure,
+    "export": exporting.measure,
     "stalled": stalled.measure,
     "descriptors": descriptors.measure,
     "slow": slow_clients.measure,
