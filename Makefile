@@ -8,7 +8,7 @@ COMPILED := $(VENV)-compiled
 PINS = $(shell $(PYTHON) -c 'import sys; print("-c constraints.txt" if sys.version_info < (3, 15) else "")')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format floors compiled wheel system node-app chat-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes audit constraints pictures clean
+.PHONY: help demo run test check format floors compiled wheel system node-app chat-app compiler bench bounds bench-peers fuzz fuzz-api fuzz-guard crashes answers audit constraints pictures clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -124,6 +124,9 @@ fuzz-guard: $(VENV)/.dev system  ## spellings of other hosts, 100,000 for each t
 
 crashes: $(VENV)/.dev  ## 10,000 ratings while the sidecar is killed 40 times (a minute and a half)
 	@CRASHES_RATINGS=10000 CRASHES_KILLS=40 $(BIN)/pytest -s -k no_rating_that_was_answered tests/delivery/test_crashes.py $(ARGS)
+
+answers: $(VENV)/.dev  ## 10,000 answers, streamed and plain, judged by rules: right on each (a minute)
+	@RULES_ANSWERS=10000 $(BIN)/pytest -s -k right_on_each_of_many tests/rules/test_rating.py $(ARGS)
 
 # Not part of `make check`: an advisory that comes out today must not stop unrelated work.
 audit: $(VENV)/.dev  ## known vulnerabilities of all that is installed (asks a service on the internet)

@@ -27,6 +27,7 @@ _START_SECONDS: Final = 20.0
 """How long a process may take to start, besides."""
 _NO_FACTS: Final = Facts()
 _BATCH: Final = 256
+_GATHERING_SECONDS: Final = 0.02
 _SAY_EVERY_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 1.0
 _MOST_VERDICTS: Final = 10_000
@@ -163,12 +164,16 @@ class Judge:
 
     async def _judge_texts(self) -> None:
         while True:
-            await self._answer(self._children[0], await self._texts.take(_BATCH), _TEXTS_SECONDS)
+            await self._texts.wait()
+            # What ends meanwhile goes along: a message to the process costs more than what stands in it.
+            await self._pause(_GATHERING_SECONDS)
+            await self._answer(self._children[0], self._texts.take(_BATCH), _TEXTS_SECONDS)
 
     async def _ask_functions(self) -> None:
         """One after the other, so that each has a time of its own."""
         while True:
-            waiting = await self._functions.take(1)
+            await self._functions.wait()
+            waiting = self._functions.take(1)
             seconds = self.rules[waiting[0].job.rules[0]].timeout_seconds
             await self._answer(self._children[1], waiting, seconds)
 

@@ -42,11 +42,14 @@ class JobQueue:
         self._filled.set()
         return True
 
-    async def take(self, most: int) -> list[Waiting]:
-        """The next, as soon as there is one: at most so many, and hardly more than 1 MiB."""
+    async def wait(self) -> None:
+        """Wait until there is one."""
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
+
+    def take(self, most: int) -> list[Waiting]:
+        """The next, of which there is one: at most so many, and hardly more than 1 MiB."""
         taken: list[Waiting] = []
         size = 0
         while self._waiting and len(taken) < most and size < _BATCH_BYTES:
