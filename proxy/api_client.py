@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from proxy import helicone_api, helicone_queries
-from proxy.errors import HeliconeBroke, HeliconeError, HeliconeTimeout, HeliconeUnreachable
+from proxy.errors import AnswerTooLong, HeliconeBroke, HeliconeError, HeliconeTimeout, HeliconeUnreachable
 from proxy.helicone_api import Allowance, Refusal, Stored
 from proxy.helicone_queries import Place, Version
 from proxy.keys import Credential
@@ -32,10 +32,6 @@ class Page(NamedTuple):
     versions: list[Version]
     may_be_more: bool
     granted: Allowance | None
-
-
-class AnswerTooLong(HeliconeError):
-    """An answer is longer than we want to hold."""
 
 
 class HeliconeApi:

@@ -247,6 +247,10 @@ class HeliconeTimeout(HeliconeError):
     code = "helicone_timeout"
 
 
+class AnswerTooLong(HeliconeError):
+    """An answer is longer than we want to hold."""
+
+
 class CannotStart(SidecarError):
     """The sidecar cannot begin to serve, for a reason outside of it (a port in use, say)."""
 

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from proxy import helicone_api
 from proxy.errors import (
+    AnswerTooLong,
     HeliconeBroke,
     HeliconeBusy,
     HeliconeError,
@@ -420,6 +421,7 @@ def test_every_error_says_what_helps() -> None:
     kinds: list[type[HeliconeError]] = [HeliconeError, *HeliconeError.__subclasses__()]
     assert {kind: kind.remedy for kind in kinds} == {
         HeliconeError: Remedy.AGAIN,
+        AnswerTooLong: Remedy.AGAIN,
         HeliconeUnreachable: Remedy.AGAIN,
         HeliconeBroke: Remedy.AGAIN,
         HeliconeTimeout: Remedy.AGAIN,

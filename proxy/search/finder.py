@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
 
 from proxy import helicone_queries
-from proxy.api_client import AnswerTooLong, Page
+from proxy.api_client import Page
 from proxy.clock import Clock
 from proxy.delivery.lanes import Bucket, Budget
-from proxy.errors import HeliconeError, Remedy
+from proxy.errors import AnswerTooLong, HeliconeError, Remedy
 from proxy.helicone_api import Allowance
 from proxy.helicone_queries import Place
 from proxy.keys import Credential

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from proxy.api_client import AnswerTooLong, Page
+from proxy.api_client import Page
 from proxy.clock import Clock
+from proxy.errors import AnswerTooLong
 from proxy.helicone_api import Allowance
 from proxy.helicone_queries import Place, version_in
 from proxy.keys import Credential
