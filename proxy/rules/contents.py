@@ -246,7 +246,8 @@ def _take_event(said: _Said, gathered: _Gathered) -> None:
     if said.type is None:
         return
     delta = said.delta
-    gathered.is_known |= not (delta is None and said.content_block is said.item is said.response is None)
+    found = (delta, said.content_block, said.item, said.response)
+    gathered.is_known |= any(each is not None for each in found)
     if isinstance(delta, str):
         _take_delta(delta, said, gathered)
     elif delta is not None:

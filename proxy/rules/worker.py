@@ -107,9 +107,9 @@ def _tell(told: BinaryIO, verdicts: list[Verdict]) -> None:
 
 
 def main() -> None:
-    """Speak to whoever started this. What a function prints goes where the log goes, and it has nothing to read."""
-    # A group is told to stop as a whole: what is under way is judged yet, and the sidecar ends this. Handled, since
-    # what a function starts would inherit that it is ignored.
+    """Speak to whoever started this. What a function prints goes where the log goes; it has nothing to read."""
+    # Where all are told to stop, what is under way is judged yet, and the sidecar ends this. Handled, since what a
+    # function starts would inherit that it is ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

@@ -1,4 +1,4 @@
-"""The process that judges: whatever a function does in it, the next answer is judged, and nothing is left behind."""
+"""The process that judges: whatever a function does in it, the next is judged, and nothing is left behind."""
 
 import asyncio
 import contextlib
@@ -122,7 +122,9 @@ def test_what_a_function_has_started_is_ended_with_it(pids: Callable[[], list[in
     wait_until(lambda: is_gone(other), "what it started has ended")
 
 
-def test_a_function_that_never_ends_ends_with_a_sidecar_that_was_killed(pids: Callable[[], list[int]]) -> None:
+def test_a_function_that_never_ends_ends_with_a_sidecar_that_was_killed(
+    pids: Callable[[], list[int]],
+) -> None:
     program = """
         import asyncio
         from rules.test_child import JOB, with_child

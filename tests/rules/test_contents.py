@@ -106,7 +106,9 @@ def test_what_cannot_be_read_says_nothing(body: bytes, coding: bytes) -> None:
         content_of(body, streamed=False, coding=coding)
 
 
-@pytest.mark.parametrize("document", [{"generated_text": "x" * 99}, {"error": {"message": "busy"}}, {"type": "a"}])
+@pytest.mark.parametrize(
+    "document", [{"generated_text": "x" * 99}, {"error": {"message": "busy"}}, {"type": "a"}]
+)
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_answer_in_another_form_has_no_short_text_but_none(
     document: dict[str, Any], *, streamed: bool
