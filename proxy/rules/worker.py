@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -128,8 +127,9 @@ def main() -> None:
 
 def _end_with(parent: int) -> None:
     """End this group, which is its own, when the sidecar is gone: a function may never end."""
+    pause = threading.Event()
     while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
+        pause.wait(_LOOK_SECONDS)
     if sys.platform == "win32":
         os._exit(1)
     os.killpg(0, signal.SIGKILL)
