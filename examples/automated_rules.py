@@ -12,11 +12,12 @@ You see a line for each answer: its thumb, and the name of the rule that gave it
 
 import json
 import os
+import sys
 import time
 import urllib.request
 from typing import Any
 
-from openai import OpenAI
+from openai import APIConnectionError, OpenAI
 
 SIDECAR = os.environ.get("HELICONE_PROXY_URL", "http://localhost:8747")
 YES_OR_NO = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
@@ -45,9 +46,12 @@ def look(answer_id: str) -> dict[str, Any]:
 
 ids = {}
 for question, more in ANSWERS.items():
-    completion = client.chat.completions.create(
-        model="gpt-4o-mini", messages=[{"role": "user", "content": question}], **more
-    )
+    try:
+        completion = client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": question}], **more
+        )
+    except APIConnectionError:
+        sys.exit(f"No sidecar answers at {SIDECAR}: start one, such as `helicone-proxy demo`.")
     ids[question] = completion.id
 
 # Answers are judged off their way, a moment after they have ended, one after the other: the last one gets a thumb.

@@ -20,7 +20,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlencode
 
-from openai import OpenAI
+from openai import APIConnectionError, OpenAI
 
 SIDECAR = os.environ.get("HELICONE_PROXY_URL", "http://localhost:8747")
 TEST = sys.argv[1] if sys.argv[1:] else "prompt-test-1"
@@ -79,6 +79,9 @@ def rate_and_compare(ratings: list[dict[str, object]]) -> None:
 
 
 print(f"{TEST}: the first 10 calls")
-rate_and_compare(make_calls(range(10)))
+try:
+    rate_and_compare(make_calls(range(10)))
+except APIConnectionError:
+    sys.exit(f"No sidecar answers at {SIDECAR}: start one, such as `helicone-proxy demo`.")
 print(f"{TEST}: all {CALLS}")
 rate_and_compare(make_calls(range(10, CALLS)))

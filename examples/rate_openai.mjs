@@ -16,10 +16,11 @@ const client = new OpenAI({ baseURL: `${sidecar}/v1`, apiKey: process.env.OPENAI
 const question = process.argv.slice(2).join(" ") || "Why is the sky blue?";
 
 let id;
-const stream = await client.chat.completions.create({
-  model: "gpt-4o-mini",
-  messages: [{ role: "user", content: question }],
-  stream: true,
+const asked = { model: "gpt-4o-mini", messages: [{ role: "user", content: question }], stream: true };
+const stream = await client.chat.completions.create(asked).catch((error) => {
+  if (!(error instanceof OpenAI.APIConnectionError)) throw error;
+  console.error(`No sidecar answers at ${sidecar}: start one, such as \`helicone-proxy demo\`.`);
+  process.exit(1);
 });
 for await (const chunk of stream) {
   id = chunk.id;

@@ -17,7 +17,7 @@ import sys
 import urllib.error
 import urllib.request
 
-from openai import OpenAI
+from openai import APIConnectionError, OpenAI
 
 SIDECAR = os.environ.get("HELICONE_PROXY_URL", "http://localhost:8747")
 
@@ -40,12 +40,15 @@ def rate(answer_id: str, **rating: object) -> dict[str, str]:
 client = OpenAI(base_url=f"{SIDECAR}/v1", api_key=os.environ.get("OPENAI_API_KEY", "sk-demo"))
 question = " ".join(sys.argv[1:]) or "Why is the sky blue?"
 answer_id = ""
-for chunk in client.chat.completions.create(
-    model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True
-):
-    answer_id = chunk.id
-    if chunk.choices:
-        print(chunk.choices[0].delta.content or "", end="", flush=True)
+try:
+    for chunk in client.chat.completions.create(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": question}], stream=True
+    ):
+        answer_id = chunk.id
+        if chunk.choices:
+            print(chunk.choices[0].delta.content or "", end="", flush=True)
+except APIConnectionError:
+    sys.exit(f"No sidecar answers at {SIDECAR}: start one, such as `helicone-proxy demo`.")
 print(f"\n\nrating {answer_id} ...")
 
 said = rate(answer_id, rating=True, comment="short and right", rater="rate_openai.py")

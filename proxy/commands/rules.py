@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +18,7 @@ from proxy.model import Rating
 from proxy.rules.cases import action_of, rating_of
 from proxy.rules.recorded import Recorded, UnreadableLine, recorded
 from proxy.rules.trial import Finding, Trial
+from proxy.watch.lines import printable
 
 _SHOWN = 60
 
@@ -62,7 +62,7 @@ def _said(rating: Rating) -> str:
     """What a rating says, in one line."""
     said = [] if rating.up is None else [rating.thumb]
     said += [f"{name} = {json.dumps(value)}" for name, value in rating.scores.items()]
-    said += [f'"{rating.comment}"'] if rating.comment else []
+    said += [f'"{printable(rating.comment)}"'] if rating.comment else []
     said += [f"#{tag}" for tag in rating.tags]
     return " ".join(said)
 
@@ -72,7 +72,7 @@ def _sampled(rule: Rule) -> str:
 
 
 @rules.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("r", encoding="utf-8-sig", errors="replace"))
 @click.option(
     "--config",
     "config_file",
@@ -106,7 +106,8 @@ def _lines(file: TextIO) -> Iterator[tuple[int, Any]]:
         if line.strip():
             try:
                 yield number, json.loads(line)
-            except (JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):
+                # Also of a number that is too long.
                 yield number, None
 
 
@@ -116,7 +117,7 @@ def _holding(findings: list[Finding]) -> Mapping[int, Rating]:
 
 def _as_text(number: int, one: Recorded, findings: list[Finding]) -> Iterator[str]:
     holding = _holding(findings)
-    text = None if one.content is None else " ".join(one.content.text.split())
+    text = None if one.content is None else printable(" ".join(one.content.text.split()))
     shown = "" if text is None else f' "{text[:_SHOWN]}{"…" if len(text) > _SHOWN else ""}"'
     yield f"line {number}{shown}: {_said(rating_of(holding)) if holding else 'no rating'}"
     for each in findings:

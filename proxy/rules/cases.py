@@ -43,6 +43,8 @@ def said_by(rule: Rule, said: object) -> Rating:
         raise InvalidRating(f"It gave a dictionary with other fields than {', '.join(FIELDS)}, or with none.")
     fields = {name: read_field(name, _as_sent(value)) for name, value in said.items()}
     fields["up"] = fields.pop("rating", None)
+    if fields["up"] is None and not (fields.get("scores") or fields.get("comment") or fields.get("tags")):
+        raise InvalidRating("It gave neither rating, scores, comment nor tags.")
     return replace(Rating(**fields), source=AUTOMATED, rule=rule.name)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +63,7 @@ class Child:
 
     async def _start(self) -> asyncio.subprocess.Process:
         # A folder `proxy` of somebody's own, where the sidecar was started, is not ours.
-        flags = () if Path(__file__).parents[2] == Path.cwd() else ("-P",)
+        flags = () if _stands_in_ours() else ("-P",)
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *flags,
@@ -69,18 +71,30 @@ class Child:
             "proxy.rules.worker",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         if process.stdin is not None:
             process.stdin.write(self._setup)
         return process
 
     async def close(self) -> None:
-        """End it."""
+        """End it, with whatever a function has started: that would stay, and might hold its pipes open."""
         process, self._process = self._process, None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            if sys.platform == "win32":
+                process.kill()
+            elif process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
+
+
+def _stands_in_ours() -> bool:
+    try:
+        return Path(__file__).parents[2] == Path.cwd()
+    except OSError:
+        # The folder is gone.
+        return False

@@ -1,8 +1,10 @@
 """What a rule asks of an answer's content."""
 
+import msgspec
+
 from proxy.config.rule_problems import compiled, load_engine
 from proxy.config.rules import When
-from proxy.rules.contents import Content, is_json, is_like
+from proxy.rules.contents import Content, is_like
 
 
 class ContentTest:
@@ -38,3 +40,12 @@ class ContentTest:
         if self._pattern is not None and self._pattern.search(text.encode("utf-8", "replace")) is None:
             return "text_matches"
         return None
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is valid JSON."""
+    try:
+        msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return True

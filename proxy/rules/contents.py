@@ -149,6 +149,7 @@ class _Gathered:
         self.tools: dict[object, tuple[str, list[str]]] = {}
         self.finish: str | None = None
         self.refused = False
+        self.is_known = False
 
     def say(self, words: str | None, place: int = 0) -> None:
         if words:
@@ -242,7 +243,11 @@ def _take_delta(delta: str, said: _Said, gathered: _Gathered) -> None:
 
 def _take_event(said: _Said, gathered: _Gathered) -> None:
     """An event of Anthropic's or of the Responses API."""
+    if said.type is None:
+        return
     delta = said.delta
+    found = (delta, said.content_block, said.item, said.response)
+    gathered.is_known |= any(each is not None for each in found)
     if isinstance(delta, str):
         _take_delta(delta, said, gathered)
     elif delta is not None:
@@ -262,6 +267,7 @@ def _take_event(said: _Said, gathered: _Gathered) -> None:
 
 def _take(said: _Said, gathered: _Gathered) -> None:
     choices = said.choices if said.choices is not None else said.candidates
+    gathered.is_known |= not (choices is None and said.output is None and said.content is None)
     if choices is not None:
         for choice in choices:
             if not choice.index:
@@ -315,13 +321,16 @@ def content_of(body: bytes, *, streamed: bool, coding: bytes = b"") -> Content:
     gathered = _Gathered()
     if streamed:
         _take_stream(plain, gathered)
-        return gathered.content()
-    try:
-        read: _Said | list[_Said] = _read_body(plain)
-    except _UNREADABLE:
-        raise Unreadable from None
-    for said in read if isinstance(read, list) else (read,):
-        _take(said, gathered)
+    else:
+        try:
+            read: _Said | list[_Said] = _read_body(plain)
+        except _UNREADABLE:
+            raise Unreadable from None
+        for said in read if isinstance(read, list) else (read,):
+            _take(said, gathered)
+    if not gathered.is_known:
+        # No words are found in it, which does not say that it has none: its text is not a short one.
+        raise Unreadable
     return gathered.content()
 
 
@@ -330,15 +339,6 @@ def is_like(value: str | None, wanted: str) -> bool:
     if value is None:
         return False
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
-
-
-def is_json(text: str) -> bool:
-    """Whether a text is valid JSON."""
-    try:
-        _read_any(text)
-    except _UNREADABLE:
-        return False
-    return True
 
 
 def plain_data(content: Content) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Functions:
         """What it says of an answer; None for nothing. Raises Failed."""
         try:
             said = self.load(call)(facts, text)
-        except Exception as error:  # noqa: BLE001  # whatever somebody's function does, the next one is called
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it does, the next one is called
             raise Failed(type(error).__name__) from None
         if said is not None and not isinstance(said, _PLAIN):
             raise Failed(f"it gave a {type(said).__name__}")

@@ -210,10 +210,9 @@ class Judge:
                 each.case.holding[place] = (
                     self._actions[place] if rule.call is None else said_by(rule, verdict.said)
                 )
-            except InvalidRating as error:
-                self._complain(
-                    "failed", f"What the function of the rule {rule.name} gave is no rating: {error}"
-                )
+            except InvalidRating:
+                # Why not may quote what it gave: that may be the answer's words.
+                self._complain("failed", f"What the function of the rule {rule.name} gave is no rating.")
 
     def _judged(self, case: Case) -> None:
         self.counts["judged"] += 1

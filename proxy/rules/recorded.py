@@ -7,9 +7,10 @@ or as a list of the lines of a stream; or a row of an export, with the export's 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-from proxy.rules.contents import Content, TooLong, Unreadable, content_of
+from proxy.rules.contents import MOST_BYTES, Content, TooLong, Unreadable, content_of
 from proxy.rules.facts import Facts
 
 
@@ -36,16 +37,32 @@ def recorded(line: Any) -> Recorded:  # noqa: ANN401  # whatever stands there
     )
     if answer is None:
         return Recorded(facts, None, "there is no answer in the line")
-    if isinstance(answer, str) and not answer.lstrip().startswith(("{", "[", "data:", "event:", ":")):
-        # The words alone.
-        return Recorded(facts, Content(answer, _text(line.get("finish_reason"))))
-    body, streamed = _body(answer)
+    if facts.status is None or not 200 <= facts.status <= 299:
+        return Recorded(facts, None, "only answers of 200 to 299 have a text")
     try:
-        return Recorded(facts, content_of(body, streamed=streamed))
+        return Recorded(facts, _content(answer, _text(line.get("finish_reason"))))
     except TooLong:
         return Recorded(facts, None, "the answer is too long to judge")
     except Unreadable:
         return Recorded(facts, None, "the answer is in no form that is known here")
+
+
+def _content(answer: object, finish_reason: str | None) -> Content:
+    body, streamed = _body(answer)
+    if len(body) > MOST_BYTES:
+        raise TooLong
+    if not isinstance(answer, str):
+        return content_of(body, streamed=streamed)
+    words = Content(body.decode(), finish_reason)
+    if not answer.lstrip().startswith(("{", "[", "data:", "event:", ":")):
+        return words
+    try:
+        return content_of(body, streamed=streamed)
+    except Unreadable:
+        if streamed:
+            raise
+        # The words alone, which may be JSON.
+        return words
 
 
 def _body(answer: object) -> tuple[bytes, bool]:
@@ -82,7 +99,9 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object, default: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return default
+    return float(value)
 
 
 def _whole(value: object) -> int | None:

@@ -34,7 +34,7 @@ class Trial:
         self._functions = Functions()
         # As for the process that calls them: the folder of the start.
         with contextlib.suppress(OSError):
-            sys.path.insert(0, os.getcwd())  # noqa: PTH109
+            sys.path.append(os.getcwd())  # noqa: PTH109
 
     def judge(self, one: Recorded) -> list[Finding]:
         """What each rule would do."""

@@ -8,8 +8,9 @@ import gc
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from proxy.rules.content_tests import ContentTest
 from proxy.rules.contents import Content, TooLong, Unreadable, content_of, plain_data
 from proxy.rules.functions import Failed, Functions
 from proxy.rules.jobs import LENGTH_BYTES, Asked, Job, Setup, Verdict, framed
+
+_LOOK_SECONDS: Final = 2.0
 
 
 class Judging:
@@ -32,7 +35,7 @@ class Judging:
         for rule in self._rules:
             if rule.call is not None:
                 # Asked for again when it is called, which says what is wrong with it.
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception, SystemExit):
                     self._functions.load(rule.call)
 
     def judge(self, job: Job) -> Verdict:
@@ -103,13 +106,33 @@ def _tell(told: BinaryIO, verdicts: list[Verdict]) -> None:
 
 
 def main() -> None:
-    """Speak to whoever started this. What a function prints goes where the log goes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Speak to whoever started this. What a function prints goes where the log goes; it has nothing to read."""
+    # Where all are told to stop, what is under way is judged yet, and the sidecar ends this. Handled, since what a
+    # function starts would inherit that it is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     # Somebody's own modules are found where the sidecar was started; last, so that they are taken for no others.
-    sys.path.append(str(Path.cwd()))
-    told = os.fdopen(os.dup(1), "wb")
+    with contextlib.suppress(OSError):
+        sys.path.append(str(Path.cwd()))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    if nothing == 2:
+        # The sidecar has no standard error: that is one now.
+        nothing = os.dup(nothing)
+    asked, told = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
-    serve(sys.stdin.buffer, told)
+    serve(asked, told)
+
+
+def _end_with(parent: int) -> None:
+    """End this group, which is its own, when the sidecar is gone: a function may never end."""
+    pause = threading.Event()
+    while os.getppid() == parent:
+        pause.wait(_LOOK_SECONDS)
+    if sys.platform == "win32":
+        os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

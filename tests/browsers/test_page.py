@@ -313,3 +313,16 @@ def test_nothing_keeps_anybody_from_using_it(profile: Profile, start_bench: Star
         assert page.tab.run("() => document.documentElement.scrollWidth") <= width, name
     assert {where: what for where, what in found.items() if what} == {}
     assert len(found) == 8
+
+
+def test_the_page_says_which_rule_rated_a_call_until_a_person_does(
+    profile: Profile, start_bench: StartBench
+) -> None:
+    bench = start_bench(rules=[{"name": "greets", "when": {"text_min_length": 1}, "rating": "down"}])
+    page = FeedbackPage.open(profile, port_of(bench))
+    call_id = id_of(bench.chat())
+    page.tab.wait('() => document.querySelector(".row")?.textContent.includes("by rule greets")')
+    assert page.row(call_id)["down"]
+    page.tab.click(".row .act.up")
+    page.tab.wait('() => !document.querySelector(".row").textContent.includes("by rule")')
+    assert page.row(call_id)["up"]

@@ -1,7 +1,9 @@
 """Each example is a file to copy: short, with a head that says how to run it, and in need of openai at most."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,3 +42,18 @@ def test_the_list_of_examples_is_whole() -> None:
     listed = (EXAMPLES / "README.md").read_text("utf-8")
     for program in (*PROGRAMS, EXAMPLES / "rules.toml"):
         assert f"]({program.relative_to(EXAMPLES)})" in listed
+
+
+@pytest.mark.parametrize("name", ["automated_rules.py", "prompt_test.py", "rate_openai.py"])
+def test_without_a_sidecar_an_example_says_so(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", EXAMPLES / name],
+        env=os.environ | {"HELICONE_PROXY_URL": "http://127.0.0.1:9"},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("No sidecar answers at http://127.0.0.1:9: start one")

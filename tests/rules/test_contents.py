@@ -106,6 +106,17 @@ def test_what_cannot_be_read_says_nothing(body: bytes, coding: bytes) -> None:
         content_of(body, streamed=False, coding=coding)
 
 
+@pytest.mark.parametrize(
+    "document", [{"generated_text": "x" * 99}, {"error": {"message": "busy"}}, {"type": "a"}]
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_in_another_form_has_no_short_text_but_none(
+    document: dict[str, Any], *, streamed: bool
+) -> None:
+    with pytest.raises(Unreadable):
+        content_of(sse(document) if streamed else json.dumps(document).encode(), streamed=streamed)
+
+
 def test_no_text_stands_in_a_repr() -> None:
     assert "canary" not in repr(Content("canary", "stop", tools=("canary",)))
 

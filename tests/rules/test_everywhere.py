@@ -114,3 +114,29 @@ def test_rules_are_listed_and_tried_on_recorded_answers(tmp_path: Path) -> None:
     ]
     text = CliRunner().invoke(main, ["rules", "--config", str(config), "test", str(recorded)]).output
     assert 'line 1 "Hm.": 👎 #slow\n   too short: 👎\n   slow: #slow\n' in text
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'\xff{"answer": "ok"}', "line 1: must be a JSON object"),
+        (b'{"answer": "ok", "n": ' + b"9" * 5000 + b"}", "line 1: must be a JSON object"),
+        (b'\xef\xbb\xbf{"answer": "ok"}', 'line 1 "ok": \N{THUMBS DOWN SIGN}'),
+        (b'{"answer": "ok", "status": NaN}', 'line 1 "ok": \N{THUMBS DOWN SIGN}'),
+        (b'{"answer": "ok", "status": 1e999}', 'line 1 "ok": \N{THUMBS DOWN SIGN}'),
+        (b'{"answer": "a\\ud800b"}', 'line 1 "a?b": \N{THUMBS DOWN SIGN}'),
+        (b'{"answer": "a\\u001b[31m"}', 'line 1 "a\ufffd[31m": \N{THUMBS DOWN SIGN}'),
+        (b'{"answer": "ok", "status": 500}', "only answers of 200 to 299 have a text"),
+        (b'{"answer": "{\\"yes\\": 1}"}', "is_json does not hold"),
+        (b'{"answer": "' + b"x" * 300_000 + b'"}', "the answer is too long to judge"),
+    ],
+)
+def test_odd_lines_are_judged_or_told_apart(line: bytes, said: str, tmp_path: Path) -> None:
+    config, recorded = tmp_path / "config.toml", tmp_path / "recorded.jsonl"
+    config.write_text(
+        "[[rules]]\nname = 'a'\nwhen = { text_max_length = 50, is_json = false }\nrating = 'down'\n"
+    )
+    recorded.write_bytes(line)
+    tried = CliRunner().invoke(main, ["rules", "test", str(recorded), "--config", str(config)])
+    assert tried.exception is None or isinstance(tried.exception, SystemExit)
+    assert said in tried.output

@@ -199,7 +199,11 @@ def raises(facts, text):
 
 
 def gives_nonsense(facts, text):
-    return {"rating": "maybe"}
+    return {"rating": text}
+
+
+def gives_nothing(facts, text):
+    return {"rater": "me", "tags": []}
 
 
 def ends(facts, text):
@@ -230,7 +234,7 @@ def test_a_function_says_what_a_person_could(start_rules: StartRules, functions:
     assert rating["source"] == "automated"
 
 
-@pytest.mark.parametrize("function", ["raises", "gives_nonsense", "ends", "is_not_there"])
+@pytest.mark.parametrize("function", ["raises", "gives_nonsense", "gives_nothing", "ends", "is_not_there"])
 def test_a_function_that_fails_is_counted_and_the_next_call_is_judged(
     start_rules: StartRules, functions: str, function: str, caplog: pytest.LogCaptureFixture
 ) -> None:
