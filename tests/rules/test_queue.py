@@ -1,7 +1,5 @@
 """What waits to be judged is bounded, by number and by size."""
 
-import asyncio
-
 import pytest
 
 from proxy.rules.cases import Case
@@ -15,6 +13,6 @@ def test_what_is_beyond_the_bound_is_not_taken_until_there_is_room(size: int, mo
     job = Job(bytes(size), streamed=False, coding=b"", rules=[0])
     assert all(queue.put(job, case) for _ in range(most))
     assert not queue.put(job, case)
-    assert len(asyncio.run(queue.take(1))) == 1
+    assert len(queue.take(1)) == 1
     assert queue.put(job, case)
     assert not queue.put(job, case)
