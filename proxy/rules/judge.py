@@ -14,8 +14,9 @@ from proxy.metrics import Reading
 from proxy.model import Entry
 from proxy.rules.cases import Case, action_of, rating_of, said_by
 from proxy.rules.child import Child, Lost
+from proxy.rules.choosing import Choosing, Chosen
 from proxy.rules.contents import MOST_BYTES
-from proxy.rules.facts import Facts, FactsTest, facts_of
+from proxy.rules.facts import Facts, facts_of
 from proxy.rules.jobs import Asked, Job, Setup, Verdict
 from proxy.rules.queue import JobQueue, Waiting
 
@@ -68,15 +69,9 @@ class Judge:
         self.holding: Counter[str] = Counter({rule.name: 0 for rule in rules})
         """How often each rule has held, by its name."""
         self._take = take
-        self._chance = chance
         self._clock = clock
         self._pause = pause
-        self._tests = [(place, rule.sample, FactsTest(rule.when)) for place, rule in enumerate(rules)]
-        self._needs_facts = any(
-            rule.call is not None or not test.is_empty
-            for rule, (_, _, test) in zip(rules, self._tests, strict=True)
-        )
-        self._needs_body = [rule.needs_body for rule in rules]
+        self._choosing = Choosing(rules, chance)
         self._actions = [action_of(rule) for rule in rules]
         texts = Setup([Asked(rule.when) for rule in rules])
         functions = Setup([Asked(rule.when, rule.call) for rule in rules])
@@ -106,13 +101,9 @@ class Judge:
             self._judge(call, body)
 
     def _judge(self, call: LiveCall, body: bytes | None) -> None:
-        facts = facts_of(call) if self._needs_facts else _NO_FACTS
-        places = [
-            place
-            for place, sample, test in self._tests
-            if test.why_not(facts) is None and (sample >= 1.0 or self._chance() < sample)
-        ]
-        if not places:
+        facts = facts_of(call) if self._choosing.needs_facts else _NO_FACTS
+        chosen = self._choosing.chosen(facts)
+        if not any(chosen):
             self.counts["judged"] += 1
             return
         key = call.key_fingerprint
@@ -120,10 +111,11 @@ class Judge:
             self.counts["unratable"] += 1
             return
         case = Case(call.request_id, key)
-        case.holding.update((place, self._actions[place]) for place in places if not self._needs_body[place])
+        for place in chosen.holding:
+            case.holding[place] = self._actions[place]
         self._open += 1
         self._is_idle.clear()
-        for job in self._jobs(call, body, facts, places):
+        for job in self._jobs(call, body, facts, chosen):
             queue = self._texts if job.facts is None else self._functions
             if queue.put(job, case):
                 case.open += 1
@@ -132,13 +124,11 @@ class Judge:
         if not case.open:
             self._judged(case)
 
-    def _jobs(self, call: LiveCall, body: bytes | None, facts: Facts, places: Sequence[int]) -> list[Job]:
+    def _jobs(self, call: LiveCall, body: bytes | None, facts: Facts, chosen: Chosen) -> list[Job]:
         """What others have to judge."""
-        wanted = [place for place in places if self._needs_body[place]]
-        if not wanted:
+        _, texts, functions = chosen
+        if not texts and not functions:
             return []
-        texts = [place for place in wanted if self.rules[place].call is None]
-        functions = [place for place in wanted if self.rules[place].call is not None]
         if body is None and call.counts_as_last:
             why = _why_no_body(call)
             if why == "dropped":
@@ -148,7 +138,9 @@ class Judge:
             if why != "unreadable":
                 return []
         jobs = [Job(body, call.streamed, call.coding, texts)] if texts and body is not None else []
-        document = facts.as_document() if functions else None
+        if not functions:
+            return jobs
+        document = facts.as_document()
         return jobs + [Job(body, call.streamed, call.coding, [place], document) for place in functions]
 
     # -- behind
@@ -193,7 +185,8 @@ class Judge:
             await self._pause(_PAUSE_SECONDS)
         for each, verdict in zip(waiting, verdicts, strict=True):
             each.case.open -= 1
-            self._note(each, verdict)
+            if verdict.holding or verdict.why_not:
+                self._note(each, verdict)
             if not each.case.open:
                 self._judged(each.case)
 
