@@ -111,7 +111,7 @@ class Finder:
             return await self._again_and_again(lambda: fetch(place))
 
         pages = newest_first(first, fetch_at_last, wanted.until)
-        return Findings("helicone", None, _wanted_among(pages, wanted, limit))
+        return Findings("helicone", None, _wanted_among(_calls_on(pages), wanted, limit))
 
     async def count(self, wanted: Wanted) -> int | None:
         """How many calls there are, whatever their rating is; None where Helicone cannot be asked."""
@@ -126,7 +126,7 @@ class Finder:
         return number
 
     def _found_here(self, wanted: Wanted, limit: int | None, why: str | None) -> Findings:
-        return Findings("local", why, self._remembered.calls(wanted, limit))
+        return Findings("local", why, _wanted_among(self._remembered.calls(), wanted, limit))
 
     async def _page(self, ask: Callable[[int], Awaitable[Page]], rows: int) -> tuple[Page, int]:
         """A page of so many rows, or of fewer where those are too long; and how many to ask for the next time."""
@@ -170,16 +170,21 @@ class Finder:
             self._bucket.narrow(Allowance(max(1, granted.calls // 2), granted.seconds), BUDGET)
 
 
-async def _wanted_among(
-    pages: AsyncIterator[list[helicone_queries.Version]], wanted: Wanted, limit: int | None
-) -> AsyncGenerator[FoundCall, None]:
-    number = 0
+async def _calls_on(pages: AsyncIterator[list[helicone_queries.Version]]) -> AsyncGenerator[FoundCall, None]:
     async for page in pages:
         async for version in in_turns(page):
-            found = helicone_queries.call_of(version)
-            if not wanted.holds(found):
-                continue
-            number += 1
-            yield found
-            if number == limit:
-                return
+            yield helicone_queries.call_of(version)
+
+
+async def _wanted_among(
+    calls: AsyncIterator[FoundCall], wanted: Wanted, limit: int | None
+) -> AsyncGenerator[FoundCall, None]:
+    """Those of which all holds, wherever they come from."""
+    number = 0
+    async for call in calls:
+        if not wanted.holds(call):
+            continue
+        number += 1
+        yield call
+        if number == limit:
+            return

@@ -7,7 +7,6 @@ from typing import Protocol
 from proxy.calls.live_call import LiveCall
 from proxy.model import Call, Entry, RatingState
 from proxy.search.found import FoundCall
-from proxy.search.wanted import Wanted
 from proxy.stores.contract import RecentCalls
 from proxy.turns import in_turns
 
@@ -33,22 +32,15 @@ class Remembered:
     def __repr__(self) -> str:
         return f"<Remembered {len(self._store)} calls>"
 
-    async def calls(self, wanted: Wanted, limit: int | None) -> AsyncGenerator[FoundCall, None]:
-        """Those that are wanted, the newest first, at most `limit`."""
-        number = 0
+    async def calls(self) -> AsyncGenerator[FoundCall, None]:
+        """All of them, the newest first."""
         # All of them at once, which is quick: nobody may remember another while they are gone through.
         for some in _in_parts([*self._store.calls()]):
             now = self._clock()
             calls = [call.snapshot(now) async for call in in_turns(some)]
             current = await self._ratings.current([call.request_id for call in calls])
             for call in calls:
-                found = _found(call, current.get(call.request_id))
-                if not wanted.holds(found):
-                    continue
-                number += 1
-                yield found
-                if number == limit:
-                    return
+                yield _found(call, current.get(call.request_id))
 
 
 def _in_parts(calls: Iterable[LiveCall]) -> Iterable[list[LiveCall]]:
