@@ -48,7 +48,7 @@ class LongRows:
 class Nothing:
     """Nothing is remembered."""
 
-    def calls(self, wanted: Wanted, limit: int | None) -> None:
+    def calls(self) -> None:
         """Not even looked for."""
 
 
