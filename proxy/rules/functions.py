@@ -1,7 +1,10 @@
 """Somebody's own functions, which rate."""
 
+import contextlib
 import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 _PLAIN = (bool, str, dict)
@@ -11,6 +14,13 @@ Function = Callable[[dict[str, Any], str | None], object]
 class Failed(Exception):
     """One could not be called, or gave what is no rating. It is told by a type's name alone: the words of what was
     raised may be the answer's."""
+
+
+def look_where_it_was_started() -> None:
+    """Have modules found in the folder of the start; last, so that they are taken for no others."""
+    # The folder may be gone.
+    with contextlib.suppress(OSError):
+        sys.path.append(str(Path.cwd()))
 
 
 class Functions:

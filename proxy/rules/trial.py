@@ -1,8 +1,5 @@
 """Rules tried on recorded answers, in this process: what each would say, and why it would not."""
 
-import contextlib
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +10,7 @@ from proxy.rules.cases import action_of, said_by
 from proxy.rules.content_tests import ContentTest
 from proxy.rules.contents import plain_data
 from proxy.rules.facts import FactsTest
-from proxy.rules.functions import Failed, Functions
+from proxy.rules.functions import Failed, Functions, look_where_it_was_started
 from proxy.rules.recorded import Recorded
 
 
@@ -32,9 +29,7 @@ class Trial:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule, FactsTest(rule.when), ContentTest(rule.when)) for rule in rules]
         self._functions = Functions()
-        # As for the process that calls them: the folder of the start.
-        with contextlib.suppress(OSError):
-            sys.path.append(os.getcwd())  # noqa: PTH109
+        look_where_it_was_started()
 
     def judge(self, one: Recorded) -> list[Finding]:
         """What each rule would do."""

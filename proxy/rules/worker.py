@@ -9,14 +9,13 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from proxy.rules.content_tests import ContentTest
 from proxy.rules.contents import Content, TooLong, Unreadable, content_of, plain_data
-from proxy.rules.functions import Failed, Functions
+from proxy.rules.functions import Failed, Functions, look_where_it_was_started
 from proxy.rules.jobs import LENGTH_BYTES, Asked, Job, Setup, Verdict, framed
 
 _LOOK_SECONDS: Final = 2.0
@@ -112,9 +111,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    # Somebody's own modules are found where the sidecar was started; last, so that they are taken for no others.
-    with contextlib.suppress(OSError):
-        sys.path.append(str(Path.cwd()))
+    look_where_it_was_started()
     nothing = os.open(os.devnull, os.O_RDWR)
     if nothing == 2:
         # The sidecar has no standard error: that is one now.

@@ -1,7 +1,8 @@
 """Finds calls where they are known: at Helicone, or, while it cannot be asked, here."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, Protocol, TypeVar
@@ -170,21 +171,25 @@ class Finder:
             self._bucket.narrow(Allowance(max(1, granted.calls // 2), granted.seconds), BUDGET)
 
 
-async def _calls_on(pages: AsyncIterator[list[helicone_queries.Version]]) -> AsyncGenerator[FoundCall, None]:
-    async for page in pages:
-        async for version in in_turns(page):
-            yield helicone_queries.call_of(version)
+async def _calls_on(
+    pages: AsyncGenerator[list[helicone_queries.Version], None],
+) -> AsyncGenerator[FoundCall, None]:
+    async with contextlib.aclosing(pages):
+        async for page in pages:
+            async for version in in_turns(page):
+                yield helicone_queries.call_of(version)
 
 
 async def _wanted_among(
-    calls: AsyncIterator[FoundCall], wanted: Wanted, limit: int | None
+    calls: AsyncGenerator[FoundCall, None], wanted: Wanted, limit: int | None
 ) -> AsyncGenerator[FoundCall, None]:
-    """Those of which all holds, wherever they come from."""
+    """Those of which all holds, wherever they come from. They are closed with it, and not when the loop ends."""
     number = 0
-    async for call in calls:
-        if not wanted.holds(call):
-            continue
-        number += 1
-        yield call
-        if number == limit:
-            return
+    async with contextlib.aclosing(calls):
+        async for call in calls:
+            if not wanted.holds(call):
+                continue
+            number += 1
+            yield call
+            if number == limit:
+                return
