@@ -10,8 +10,8 @@ from benchmarks.small_calls import Load, post_for
 from benchmarks.upstreams import small_calls_upstream
 
 _CONNECTIONS = 32
-_PAIRS = 7
-_SECONDS = 3
+_PAIRS = 15
+_SECONDS = 2
 _MOST = 1.15
 _RULE = {"name": "error marked", "when": {"text_matches": r"\[error\]"}, "rating": "down"}
 """That of Helicone's guide. It holds of no answer here: what ratings cost is measured elsewhere."""

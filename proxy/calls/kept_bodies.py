@@ -25,6 +25,5 @@ class KeptBodies:
     def end(self, call: LiveCall, tail: bytes) -> None:
         """It is over, and that is what was kept."""
         self._kept -= 1
-        call.keeps_body = False
         if len(tail) == call.bytes_down <= self.most_bytes:
             call.answer_body = tail

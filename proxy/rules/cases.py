@@ -1,8 +1,9 @@
 """A call that is being judged, and the rating that its rules come to. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from proxy.calls.live_call import LiveCall
 from proxy.config.rules import Rule
 from proxy.errors import InvalidRating
 from proxy.model import AUTOMATED, Rating
@@ -11,12 +12,11 @@ from proxy.rating_fields import FIELDS, Pairs, read_field
 
 @dataclass(slots=True)
 class Case:
-    """A call. `holding`: what each rule says that holds, by its place. `open`: how many jobs are not answered."""
+    """A call. `holding`: what each rule says that holds, by its place. `open`: how often it is yet judged."""
 
-    request_id: str
-    key_fingerprint: str
-    holding: dict[int, Rating] = field(default_factory=dict)
-    open: int = 0
+    call: LiveCall
+    holding: dict[int, Rating]
+    open: int
 
 
 def action_of(rule: Rule) -> Rating:

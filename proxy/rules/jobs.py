@@ -33,8 +33,9 @@ class Job(msgspec.Struct, array_like=True, gc=False):
 
 
 class Verdict(msgspec.Struct, array_like=True, gc=False):
-    """What came of a job."""
+    """What came of a job. `job`: its place in the message. Of jobs of which no rule holds nothing is said."""
 
+    job: int
     holding: list[int]
     """The rules that hold."""
     why_not: str = ""

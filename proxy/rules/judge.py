@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from proxy.calls.live_call import LiveCall
@@ -16,8 +16,7 @@ from proxy.rules.cases import Case, action_of, rating_of, said_by
 from proxy.rules.child import Child, Lost
 from proxy.rules.choosing import Choosing, Chosen
 from proxy.rules.contents import MOST_BYTES
-from proxy.rules.facts import Facts, facts_of
-from proxy.rules.jobs import Asked, Job, Setup, Verdict
+from proxy.rules.jobs import Asked, Setup, Verdict
 from proxy.rules.queue import JobQueue, Waiting
 
 logger = logging.getLogger(__name__)
@@ -26,9 +25,8 @@ _TEXTS_SECONDS: Final = 30.0
 """How long a batch of answers may take to be judged: it takes milliseconds, but the process may be starved."""
 _START_SECONDS: Final = 20.0
 """How long a process may take to start, besides."""
-_NO_FACTS: Final = Facts()
 _BATCH: Final = 256
-_GATHERING_SECONDS: Final = 0.02
+_GATHERING_SECONDS: Final = 0.01
 _SAY_EVERY_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 1.0
 _MOST_VERDICTS: Final = 10_000
@@ -98,35 +96,42 @@ class Judge:
         """These are over."""
         for call in calls:
             body, call.answer_body = call.answer_body, None
-            self._judge(call, body)
-
-    def _judge(self, call: LiveCall, body: bytes | None) -> None:
-        facts = facts_of(call) if self._choosing.needs_facts else _NO_FACTS
-        chosen = self._choosing.chosen(facts)
-        if not any(chosen):
-            self.counts["judged"] += 1
-            return
-        key = call.key_fingerprint
-        if key is None or call.why_unratable() is not None:
-            self.counts["unratable"] += 1
-            return
-        case = Case(call.request_id, key)
-        for place in chosen.holding:
-            case.holding[place] = self._actions[place]
-        self._open += 1
-        self._is_idle.clear()
-        for job in self._jobs(call, body, facts, chosen):
-            queue = self._texts if job.facts is None else self._functions
-            if queue.put(job, case):
-                case.open += 1
+            chosen = self._choosing.always or self._choosing.chosen(call)
+            if not (chosen.texts or chosen.holding or chosen.functions):
+                self.counts["judged"] += 1
+            elif call.key_fingerprint is None or call.why_unratable() is not None:
+                self.counts["unratable"] += 1
             else:
-                self._complain("dropped", "Calls are not judged by rules: more end than can be judged.")
-        if not case.open:
+                if not self._open:
+                    self._is_idle.clear()
+                self._open += 1
+                self._judge(call, body, chosen)
+
+    def _judge(self, call: LiveCall, body: bytes | None, chosen: Chosen) -> None:
+        """Have all that is chosen for a call said of it."""
+        if body is not None and chosen.is_texts_alone:
+            # As it is with most rules, and with most calls.
+            if not self._put(Waiting(call, body, chosen.texts)):
+                self._judged(Case(call, {}, 0))
+            return
+        waiting = [each for each in self._asked(call, body, chosen) if self._put(each)]
+        case = Case(call, {place: self._actions[place] for place in chosen.holding}, len(waiting))
+        for each in waiting:
+            each.case = case
+        if not waiting:
             self._judged(case)
 
-    def _jobs(self, call: LiveCall, body: bytes | None, facts: Facts, chosen: Chosen) -> list[Job]:
+    def _put(self, waiting: Waiting) -> bool:
+        """Have an answer wait to be judged; False where too many do."""
+        queue = self._texts if waiting.facts is None else self._functions
+        if queue.put(waiting):
+            return True
+        self._complain("dropped", "Calls are not judged by rules: more end than can be judged.")
+        return False
+
+    def _asked(self, call: LiveCall, body: bytes | None, chosen: Chosen) -> list[Waiting]:
         """What others have to judge."""
-        _, texts, functions = chosen
+        texts, functions = chosen.texts, chosen.functions
         if not texts and not functions:
             return []
         if body is None and call.counts_as_last:
@@ -137,11 +142,11 @@ class Judge:
                 self.counts[why] += 1
             if why != "unreadable":
                 return []
-        jobs = [Job(body, call.streamed, call.coding, texts)] if texts and body is not None else []
+        asked = [Waiting(call, body, texts)] if texts and body is not None else []
         if not functions:
-            return jobs
-        document = facts.as_document()
-        return jobs + [Job(body, call.streamed, call.coding, [place], document) for place in functions]
+            return asked
+        document = chosen.facts.as_document()
+        return asked + [Waiting(call, body, [place], facts=document) for place in functions]
 
     # -- behind
 
@@ -166,37 +171,35 @@ class Judge:
         while True:
             await self._functions.wait()
             waiting = self._functions.take(1)
-            seconds = self.rules[waiting[0].job.rules[0]].timeout_seconds
+            seconds = self.rules[waiting[0].rules[0]].timeout_seconds
             await self._answer(self._children[1], waiting, seconds)
 
     async def _answer(self, child: Child, waiting: Sequence[Waiting], seconds: float) -> None:
-        name = self.rules[waiting[0].job.rules[0]].name
+        name = self.rules[waiting[0].rules[0]].name
+        verdicts: list[Verdict] = []
         try:
             await child.ready(_START_SECONDS)
-            verdicts = await child.ask([each.job for each in waiting], seconds)
+            verdicts = await child.ask([each.job() for each in waiting], seconds)
         except TimeoutError:
             what = f"The function of the rule {name}" if child is self._children[1] else "To judge answers"
             self._complain("timed_out", f"{what} took too long, and was ended.")
-            verdicts = [Verdict([])] * len(waiting)
         except Lost:
             self._complain("failed", "The process that judges answers has ended; another is started.")
-            verdicts = [Verdict([])] * len(waiting)
             # One that cannot even start must not be started again and again.
             await self._pause(_PAUSE_SECONDS)
-        for each, verdict in zip(waiting, verdicts, strict=True):
-            each.case.open -= 1
-            if verdict.holding or verdict.why_not:
-                self._note(each, verdict)
-            if not each.case.open:
-                self._judged(each.case)
+        for verdict in verdicts:
+            self._note(waiting[verdict.job], verdict)
+        self._answered(waiting)
 
     def _note(self, each: Waiting, verdict: Verdict) -> None:
-        """Take what came of one job."""
+        """Take what came of one answer."""
         if verdict.why_not == "failed":
-            name = self.rules[each.job.rules[0]].name
+            name = self.rules[each.rules[0]].name
             self._complain("failed", f"The function of the rule {name} failed: {verdict.said}.")
         elif verdict.why_not:
             self.counts[verdict.why_not] += 1
+        if each.case is None:
+            each.case = Case(each.call, {}, 1)
         for place in verdict.holding:
             rule = self.rules[place]
             try:
@@ -206,6 +209,20 @@ class Judge:
             except InvalidRating:
                 # Why not may quote what it gave: that may be the answer's words.
                 self._complain("failed", f"What the function of the rule {rule.name} gave is no rating.")
+
+    def _answered(self, waiting: Iterable[Waiting]) -> None:
+        """These are judged, all that can be."""
+        of_none = 0
+        for each in waiting:
+            case = each.case
+            if case is None:
+                of_none += 1
+                continue
+            case.open -= 1
+            if not case.open:
+                self._judged(case)
+        self.counts["judged"] += of_none
+        self._done(of_none)
 
     def _judged(self, case: Case) -> None:
         self.counts["judged"] += 1
@@ -229,8 +246,8 @@ class Judge:
                 self._has_verdicts.set()
             submissions = [
                 Submission(
-                    request_id=case.request_id,
-                    key_fingerprint=case.key_fingerprint,
+                    request_id=case.call.request_id,
+                    key_fingerprint=case.call.key_fingerprint,
                     rating=rating_of(case.holding),
                 )
                 for case in cases

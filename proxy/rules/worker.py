@@ -19,6 +19,11 @@ from proxy.rules.functions import Failed, Functions, look_where_it_was_started
 from proxy.rules.jobs import LENGTH_BYTES, Asked, Job, Setup, Verdict, framed
 
 _LOOK_SECONDS: Final = 2.0
+_NICENESS: Final = 5
+"""Calls come first where both share a core: to judge between them, not in their midst, is cheaper, too."""
+
+_Found = tuple[list[int], str, Any]
+"""Which rules hold, why none could be asked, and what a function said: see Verdict."""
 
 
 class Judging:
@@ -37,7 +42,16 @@ class Judging:
                 with contextlib.suppress(Exception, SystemExit):
                     self._functions.load(rule.call)
 
-    def judge(self, job: Job) -> Verdict:
+    def judge(self, jobs: list[Job]) -> list[Verdict]:
+        """What is to be said of these."""
+        verdicts = []
+        for number, job in enumerate(jobs):
+            holding, why, said = self._judge(job)
+            if holding or why:
+                verdicts.append(Verdict(number, holding, why, said))
+        return verdicts
+
+    def _judge(self, job: Job) -> _Found:
         """What holds of one answer; the text is let go with the end of this."""
         content, why = None, "unreadable"
         if job.body is not None:
@@ -50,24 +64,24 @@ class Judging:
         if job.facts is not None:
             return self._call(job.rules[0], job.facts, content, why)
         if content is None:
-            return Verdict([], why)
-        return Verdict([place for place in job.rules if self._tests[place].why_not(content) is None])
+            return [], why, None
+        return [place for place in job.rules if self._tests[place].why_not(content) is None], "", None
 
-    def _call(self, place: int, facts: dict[str, Any], content: Content | None, why: str) -> Verdict:
+    def _call(self, place: int, facts: dict[str, Any], content: Content | None, why: str) -> _Found:
         """Ask a function."""
         if content is None and (why == "too_long" or self._rules[place].when.has_content):
-            return Verdict([], why)
+            return [], why, None
         if content is not None:
             if self._tests[place].why_not(content) is not None:
-                return Verdict([])
+                return [], "", None
             facts |= plain_data(content)
         try:
             said = self._functions.ask(
                 str(self._rules[place].call), facts, None if content is None else content.text
             )
         except Failed as error:
-            return Verdict([], "failed", str(error))
-        return Verdict([place] if said is not None else [], said=said)
+            return [], "failed", str(error)
+        return ([] if said is None else [place]), "", said
 
 
 def read(stream: BinaryIO) -> bytes | None:
@@ -90,13 +104,13 @@ def serve(asked: BinaryIO, told: BinaryIO) -> None:
     _tell(told, [])
     decode = msgspec.msgpack.Decoder(list[Job]).decode
     while (message := read(asked)) is not None:
-        verdicts = [judging.judge(job) for job in decode(message)]
+        verdicts = judging.judge(decode(message))
         del message
         try:
             _tell(told, verdicts)
         except (TypeError, OverflowError, RecursionError, UnicodeEncodeError):
             # A function gave a dictionary with something in it that is no plain data.
-            _tell(told, [Verdict([], "failed", "it gave no plain data") for _ in verdicts])
+            _tell(told, [Verdict(each.job, [], "failed", "it gave no plain data") for each in verdicts])
 
 
 def _tell(told: BinaryIO, verdicts: list[Verdict]) -> None:
@@ -112,6 +126,8 @@ def main() -> None:
         signal.signal(number, lambda *_: None)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     look_where_it_was_started()
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
     nothing = os.open(os.devnull, os.O_RDWR)
     if nothing == 2:
         # The sidecar has no standard error: that is one now.
