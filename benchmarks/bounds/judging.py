@@ -10,7 +10,7 @@ from benchmarks.small_calls import Load, post_for
 from benchmarks.upstreams import small_calls_upstream
 
 _CONNECTIONS = 32
-_PAIRS = 15
+_PAIRS = 25
 _SECONDS = 2
 _MOST = 1.15
 _RULE = {"name": "error marked", "when": {"text_matches": r"\[error\]"}, "rating": "down"}
@@ -30,7 +30,8 @@ async def measure(stand: Stand) -> list[Verdict]:
     ):
         for number in range(pairs + 1):
             stand.say(f"a rule on what answers say, pair {number} of {pairs}")
-            for running, loads in ((plain, alone), (ruled, judged)):
+            turns = ((plain, alone), (ruled, judged))
+            for running, loads in turns if number % 2 else turns[::-1]:
                 loads.append(post_for(destination(running), _CONNECTIONS, seconds, stand.folder, stand.cores))
     # The first pair has what only begins: connections, and the process that judges.
     each = list(zip(judged[1:], alone[1:], strict=True))

@@ -11,19 +11,19 @@ class KeptBodies:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self._kept = 0
+        self._kept: set[LiveCall] = set()
 
     def begin(self, call: LiveCall) -> None:
         """An answer begins of which the end is kept; beyond the bound that shrinks to what is usual."""
-        if self._kept < MOST_BODIES:
-            self._kept += 1
-            call.keeps_body = True
+        if len(self._kept) < MOST_BODIES:
+            self._kept.add(call)
             call.tail_full = self.most_bytes
         else:
             call.body_dropped = True
 
     def end(self, call: LiveCall, tail: bytes) -> None:
-        """It is over, and that is what was kept."""
-        self._kept -= 1
-        if len(tail) == call.bytes_down <= self.most_bytes:
-            call.answer_body = tail
+        """It is over, and that is the end of its answer: if that is all of it, it stays until it is taken."""
+        if call in self._kept:
+            self._kept.remove(call)
+            if len(tail) == call.bytes_down <= self.most_bytes:
+                call.tail = [tail]

@@ -45,12 +45,8 @@ class LiveCall(Attributed):
     tap: Tap | None = None
     tokens: Tokens | None = None
     preview: Preview | None = None
-    answer_body: bytes | None = None
-    """The whole body of its answer, as it came: for rules alone, which let it go; None where none is wanted."""
-    keeps_body = False
-    """Whether its answer's body is being kept for that."""
     body_dropped = False
-    """Whether it would be, were those of fewer calls kept."""
+    """Whether its answer's body would be kept for rules, were those of fewer calls kept."""
     place = 0
     arrived = 0
     used = 0
@@ -60,6 +56,11 @@ class LiveCall(Attributed):
     def is_streaming(self) -> bool:
         """Whether its answer has begun and not ended."""
         return self.answered is not None and self.ending is None
+
+    def take_body(self) -> bytes | None:
+        """The whole body of its answer, as it came, where that was kept for rules; from now on it is not."""
+        tail, self.tail = self.tail, None
+        return tail[0] if tail else None
 
     def snapshot(self, now: float) -> Call:
         """The call as it stands; `now` is a reading of the relay's clock."""

@@ -106,7 +106,8 @@ class CallRecorder:
             self._client = client
         # Each connection has a text of its own that says the same.
         call.client = self._client
-        call.caller = head.caller
+        if head.caller:
+            call.caller = head.caller
         agent = fields.get(b"user-agent")
         if agent is not None:
             call.user_agent = self._attribution.value(agent) or masked(decoded(agent))
@@ -270,8 +271,7 @@ class CallRecorder:
         if trace.tail is not None:
             tail = trace.end_of_body()
             _note_tokens(trace, tail)
-        if trace.keeps_body:
-            self._bodies.end(trace, tail)
+        self._bodies.end(trace, tail)
         self._events.put(ENDED, trace)
         self._on_end(trace)
 

@@ -94,7 +94,9 @@ class Trace:
     def end_of_body(self) -> bytes:
         """What is kept of the answer's end; from now on nothing is."""
         pieces = [*self.before_tail, *(self.tail or ())]
-        self.tail, self.before_tail = None, ()
+        self.tail = None
+        if self.before_tail:
+            self.before_tail = ()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

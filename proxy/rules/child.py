@@ -38,7 +38,7 @@ class Child:
         """What came of these. Raises Lost, and TimeoutError: either way the next is asked of a new process."""
         return await self._exchange(framed(jobs), timeout_seconds)
 
-    async def _exchange(self, message: bytes, timeout_seconds: float) -> list[Verdict]:
+    async def _exchange(self, message: bytes | bytearray, timeout_seconds: float) -> list[Verdict]:
         """Say something, and hear what it says: when it has started it says nothing, as a list."""
         is_answered = False
         try:

@@ -18,11 +18,8 @@ class Chosen(NamedTuple):
     functions: list[int]
     facts: Facts
     """What is known of the call, as far as rules ask for it."""
-
-    @property
-    def is_texts_alone(self) -> bool:
-        """Whether all that is to be done is to ask what the answer says."""
-        return bool(self.texts) and not self.holding and not self.functions
+    is_texts_alone: bool
+    """Whether all that is to be done is to ask what the answer says."""
 
 
 class Choosing:
@@ -54,13 +51,15 @@ class Choosing:
         return self._sorted(places, facts)
 
     def _sorted(self, places: Iterable[int], facts: Facts) -> Chosen:
-        chosen = Chosen([], [], [], facts)
+        holding: list[int] = []
+        texts: list[int] = []
+        functions: list[int] = []
         for place in places:
             rule = self._rules[place]
             if not rule.needs_body:
-                chosen.holding.append(place)
+                holding.append(place)
             elif rule.call is None:
-                chosen.texts.append(place)
+                texts.append(place)
             else:
-                chosen.functions.append(place)
-        return chosen
+                functions.append(place)
+        return Chosen(holding, texts, functions, facts, bool(texts) and not holding and not functions)

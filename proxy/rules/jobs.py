@@ -7,6 +7,7 @@ import msgspec
 from proxy.config.rules import When
 
 LENGTH_BYTES: Final = 4
+_encode_into: Final = msgspec.msgpack.Encoder().encode_into
 
 
 class Asked(msgspec.Struct):
@@ -44,7 +45,9 @@ class Verdict(msgspec.Struct, array_like=True, gc=False):
     """What the function gave."""
 
 
-def framed(message: object) -> bytes:
+def framed(message: object) -> bytearray:
     """A message with its length before it."""
-    data = msgspec.msgpack.encode(message)
-    return len(data).to_bytes(LENGTH_BYTES, "big") + data
+    data = bytearray(LENGTH_BYTES)
+    _encode_into(message, data, LENGTH_BYTES)
+    data[:LENGTH_BYTES] = (len(data) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big")
+    return data

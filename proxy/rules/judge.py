@@ -95,7 +95,7 @@ class Judge:
     def calls_ended(self, calls: Sequence[LiveCall]) -> None:
         """These are over."""
         for call in calls:
-            body, call.answer_body = call.answer_body, None
+            body = call.take_body()
             chosen = self._choosing.always or self._choosing.chosen(call)
             if not (chosen.texts or chosen.holding or chosen.functions):
                 self.counts["judged"] += 1
@@ -105,15 +105,15 @@ class Judge:
                 if not self._open:
                     self._is_idle.clear()
                 self._open += 1
-                self._judge(call, body, chosen)
+                # A case is made when a rule holds; with most rules that is seldom.
+                if body is None or not chosen.is_texts_alone:
+                    self._judge(call, body, chosen)
+                elif not self._texts.put(Waiting(call, body, chosen.texts)):
+                    self._dropped()
+                    self._judged(Case(call, {}, 0))
 
     def _judge(self, call: LiveCall, body: bytes | None, chosen: Chosen) -> None:
         """Have all that is chosen for a call said of it."""
-        if body is not None and chosen.is_texts_alone:
-            # As it is with most rules, and with most calls.
-            if not self._put(Waiting(call, body, chosen.texts)):
-                self._judged(Case(call, {}, 0))
-            return
         waiting = [each for each in self._asked(call, body, chosen) if self._put(each)]
         case = Case(call, {place: self._actions[place] for place in chosen.holding}, len(waiting))
         for each in waiting:
@@ -124,10 +124,13 @@ class Judge:
     def _put(self, waiting: Waiting) -> bool:
         """Have an answer wait to be judged; False where too many do."""
         queue = self._texts if waiting.facts is None else self._functions
-        if queue.put(waiting):
-            return True
+        if not queue.put(waiting):
+            self._dropped()
+            return False
+        return True
+
+    def _dropped(self) -> None:
         self._complain("dropped", "Calls are not judged by rules: more end than can be judged.")
-        return False
 
     def _asked(self, call: LiveCall, body: bytes | None, chosen: Chosen) -> list[Waiting]:
         """What others have to judge."""

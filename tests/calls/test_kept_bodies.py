@@ -22,7 +22,8 @@ def test_what_was_kept_whole_stays_with_its_call() -> None:
         call = call_of(size)
         bodies.begin(call)
         bodies.end(call, tail)
-        assert call.answer_body == kept
+        assert call.take_body() == kept
+        assert call.take_body() is None
 
 
 def test_beyond_the_bound_answers_are_not_kept_until_others_have_ended() -> None:
@@ -30,9 +31,10 @@ def test_beyond_the_bound_answers_are_not_kept_until_others_have_ended() -> None
     calls = [call_of(1) for _ in range(MOST_BODIES + 1)]
     for call in calls:
         bodies.begin(call)
-    assert [call.keeps_body for call in calls] == [True] * MOST_BODIES + [False]
-    assert calls[-1].body_dropped
+    assert [call.body_dropped for call in calls] == [False] * MOST_BODIES + [True]
+    bodies.end(calls[-1], b"x")
+    assert calls[-1].take_body() is None
     bodies.end(calls[0], b"x")
     another = call_of(1)
     bodies.begin(another)
-    assert (another.keeps_body, another.body_dropped) == (True, False)
+    assert not another.body_dropped

@@ -13,6 +13,7 @@ from harness.canaries import living, shown_everywhere
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, answering
 from harness.wire import head, wait_until
+from proxy.calls.live_call import LiveCall
 from proxy.cli import main
 from rules.answers import FORMS
 
@@ -72,7 +73,7 @@ def test_no_word_of_an_answer_is_kept_or_told(
     texts += [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()]
     assert shown_everywhere(texts, before) == []
     gc.collect()
-    kept = [each for each in living().values() if getattr(each, "answer_body", None) is not None]
+    kept = [each for each in living().values() if isinstance(each, LiveCall) and each.tail]
     assert kept == []
 
 
