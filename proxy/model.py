@@ -82,12 +82,14 @@ class Rating:
     def over(self, earlier: "Rating") -> "Rating":
         """This rating, with what only an earlier one of the same call said: Helicone keeps that, too.
 
-        Nobody is made to say a rule's words: those are to be written over there.
+        Nobody is made to say a rule's words, or to have a rule's name: those are to be written over there.
         """
         up = earlier.up if self.up is None else self.up
         scores = {**earlier.scores, **self.scores}
-        if earlier.is_automated and not self.is_automated:
-            overruled = tuple(name for name in _WORDS if getattr(earlier, name) and not getattr(self, name))
+        is_ruled_over = earlier.rule is not None and self.rule is None and self.up is not None
+        if is_ruled_over or (earlier.is_automated and not self.is_automated):
+            said = {name for name in _WORDS if getattr(earlier, name)} | set(earlier.overruled)
+            overruled = tuple(name for name in _WORDS if name in said and not getattr(self, name))
             return replace(self, up=up, scores=scores, overruled=overruled)
         return Rating(
             up=up,

@@ -50,6 +50,8 @@ def _properties(value: object) -> tuple[tuple[str, str], ...]:
     for name, wanted in value.items():
         if not isinstance(wanted, str) or not name:
             raise ValueError("must have texts in quotes as its values")
+    if len({name.lower() for name in value}) < len(value):
+        raise ValueError("must name each property once, in capitals or not: Helicone takes them for the same")
     return tuple((name.lower(), _plain(wanted)) for name, wanted in value.items())
 
 

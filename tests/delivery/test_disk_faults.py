@@ -74,6 +74,8 @@ class Taken:
         if answer.status == 202:
             self.ids.append(request_id)
             return None
+        # Its turn comes again when all others have had theirs.
+        self._left.insert(0, request_id)
         return error_of(answer)
 
     def rate_until_refused(self) -> tuple[int, str, str]:

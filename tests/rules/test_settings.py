@@ -35,6 +35,10 @@ def rule(**said: object) -> dict[str, Any]:
         ({"when": {"path": "v1"}}, "when.path must begin with / and have no query"),
         ({"when": {"model": "a*b"}}, "when.model may have a * at its end only"),
         ({"when": {"properties": {"A": 3}}}, "when.properties must have texts in quotes as its values"),
+        (
+            {"when": {"properties": {"App": "x", "app": "y"}}},
+            "when.properties must name each property once, in capitals or not: Helicone takes them for the same",
+        ),
         ({"when": {"calls_tool": 3}}, "when.calls_tool must be true, false, or the name of a tool"),
         ({"when": {"is_json": 1}}, "when.is_json must be true or false"),
         (

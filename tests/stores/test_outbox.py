@@ -231,6 +231,19 @@ def test_a_persons_rating_takes_the_place_of_a_rules_and_says_none_of_its_words(
     loop.run(story())
 
 
+def test_an_apps_own_automated_thumb_has_no_rules_name_and_says_none_of_its_words(
+    outbox: Outbox, loop: LoopThread
+) -> None:
+    async def story() -> None:
+        await leave(outbox, await add(outbox, new("a", BY_RULE)))
+        apps = Rating(up=True, source="automated", tags=("checked",))
+        assert (await add(outbox, new("a", apps))).rating == replace(apps, overruled=("comment", "rule"))
+        person = await add(outbox, new("a", DOWN))
+        assert person.rating == replace(DOWN, overruled=("comment", "source", "rule", "tags"))
+
+    loop.run(story())
+
+
 @pytest.mark.parametrize("has_left", [True, False])
 def test_a_rules_rating_stands_again_when_a_persons_is_taken_back(
     outbox: Outbox, loop: LoopThread, has_left: bool
