@@ -159,7 +159,7 @@ $(VENV)/.dev: $(VENV)/.app
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.app
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINS) --group bench
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 $(COMPILED)/.app: pyproject.toml constraints.txt $(shell find proxy -name '*.py')
