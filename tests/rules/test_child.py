@@ -52,6 +52,10 @@ FUNCTIONS = """
 
     def exits(facts, text):
         sys.exit("up")
+
+
+    def niceness(facts, text):
+        return {"scores": {"niceness": os.nice(0)}}
     """
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are Unix's")
@@ -108,6 +112,16 @@ def test_what_a_function_does_to_its_process_stays_there(function: str, said: st
             assert (verdict.why_not, verdict.said) == (why, said)
 
     with_child(function, act)
+
+
+@pytest.mark.usefixtures("pids")
+def test_it_gives_way_to_calls() -> None:
+    async def act(child: Child) -> None:
+        await child.ready(20)
+        [verdict] = await child.ask([JOB], 20)
+        assert verdict.said["scores"]["niceness"] > os.nice(0)
+
+    with_child("niceness", act)
 
 
 def test_what_a_function_has_started_is_ended_with_it(pids: Callable[[], list[int]]) -> None:
