@@ -199,6 +199,7 @@ def test_a_gateway_of_several_routes_is_tried_once_and_all_are_told_in_order(
     assert [each.is_fine for each in findings] == [True, False, True, False]
     assert "(routes default, same)" in findings[0].sentence
     assert "(route dead)" in findings[1].sentence
+    wait_until(lambda: len(gateway.connections) >= 1, "the gateway has seen that")
     assert len(gateway.connections) == 1
     assert len(standin.api.all()) == 1
 
