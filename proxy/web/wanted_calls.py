@@ -23,6 +23,8 @@ _PLAIN: Final = ("model", "user", "session", "route")
 _MOST_DAYS: Final = 366
 _DAY_SECONDS: Final = 86_400.0
 _SPAN: Final = re.compile(r"([0-9]{1,9})(s|m|h|d|w)", re.ASCII)
+_LOST_PLUS: Final = re.compile(r"(T\S+) ([0-9]{2}:?[0-9]{2})", re.ASCII)
+"""A zone of which a query's decoding has left no `+`: people type it as it is."""
 _UNIT_SECONDS: Final[Mapping[str, float]] = MappingProxyType(
     {"s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY_SECONDS, "w": 7 * _DAY_SECONDS}
 )
@@ -98,7 +100,7 @@ def moment_of(name: str, said: str, now: float) -> float:
     if span is not None:
         return max(0.0, now - int(span[1]) * _UNIT_SECONDS[span[2]])
     try:
-        found = datetime.fromisoformat(said)
+        found = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", said))
         return (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise CallerError(

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -174,6 +175,16 @@ def test_a_mistake_gets_a_sentence_and_asks_nobody(bench: Bench, query: str, wha
     assert (status, code) == (400, "bad_request")
     assert what in sentence
     assert bench.posted == []
+
+
+def test_a_zone_may_be_typed_as_it_is(bench: Bench) -> None:
+    each = row(1, time.time() - 3600)
+    log(bench, [each])
+    ago = datetime.now(timezone(timedelta(hours=2))).replace(microsecond=0) - timedelta(minutes=90)
+    for since, number in ((ago, 1), (ago + timedelta(hours=1), 0)):
+        query = f"/feedback/search?format=ndjson&since={since.isoformat()}"
+        assert "+02:00" in query
+        assert len(exported(bench.get(query))) == number
 
 
 def test_a_session_is_found_by_its_property_too(bench: Bench) -> None:
