@@ -17,6 +17,12 @@ _HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+_NOTE_SAID = """() => {
+  const line = document.getElementById("said");
+  window.wasSaid = [];
+  new MutationObserver(() => window.wasSaid.push(line.textContent))
+    .observe(line, { childList: true, characterData: true, subtree: true });
+}"""
 
 
 class FeedbackPage:
@@ -61,6 +67,14 @@ class FeedbackPage:
     def wait_until_said(self, text: str) -> None:
         """Wait until a screen reader has been told something with that text in it."""
         self.tab.wait('(text) => document.getElementById("said").textContent.includes(text)', text)
+
+    def note_what_is_said(self) -> None:
+        """Remember from now on what is said, for `wait_until_was_said`: it is shown for a moment."""
+        self.tab.run(_NOTE_SAID)
+
+    def wait_until_was_said(self, text: str) -> None:
+        """Wait until something with that text in it has been said since `note_what_is_said`."""
+        self.tab.wait("(text) => window.wasSaid.some((each) => each.includes(text))", text)
 
     def hide(self, *, hidden: bool = True) -> None:
         """Tell the page that it is hidden, as a browser does when another tab is shown."""

@@ -186,13 +186,14 @@ def test_the_page_comes_back_when_the_sidecar_does(profile: Profile, bench: Benc
         port = sidecar.address[1]
         page = FeedbackPage.open(profile, port)
         page.wait_for_count("0 calls")
+        page.note_what_is_said()
     page.wait_until_connection("waiting")
-    page.wait_until_said("lost")
+    page.wait_until_was_said("lost")
     with RunningSidecar(
         loop, settings_of(bench.standin.gateway_url, **{**settings, "server.port": port})
     ) as sidecar:
         page.wait_until_connection("live")
-        page.wait_until_said("Connected again")
+        page.wait_until_was_said("Connected again")
         answer = Bench(bench.standin, sidecar).chat()
         page.wait_for_row(id_of(answer))
         page.hide()

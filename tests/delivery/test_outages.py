@@ -57,8 +57,8 @@ def test_an_api_that_is_down_for_ten_minutes_is_asked_rarely_and_then_gets_all_w
     assert took <= 60
     after = moments(bench, fast)
     for seconds in (1.0, 5.0, 10.0, 30.0):
-        # Half a second of the fast time is 8 ms: what a busy machine makes of two moments.
-        assert most_within(after, seconds) <= BURST + seconds + 2
+        # A busy machine may hold up for a fifth of a second what has left. Without a budget all came at once.
+        assert most_within(after, seconds) <= BURST + seconds + 0.2 * SPEED
     wait_until(
         lambda: document(bench.get("/feedback/health"))["delivery"]["open"] == 0, "all of them are verified"
     )

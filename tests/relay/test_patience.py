@@ -26,11 +26,11 @@ EXPECTING = head(b"POST /v1/files HTTP/1.1", HOST, b"Content-Length: 4", b"Expec
 OK = head(b"HTTP/1.1 200 OK", b"Content-Length: 2") + b"ok"
 STREAM = head(b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked") + b"3\r\none\r\n"
 
-LIMIT = 0.25
+LIMIT = 0.5
 """Of whatever a test is about."""
 DRIP = 0.05
 """Between two drips: well within the limit."""
-LONG = 0.6
+LONG = 1.1
 """Well beyond it and a round, for what must not be limited."""
 SMALL_BUFFER = 16_384
 PIECE = b"x" * 0x4000
