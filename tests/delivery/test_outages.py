@@ -54,7 +54,8 @@ def test_an_api_that_is_down_for_ten_minutes_is_asked_rarely_and_then_gets_all_w
         lambda: all(bench.standin.ledger.rating_of(request_id) for request_id in ids), "all are delivered"
     )
     took = fast.steady() - back_at
-    assert took <= 60
+    # A second of the real time is for what a busy machine makes of it.
+    assert took <= 60 + SPEED
     after = moments(bench, fast)
     for seconds in (1.0, 5.0, 10.0, 30.0):
         # A busy machine may hold up for a fifth of a second what has left. Without a budget all came at once.
