@@ -84,7 +84,7 @@ def test_what_cannot_be_asked_is_one_sentence(bench: Bench) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert (
         ran.stderr
-        == "by has to be property.<Name>, model, user or route, as in ?by=property.Prompt-Version.\n"
+        == "by has to be property.<Name>, model, user, session or route, as in ?by=property.Prompt-Version.\n"
     )
     assert compare(bench).returncode == 2
 

@@ -29,7 +29,7 @@ _LONGEST_VALUE = 40
     "--by",
     required=True,
     metavar="NAME",
-    help="What tells versions apart: property.<Name>, model, user or route.",
+    help="What tells versions apart: property.<Name>, model, user, session or route.",
 )
 @click.option(
     "--where",

@@ -112,6 +112,8 @@ def narrowed(wanted: Wanted, by: By, value: str) -> Wanted:
         return replace(wanted, model=value)
     if by.kind is Kind.USER:
         return replace(wanted, user=value)
+    if by.kind is Kind.SESSION:
+        return replace(wanted, session=value)
     others = {name: each for name, each in wanted.properties.items() if name.lower() != by.name.lower()}
     return replace(wanted, properties={**others, by.name: value})
 

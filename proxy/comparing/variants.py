@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PROPERTY = "property"
     MODEL = "model"
     USER = "user"
+    SESSION = "session"
     ROUTE = "route"
 
 
@@ -42,6 +43,8 @@ class By:
             return call.model or None
         if self.kind is Kind.USER:
             return call.user or None
+        if self.kind is Kind.SESSION:
+            return call.session or None
         if self.kind is Kind.ROUTE:
             return call.route or None
         wanted = self.name.lower()

@@ -1,7 +1,12 @@
 """Rules tried on recorded answers, in this process: what each would say, and why it would not."""
 
+import contextlib
+import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, TextIO
 
 from proxy.config.rules import Rule
 from proxy.errors import InvalidRating
@@ -30,6 +35,8 @@ class Trial:
         self._rules = [(rule, FactsTest(rule.when), ContentTest(rule.when)) for rule in rules]
         self._functions = Functions()
         look_where_it_was_started()
+        with _printing_beside():
+            self._functions.load_all(rule.call for rule in rules if rule.call is not None)
 
     def judge(self, one: Recorded) -> list[Finding]:
         """What each rule would do."""
@@ -47,7 +54,7 @@ class Trial:
             return Finding(rule.name, action_of(rule))
         document = one.facts.as_document() | ({} if one.content is None else plain_data(one.content))
         try:
-            said = self._functions.ask(rule.call, document, None if one.content is None else one.content.text)
+            said = self._ask(rule, document, None if one.content is None else one.content.text)
             return (
                 Finding(rule.name, None, "the function said nothing")
                 if said is None
@@ -55,3 +62,25 @@ class Trial:
             )
         except (Failed, InvalidRating) as error:
             return Finding(rule.name, None, f"the function failed: {error}")
+        except TimeoutError:
+            return Finding(rule.name, None, f"the function took longer than {rule.timeout_seconds:g} seconds")
+
+    def _ask(self, rule: Rule, document: dict[str, Any], text: str | None) -> object:
+        """What a function says, within its time. Raises Failed, and TimeoutError: it goes on then, unheard."""
+        answer: Future[object] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._functions.ask(str(rule.call), document, text))
+            except Failed as error:
+                answer.set_exception(error)
+
+        with _printing_beside():
+            # Nobody waits for its end where it has none.
+            threading.Thread(target=ask, daemon=True).start()
+            return answer.result(rule.timeout_seconds)
+
+
+def _printing_beside() -> contextlib.redirect_stdout[TextIO]:
+    """What functions print stands beside what is found, as in a sidecar it stands in the log."""
+    return contextlib.redirect_stdout(sys.stderr)

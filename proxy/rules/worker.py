@@ -3,7 +3,6 @@
 Whatever a pattern, a long answer or somebody's function does, it does it here: no call waits for it.
 """
 
-import contextlib
 import gc
 import os
 import signal
@@ -35,12 +34,8 @@ class Judging:
         self._functions = Functions()
 
     def load(self) -> None:
-        """Import the functions: what they load takes none of their time."""
-        for rule in self._rules:
-            if rule.call is not None:
-                # Asked for again when it is called, which says what is wrong with it.
-                with contextlib.suppress(Exception, SystemExit):
-                    self._functions.load(rule.call)
+        """Import the functions."""
+        self._functions.load_all(rule.call for rule in self._rules if rule.call is not None)
 
     def judge(self, jobs: list[Job]) -> list[Verdict]:
         """What is to be said of these."""

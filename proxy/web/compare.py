@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import web
@@ -17,8 +18,11 @@ from proxy.web.query import refuse_unknown_query
 from proxy.web.remembered import refuse_rating_by_get
 
 _PROPERTY: Final = f"{Kind.PROPERTY}."
+_PLAIN: Final[Mapping[str, Kind]] = MappingProxyType(
+    {str(kind): kind for kind in (Kind.MODEL, Kind.USER, Kind.SESSION, Kind.ROUTE)}
+)
 _USUAL_SINCE: Final = "30d"
-_BY: Final = "by has to be property.<Name>, model, user or route, as in ?by=property.Prompt-Version."
+_BY: Final = "by has to be property.<Name>, model, user, session or route, as in ?by=property.Prompt-Version."
 
 
 async def show_comparison(request: web.Request) -> web.Response:
@@ -42,11 +46,12 @@ async def show_comparison(request: web.Request) -> web.Response:
 
 def _by(said: str) -> By:
     """What tells versions apart. Raises CallerError."""
+    if said.lower() == wanted_calls.SESSION_PROPERTY:
+        return By(Kind.SESSION)
     if said.startswith(_PROPERTY) and len(said) > len(_PROPERTY):
         return By(Kind.PROPERTY, said.removeprefix(_PROPERTY))
-    for kind in (Kind.MODEL, Kind.USER, Kind.ROUTE):
-        if said == kind:
-            return By(kind)
+    if said in _PLAIN:
+        return By(_PLAIN[said])
     raise CallerError(_BY)
 
 

@@ -18,7 +18,8 @@ NAMES: Final = ("since", "until", "rating", "model", "user", "session", "route",
 """What a query may ask for, as `refuse_unknown_query` has it."""
 
 _PROPERTY: Final = "property."
-_SESSION_PROPERTY: Final = f"{_PROPERTY}{helicone_queries.SESSION}".lower()
+SESSION_PROPERTY: Final = f"{_PROPERTY}{helicone_queries.SESSION}".lower()
+"""Of a call that was found it is no property, but its session."""
 _PLAIN: Final = ("model", "user", "session", "route")
 _MOST_DAYS: Final = 366
 _DAY_SECONDS: Final = 86_400.0
@@ -70,7 +71,7 @@ def wanted_with(
             raise CallerError(f"{name} has to be a text of 1 to {LONGEST_VALUE} printable characters.")
         if name in _PLAIN:
             plain[name] = value
-        elif name.lower() == _SESSION_PROPERTY:
+        elif name.lower() == SESSION_PROPERTY:
             plain["session"] = value
         elif name.startswith(_PROPERTY) and len(name) > len(_PROPERTY):
             properties[name.removeprefix(_PROPERTY)] = value

@@ -116,6 +116,7 @@ def test_what_is_counted_is_what_else_is_wanted_too() -> None:
     assert narrowed == replace(wanted, properties={"experiment": "x", "Prompt-Version": "B"})
     assert comparison.narrowed(wanted, By(Kind.MODEL), "m") == replace(wanted, model="m")
     assert comparison.narrowed(wanted, By(Kind.USER), "ben") == replace(wanted, user="ben")
+    assert comparison.narrowed(wanted, By(Kind.SESSION), "s") == replace(wanted, session="s")
 
 
 def test_of_many_versions_ten_are_counted_few_at_a_time() -> None:

@@ -60,6 +60,7 @@ def test_a_property_is_found_without_case_and_an_empty_one_is_none() -> None:
     [
         (Kind.MODEL, call(None, model="it")),
         (Kind.USER, call(None, user="it")),
+        (Kind.SESSION, call(None, session="it")),
         (Kind.ROUTE, call(None, route="it")),
     ],
 )

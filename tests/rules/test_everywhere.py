@@ -141,3 +141,30 @@ def test_odd_lines_are_judged_or_told_apart(line: bytes, said: str, tmp_path: Pa
     tried = CliRunner().invoke(main, ["rules", "test", str(recorded), "--config", str(config)])
     assert tried.exception is None or isinstance(tried.exception, SystemExit)
     assert said in tried.output
+
+
+def test_a_function_has_its_time_in_a_trial_too_and_prints_beside_what_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tried_functions.py").write_text(
+        "import time\n\n"
+        "print('loaded')\n\n"
+        "def sleeps(facts, text):\n    time.sleep(3600)\n\n"
+        "def up(facts, text):\n    print('asked')\n    return 'up'\n"
+    )
+    (tmp_path / "config.toml").write_text(
+        "[[rules]]\nname = 'slow'\ncall = 'tried_functions:sleeps'\ntimeout_seconds = 0.2\n"
+        "[[rules]]\nname = 'quick'\ncall = 'tried_functions:up'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    tried = CliRunner().invoke(
+        main, ["rules", "--config", "config.toml", "test", "-", "--json"], input='{"answer": "Hi"}\n' * 2
+    )
+    assert tried.exit_code == 0
+    assert [json.loads(line)["rules"] for line in tried.stdout.splitlines()] == [
+        [
+            {"rule": "slow", "holds": False, "why_not": "the function took longer than 0.2 seconds"},
+            {"rule": "quick", "holds": True},
+        ]
+    ] * 2
+    assert tried.stderr.splitlines() == ["loaded", "asked", "asked"]

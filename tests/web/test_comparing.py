@@ -100,6 +100,15 @@ def test_it_is_compared_by_model_and_by_user_too(bench: Bench) -> None:
     assert (values(by_user), by_user["without"]) == ([("ann", 11, 0, 11)], 1)
 
 
+def test_it_is_compared_by_session_by_either_of_its_names(bench: Bench) -> None:
+    log(bench, 3, {RATING: 1}, properties={"Helicone-Session-Id": "one"})
+    log(bench, 2, {RATING: 0}, properties={"Helicone-Session-Id": "two"})
+    log(bench, 1, {}, properties={"Helicone-Session-Id": "two"})
+    for by in ("session", "property.Helicone-Session-Id", "property.helicone-session-id"):
+        found = document(bench.get(f"/feedback/compare?by={by}"))
+        assert (found["by"], values(found)) == ("session", [("one", 3, 3, 0), ("two", 3, 0, 2)])
+
+
 def test_old_servers_write_numbers_as_texts(start_bench: StartBench) -> None:
     bench = start_bench(replace(AT_ONCE, scores_as_strings=True))
     log_ratings(bench, "A", up=3, down=2, unrated=1)
@@ -159,14 +168,17 @@ def test_who_may_rate_one_call_may_not_compare(start_bench: StartBench) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("", "by has to be property.<Name>, model, user or route, as in ?by=property.Prompt-Version."),
+        (
+            "",
+            "by has to be property.<Name>, model, user, session or route, as in ?by=property.Prompt-Version.",
+        ),
         (
             "by=colour",
-            "by has to be property.<Name>, model, user or route, as in ?by=property.Prompt-Version.",
+            "by has to be property.<Name>, model, user, session or route, as in ?by=property.Prompt-Version.",
         ),
         (
             "by=property.",
-            "by has to be property.<Name>, model, user or route, as in ?by=property.Prompt-Version.",
+            "by has to be property.<Name>, model, user, session or route, as in ?by=property.Prompt-Version.",
         ),
         ("by=model&where=ann", "where has to be NAME=VALUE, as in ?where=property.Experiment=prompt-test-1."),
         ("by=model&where=user=a&where=user=b", "where says user twice, and no call has two of it."),

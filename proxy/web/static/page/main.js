@@ -86,8 +86,10 @@ function draw() {
     if (isRatedSo(bar.filters, call) || call.id === kept) shown.push(call);
   }
   list.show(shown);
-  countInWords($("count"), shown.length, book.size, isLoading);
-  $("empty").hidden = shown.length > 0 || (isLoading && !book.size);
+  // Until the list has been asked for, nobody knows that there are none.
+  const isMoreToCome = isLoading || loads === 0;
+  countInWords($("count"), shown.length, book.size, isMoreToCome);
+  $("empty").hidden = shown.length > 0 || (isMoreToCome && !book.size);
   say($("empty-words"), book.size ? "No call is as the filters ask." : "No call has come yet.");
   $("empty-hint").hidden = book.size > 0;
   $("clear").hidden = !isFiltering(bar.filters);
