@@ -199,6 +199,17 @@ def test_the_page_comes_back_when_the_sidecar_does(profile: Profile, bench: Benc
         page.hide()
 
 
+def test_a_page_that_has_asked_nobody_yet_does_not_say_that_there_are_no_calls(
+    profile: Profile, bench: Bench
+) -> None:
+    page = FeedbackPage(profile.open(f"http://localhost:{port_of(bench)}/feedback/health"))
+    never_connects = "EventSource = class { addEventListener() {} close() {} }"
+    page.tab.use(lambda tab: tab.add_init_script(never_connects))
+    page.tab.go(f"http://localhost:{port_of(bench)}/feedback")
+    page.wait_for_count("0 calls, reading more …")
+    assert page.tab.run('() => document.getElementById("empty").hidden')
+
+
 def test_a_hidden_page_holds_no_connection_and_catches_up(profile: Profile, bench: Bench) -> None:
     page = FeedbackPage.open(profile, port_of(bench))
     wait_until(lambda: streams(bench) == 1, "the page has one stream")
