@@ -3,6 +3,8 @@
 import gc
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 
 from harness.benches import CHAT_PATH, JSON, StartBench, chat_body, document, id_of, request
 from harness.canaries import living, shown_everywhere
+from harness.programs import environment
 from harness.sidecars import StartSidecar
 from harness.upstreams import StartUpstream, answering
 from harness.wire import head, wait_until
@@ -143,9 +146,7 @@ def test_odd_lines_are_judged_or_told_apart(line: bytes, said: str, tmp_path: Pa
     assert said in tried.output
 
 
-def test_a_function_has_its_time_in_a_trial_too_and_prints_beside_what_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_function_has_its_time_in_a_trial_too_and_prints_beside_what_is_found(tmp_path: Path) -> None:
     (tmp_path / "tried_functions.py").write_text(
         "import time\n\n"
         "print('loaded')\n\n"
@@ -156,11 +157,16 @@ def test_a_function_has_its_time_in_a_trial_too_and_prints_beside_what_is_found(
         "[[rules]]\nname = 'slow'\ncall = 'tried_functions:sleeps'\ntimeout_seconds = 0.2\n"
         "[[rules]]\nname = 'quick'\ncall = 'tried_functions:up'\n"
     )
-    monkeypatch.chdir(tmp_path)
-    tried = CliRunner().invoke(
-        main, ["rules", "--config", "config.toml", "test", "-", "--json"], input='{"answer": "Hi"}\n' * 2
+    tried = subprocess.run(
+        [sys.executable, "-m", "proxy", "rules", "--config", "config.toml", "test", "-", "--json"],
+        input='{"answer": "Hi"}\n' * 2,
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
     )
-    assert tried.exit_code == 0
     assert [json.loads(line)["rules"] for line in tried.stdout.splitlines()] == [
         [
             {"rule": "slow", "holds": False, "why_not": "the function took longer than 0.2 seconds"},
