@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from proxy import half_characters
 from proxy.errors import HeliconeBusy, HeliconeError, HeliconeRejected, HeliconeUnauthorized, NotIngested
 from proxy.helicone import API_URLS, api_url_for, is_european
 from proxy.model import Rating
@@ -171,6 +172,9 @@ class _Rows(msgspec.Struct):
     data: list[_Row]
 
 
+_read_rows = msgspec.json.Decoder(_Rows).decode
+
+
 def rows_of(body: bytes) -> dict[str, Stored]:
     """What an answer to `look_for` says of each call that Helicone knows. Raises HeliconeError.
 
@@ -179,7 +183,7 @@ def rows_of(body: bytes) -> dict[str, Stored]:
     of versions of the same second ClickHouse keeps one of its own choice, so only what all of them say counts.
     """
     try:
-        rows = msgspec.json.decode(body, type=_Rows).data
+        rows = half_characters.read(_read_rows, body).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HeliconeError("Helicone's API answered a look for calls with something else.") from None
     newest: dict[str, tuple[str, Stored]] = {}

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from proxy import half_characters
 from proxy.errors import HeliconeError
 from proxy.helicone_api import BOOLEAN_SUFFIX, RATING_SCORE, leaf, texts_of, whole_numbers
 from proxy.search.found import FoundCall
@@ -118,6 +119,9 @@ class _Rows(msgspec.Struct):
     data: list[msgspec.Raw]
 
 
+_read_rows = msgspec.json.Decoder(_Rows).decode
+
+
 class _Count(msgspec.Struct):
     data: int | str
 
@@ -136,7 +140,7 @@ def rows_in(body: bytes) -> list[msgspec.Raw]:
     To read a thousand at once would stop every relayed call for 15 ms, and 60 where their bodies are in them.
     """
     try:
-        return msgspec.json.decode(body, type=_Rows).data
+        return half_characters.read(_read_rows, body).data
     except _UNREADABLE:
         raise HeliconeError(_SOMETHING_ELSE) from None
 

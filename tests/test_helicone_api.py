@@ -266,6 +266,12 @@ def test_an_answer_that_is_something_else_is_an_error_with_a_sentence(body: byte
     assert caught.value.message == "Helicone's API answered a look for calls with something else."
 
 
+def test_half_an_emoji_in_a_prompt_hides_no_rating() -> None:
+    body = {"text": "cut \ud83d"}
+    row = {"request_id": ID, "request_body": body, "scores": {RATING: 1}, "properties": {"x": "\udc4d"}}
+    assert rows_of(answer(row)) == {ID: Stored({RATING: 1}, {"x": "\ufffd"})}
+
+
 # -- what Helicone grants
 
 

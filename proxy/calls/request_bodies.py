@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from proxy import half_characters
 from proxy.calls.json_beginnings import top_level
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -75,12 +76,16 @@ def said_in(body: bytes) -> Said | None:
         pass
     # One field that is odd spoils no other.
     try:
-        raw = _read_raw(body)
+        raw = half_characters.read(_read_raw, body)
     except msgspec.ValidationError:
         return Said()  # It is JSON, but no object.
     except _UNREADABLE:
         return None
-    return _said({name: getattr(raw, name) for name in _FIELDS})
+    # An altered name is nobody's.
+    given = {name: getattr(raw, name) for name in _FIELDS}
+    return _said(
+        {name: value for name, value in given.items() if half_characters.UNKNOWN not in bytes(value)}
+    )
 
 
 def said_at_the_beginning(prefix: bytes) -> Said:

@@ -31,6 +31,9 @@ class Child:
 
     async def ready(self, timeout_seconds: float) -> None:
         """Have it started, with all that it loads. Raises Lost, and TimeoutError."""
+        if self._process is not None and self._process.returncode is not None:
+            # It has ended since it was last asked, killed for its memory, say.
+            await self.close()
         if self._process is None:
             await self._exchange(b"", timeout_seconds)
 
@@ -52,9 +55,10 @@ class Child:
                 length = await told.readexactly(LENGTH_BYTES)
                 verdicts = _decode(await told.readexactly(int.from_bytes(length, "big")))
             is_answered = True
-        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            if isinstance(error, TimeoutError):
-                raise
+        except TimeoutError:
+            raise
+        except (OSError, RuntimeError, asyncio.IncompleteReadError, msgspec.DecodeError):
+            # A RuntimeError is how uvloop says that the pipe is closed.
             raise Lost from None
         finally:
             if not is_answered:

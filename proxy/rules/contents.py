@@ -9,12 +9,29 @@ from typing import Any, Final
 
 import msgspec
 
+from proxy import half_characters
 from proxy.calls import decoding
+from proxy.rules.answer_forms import (
+    Choice,
+    Item,
+    Part,
+    Response,
+    Said,
+    Spoken,
+    read_any,
+    read_body,
+    read_said,
+)
 
 MOST_BYTES: Final = 256 * 1024
 """How long an answer may be, as it came and decoded; what is longer is not judged."""
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REFUSED: Final = "refusal"
+_EVENTS: Final = ("response.", "message_", "content_block_")
+_UNDER_WAY: Final = ("queued", "in_progress")
+"""How a response of the Responses API stands that has still to say what it says."""
+
+_Arguments = bytes | str | dict[str, Any] | None
 
 
 class TooLong(Exception):
@@ -38,107 +55,14 @@ class Content(msgspec.Struct, frozen=True, gc=False):
         return f"<Content of {len(self.text)} characters>"
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int | None = None
-    function: _Function | None = None
-
-
-class _Called(msgspec.Struct):
-    """Gemini's."""
-
-    name: str = ""
-    args: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class _Part(msgspec.Struct):
-    """A part of an answer: text, a refusal, or the use of a tool; Gemini's may be a thought."""
-
-    type: str | None = None
-    text: str | None = None
-    refusal: str | None = None
-    name: str | None = None
-    input: msgspec.Raw = msgspec.Raw()
-    thought: bool = False
-    functionCall: _Called | None = None  # noqa: N815  # so Gemini calls them
-
-
-class _Spoken(msgspec.Struct):
-    """A chat's message, or a piece of one; a piece of Anthropic's; Gemini's content."""
-
-    type: str | None = None
-    content: str | list[_Part] | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    function_call: _Function | None = None
-    parts: list[_Part] | None = None
-    text: str | None = None
-    partial_json: str | None = None
-    stop_reason: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    message: _Spoken | None = None
-    delta: _Spoken | None = None
-    content: _Spoken | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-    finishReason: str | None = None  # noqa: N815
-
-
-class _Item(msgspec.Struct):
-    """What the Responses API puts out."""
-
-    type: str | None = None
-    name: str | None = None
-    arguments: str | None = None
-    content: list[_Part] | None = None
-
-
-class _Why(msgspec.Struct):
-    reason: str | None = None
-
-
-class _Response(msgspec.Struct):
-    """An answer of the Responses API, or of Anthropic's (its content), as the whole body or within an event."""
-
-    status: str | None = None
-    incomplete_details: _Why | None = None
-    output: list[_Item] | None = None
-
-
-class _Said(_Response):
-    """An answer's body, or an event of one."""
-
-    type: str | None = None
-    choices: list[_Choice] | None = None
-    candidates: list[_Choice] | None = None
-    content: list[_Part] | None = None
-    stop_reason: str | None = None
-    delta: str | _Spoken | None = None
-    index: int = 0
-    content_block: _Part | None = None
-    item: _Item | None = None
-    output_index: int = 0
-    response: _Response | None = None
-
-
-_read_said = msgspec.json.Decoder(_Said).decode
-_read_body = msgspec.json.Decoder(_Said | list[_Said]).decode
-_read_any = msgspec.json.Decoder().decode
-
-
-def _plain(arguments: bytes | str) -> str:
+def _plain(arguments: _Arguments) -> str:
     """Arguments in their one spelling, since some come as JSON within JSON and some as an object."""
+    if isinstance(arguments, dict):
+        return msgspec.json.encode(arguments).decode()
     try:
-        return msgspec.json.encode(_read_any(arguments or "{}")).decode()
+        return msgspec.json.encode(read_any(arguments or "{}")).decode()
     except _UNREADABLE:
-        return arguments if isinstance(arguments, str) else arguments.decode("utf-8", "replace")
+        return arguments.decode("utf-8", "replace") if isinstance(arguments, bytes) else arguments or ""
 
 
 class _Gathered:
@@ -150,6 +74,10 @@ class _Gathered:
         self.finish: str | None = None
         self.refused = False
         self.is_known = False
+        """Whether it has a form that is known here."""
+        self.is_strange = False
+        """Whether a part of it has not: where there are no words either, nobody knows what it says."""
+        self._keys: dict[int, tuple[int, str | None]] = {}
 
     def say(self, words: str | None, place: int = 0) -> None:
         if words:
@@ -160,11 +88,20 @@ class _Gathered:
             self.refused = True
             self.say(words, place)
 
-    def call(self, key: object, name: str | None, arguments: str | None) -> None:
+    def call(self, key: object, name: str | None, arguments: _Arguments) -> None:
         known, pieces = self.tools.get(key, ("", []))
         self.tools[key] = (known or name or "", pieces)
         if arguments:
-            pieces.append(arguments)
+            pieces.append(arguments if isinstance(arguments, str) else _plain(arguments))
+
+    def call_in_chat(self, index: int, call_id: str | None, name: str | None, arguments: _Arguments) -> None:
+        """A piece of a call: the first one names its tool. Some servers give all calls the same index, or none."""
+        key = self._keys.get(index)
+        known = "" if key is None else self.tools[key][0]
+        is_another = name and known and (call_id != key[1] if key and call_id else name != known)
+        if key is None or is_another:
+            key = self._keys[index] = (len(self.tools), call_id)
+        self.call(key, name, arguments)
 
     def call_whole(self, name: str | None, arguments: bytes | str) -> None:
         self.call(("whole", len(self.tools)), name, _plain(arguments))
@@ -183,8 +120,9 @@ class _Gathered:
         )
 
 
-def _take_parts(parts: Iterable[_Part], gathered: _Gathered, place: int = 0) -> None:
+def _take_parts(parts: Iterable[Part], gathered: _Gathered, place: int = 0) -> None:
     for part in parts:
+        gathered.is_strange |= part.is_strange
         if part.thought:
             continue
         gathered.say(part.text, place)
@@ -195,7 +133,7 @@ def _take_parts(parts: Iterable[_Part], gathered: _Gathered, place: int = 0) -> 
             gathered.call_whole(part.functionCall.name, bytes(part.functionCall.args))
 
 
-def _take_choice(choice: _Choice, gathered: _Gathered) -> None:
+def _take_choice(choice: Choice, gathered: _Gathered) -> None:
     gathered.say(choice.text)
     gathered.finish = choice.finish_reason or choice.finishReason or gathered.finish
     spoken = choice.delta or choice.message or choice.content
@@ -206,44 +144,56 @@ def _take_choice(choice: _Choice, gathered: _Gathered) -> None:
     elif spoken.content is not None:
         _take_parts(spoken.content, gathered)
     gathered.refuse(spoken.refusal)
+    if spoken.audio is not None:
+        gathered.say(spoken.audio.transcript)
+    gathered.is_strange |= bool(spoken.audio or spoken.images)
     if spoken.parts is not None:
         _take_parts(spoken.parts, gathered)
+    _take_calls(spoken, gathered)
+
+
+def _take_calls(spoken: Spoken, gathered: _Gathered) -> None:
     for place, each in enumerate(spoken.tool_calls or ()):
+        index = place if each.index is None else each.index
         if each.function is not None:
-            index = place if each.index is None else each.index
-            gathered.call(("tool", index), each.function.name, each.function.arguments)
+            gathered.call_in_chat(index, each.id, each.function.name, each.function.arguments)
+        elif each.custom is not None:
+            gathered.call_in_chat(index, each.id, each.custom.name, each.custom.input)
+        else:
+            gathered.is_strange = True
     if spoken.function_call is not None:
         gathered.call("function", spoken.function_call.name, spoken.function_call.arguments)
 
 
-def _take_response(response: _Response, gathered: _Gathered) -> None:
+def _take_response(response: Response, gathered: _Gathered) -> None:
     """How it ended; what it says has come piece by piece where it is within an event."""
     if response.incomplete_details is not None and response.incomplete_details.reason:
         gathered.finish = response.incomplete_details.reason
     else:
         gathered.finish = response.status or gathered.finish
+    gathered.is_strange |= any(each.is_strange for each in response.output or ())
 
 
-def _take_output(items: Iterable[_Item], gathered: _Gathered) -> None:
+def _take_output(items: Iterable[Item], gathered: _Gathered) -> None:
     for place, item in enumerate(items):
         if item.type == "message":
             _take_parts(item.content or (), gathered, place)
         elif item.name is not None:
-            gathered.call(("item", place), item.name, item.arguments)
+            gathered.call(("item", place), item.name, item.arguments or item.input)
 
 
-def _take_delta(delta: str, said: _Said, gathered: _Gathered) -> None:
+def _take_delta(delta: str, said: Said, gathered: _Gathered) -> None:
     if said.type == "response.output_text.delta":
         gathered.say(delta, said.output_index)
     elif said.type == "response.refusal.delta":
         gathered.refuse(delta, said.output_index)
-    elif said.type == "response.function_call_arguments.delta":
+    elif said.type in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
         gathered.call(("item", said.output_index), None, delta)
 
 
-def _take_event(said: _Said, gathered: _Gathered) -> None:
-    """An event of Anthropic's or of the Responses API."""
-    if said.type is None:
+def _take_event(said: Said, gathered: _Gathered) -> None:
+    """An event of Anthropic's or of the Responses API. Others have some of the same fields in other events."""
+    if said.type is None or not said.type.startswith(_EVENTS):
         return
     delta = said.delta
     found = (delta, said.content_block, said.item, said.response)
@@ -265,9 +215,9 @@ def _take_event(said: _Said, gathered: _Gathered) -> None:
         _take_response(said.response, gathered)
 
 
-def _take(said: _Said, gathered: _Gathered) -> None:
+def _take(said: Said, gathered: _Gathered) -> None:
     choices = said.choices if said.choices is not None else said.candidates
-    gathered.is_known |= not (choices is None and said.output is None and said.content is None)
+    gathered.is_known |= not (choices is None and said.output is None and not said.is_message)
     if choices is not None:
         for choice in choices:
             if not choice.index:
@@ -275,8 +225,8 @@ def _take(said: _Said, gathered: _Gathered) -> None:
     elif said.output is not None:
         _take_output(said.output, gathered)
         _take_response(said, gathered)
-    elif said.content is not None:
-        _take_parts(said.content, gathered)
+    elif said.is_message:
+        _take_parts(said.content or (), gathered)
         gathered.finish = said.stop_reason or gathered.finish
     else:
         _take_event(said, gathered)
@@ -292,7 +242,7 @@ def _take_stream(body: bytes, gathered: _Gathered) -> None:
         elif not line and data:
             event, data = b"\n".join(data), []
             try:
-                said = _read_said(event)
+                said = half_characters.read(read_said, event)
             except _UNREADABLE:
                 continue
             _take(said, gathered)
@@ -323,15 +273,17 @@ def content_of(body: bytes, *, streamed: bool, coding: bytes = b"") -> Content:
         _take_stream(plain, gathered)
     else:
         try:
-            read: _Said | list[_Said] = _read_body(plain)
+            read: Said | list[Said] = half_characters.read(read_body, plain)
         except _UNREADABLE:
             raise Unreadable from None
         for said in read if isinstance(read, list) else (read,):
             _take(said, gathered)
-    if not gathered.is_known:
+    content = gathered.content()
+    is_strange = gathered.is_strange or gathered.finish in _UNDER_WAY
+    if not gathered.is_known or (is_strange and not content.text):
         # No words are found in it, which does not say that it has none: its text is not a short one.
         raise Unreadable
-    return gathered.content()
+    return content
 
 
 def is_like(value: str | None, wanted: str) -> bool:

@@ -61,6 +61,12 @@ def test_an_odd_field_spoils_no_other(name: str, field: bytes) -> None:
     assert [each or None for each in told(said_in(body))] == [each or None for each in right]
 
 
+def test_half_an_emoji_in_a_prompt_hides_nothing_else() -> None:
+    """JavaScript apps cut texts within a character, and msgspec refuses what that gives."""
+    body = json.dumps({"model": "gpt-4o", "messages": [{"content": "cut \ud83d"}], "user": "ann"}).encode()
+    assert told(said_in(body)) == ["gpt-4o", "ann", None, None, None]
+
+
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\ user', max_size=60).map(str.encode))
 def test_nothing_that_a_body_holds_raises(body: bytes) -> None:
     said_in(body)

@@ -20,6 +20,7 @@ LAYERS = (
         "proxy.calls.decoding",
         "proxy.calls.token_counts",
         "proxy.errors",
+        "proxy.half_characters",
         "proxy.search",
         "proxy.search.found",
         "proxy.search.wanted",

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from harness.wire import wait_until
+from proxy import event_loop
 from proxy.config.rules import When
-from proxy.rules.child import Child
+from proxy.rules.child import Child, Lost
 from proxy.rules.jobs import Asked, Job, Setup
 
 FUNCTIONS = """
@@ -112,6 +113,30 @@ def test_what_a_function_does_to_its_process_stays_there(function: str, said: st
             assert (verdict.why_not, verdict.said) == (why, said)
 
     with_child(function, act)
+
+
+@pytest.mark.usefixtures("pids")
+@pytest.mark.parametrize(
+    "run", [lambda act: asyncio.run(act()), event_loop.run], ids=["asyncio", "as a sidecar"]
+)
+@pytest.mark.parametrize("wait_seconds", [0.0, 0.5], ids=["just now", "some time ago"])
+def test_one_that_was_killed_is_lost_at_the_most_and_another_is_started(
+    run: Callable[[Callable[[], Coroutine[Any, Any, None]]], None], wait_seconds: float
+) -> None:
+    async def act() -> None:
+        child = Child(Setup([Asked(When(), "hostile:exits")]))
+        await child.ready(20)
+        os.kill(int(repr(child).strip("<>").split()[1]), signal.SIGKILL)
+        await asyncio.sleep(wait_seconds)
+        with contextlib.suppress(Lost):
+            await child.ready(20)
+            await child.ask([JOB], 20)
+        await child.ready(20)
+        [verdict] = await child.ask([JOB], 20)
+        await child.close()
+        assert verdict.why_not == "failed"
+
+    run(act)
 
 
 @pytest.mark.usefixtures("pids")

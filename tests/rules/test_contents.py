@@ -117,6 +117,114 @@ def test_an_answer_in_another_form_has_no_short_text_but_none(
         content_of(sse(document) if streamed else json.dumps(document).encode(), streamed=streamed)
 
 
+LONG = "A long answer. " * 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        sse(
+            {"type": "message-start", "delta": {"message": {"role": "assistant", "content": []}}},
+            {"type": "content-delta", "delta": {"message": {"content": {"text": LONG}}}},
+            {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
+        ),
+        sse(
+            {"object": "thread.message", "content": []},
+            {
+                "object": "thread.message.delta",
+                "delta": {"content": [{"type": "text", "text": {"value": LONG}}]},
+            },
+            done=True,
+        ),
+        sse({"choices": [{"delta": {"images": [{"type": "image_url"}]}}]}),
+        {"choices": [{"message": {"content": None, "audio": {"id": "a", "data": "AAAA"}}}]},
+        {"choices": [{"message": {"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}}]},
+        {"choices": [{"message": {"content": None, "tool_calls": [{"type": "brain"}]}}]},
+        {"candidates": [{"content": {"parts": [{"inlineData": {"data": "AAAA"}}]}}]},
+        {"type": "message", "content": [{"type": "picture"}]},
+        {"output": [{"type": "image_generation_call", "result": "AAAA"}], "status": "completed"},
+        {"object": "response", "output": [], "status": "queued"},
+        sse({"type": "response.created", "response": {"output": [], "status": "in_progress"}}),
+    ],
+    ids=range(11),
+)
+def test_what_nobody_can_read_is_no_short_text(body: bytes | dict[str, Any]) -> None:
+    streamed = isinstance(body, bytes)
+    with pytest.raises(Unreadable):
+        content_of(body if isinstance(body, bytes) else json.dumps(body).encode(), streamed=streamed)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]},
+        {"candidates": [{"finishReason": "SAFETY"}]},
+        {"type": "message", "content": [], "stop_reason": "end_turn"},
+        {"output": [{"type": "reasoning", "summary": []}], "status": "incomplete"},
+    ],
+)
+def test_an_answer_that_says_nothing_has_a_short_text(document: dict[str, Any]) -> None:
+    assert content_of(json.dumps(document).encode(), streamed=False).text == ""
+
+
+def called(index: int | None, call_id: str | None, name: str | None, said: object) -> dict[str, Any]:
+    call = {"index": index, "id": call_id, "function": {"name": name, "arguments": said}}
+    return {"choices": [{"delta": {"tool_calls": [call]}}]}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [called(0, "1", "a", ""), called(0, None, None, "{}"), called(1, "2", "b", '{"x":1}')],
+        # As Gemini does it where it speaks as OpenAI, as Ollama does, and others.
+        [called(0, "1", "a", "{}"), called(0, "2", "b", '{"x":1}')],
+        [called(None, None, "a", "{}"), called(None, None, "b", '{"x":1}')],
+        [called(0, "1", "a", {}), called(1, "2", "b", {"x": 1})],
+        [
+            called(0, "1", None, ""),
+            called(0, "1", "a", "{}"),
+            called(0, "2", "b", '{"x":'),
+            called(0, "2", "b", "1}"),
+        ],
+    ],
+    ids=range(5),
+)
+def test_tools_are_told_apart_however_they_are_numbered(events: list[dict[str, Any]]) -> None:
+    content = content_of(sse(*events), streamed=True)
+    assert (content.tools, content.text) == (("a", "b"), 'a({})\nb({"x":1})')
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            {"choices": [{"message": {"tool_calls": [{"custom": {"name": "run", "input": "print(1)"}}]}}]},
+            "run(print(1))",
+        ),
+        ({"output": [{"type": "custom_tool_call", "name": "run", "input": "print(1)"}]}, "run(print(1))"),
+        (
+            sse(
+                {"type": "response.output_item.added", "item": {"type": "custom_tool_call", "name": "run"}},
+                {"type": "response.custom_tool_call_input.delta", "delta": "print("},
+                {"type": "response.custom_tool_call_input.delta", "delta": "1)"},
+            ),
+            "run(print(1))",
+        ),
+        ({"choices": [{"message": {"content": None, "audio": {"transcript": "Hello"}}}]}, "Hello"),
+        ({"choices": [{"index": None, "message": {"content": "Hello"}}]}, "Hello"),
+        ({"choices": [{"message": {"content": "half \ud83d"}}]}, "half \ufffd"),
+        (sse({"choices": [{"delta": {"content": "half \ud83d"}}]}), "half \ufffd"),
+    ],
+    ids=range(7),
+)
+def test_custom_tools_transcripts_and_halves_of_characters_are_read(
+    body: bytes | dict[str, Any], text: str
+) -> None:
+    streamed = isinstance(body, bytes)
+    content = content_of(body if isinstance(body, bytes) else json.dumps(body).encode(), streamed=streamed)
+    assert content.text == text
+
+
 def test_no_text_stands_in_a_repr() -> None:
     assert "canary" not in repr(Content("canary", "stop", tools=("canary",)))
 

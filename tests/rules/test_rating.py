@@ -206,6 +206,14 @@ def gives_nothing(facts, text):
     return {"rater": "me", "tags": []}
 
 
+def gives_no_data(facts, text):
+    return {"rating": b"up"}
+
+
+def gives_odd_names(facts, text):
+    return {"scores": {("odd", "name"): 1}}
+
+
 def ends(facts, text):
     raise SystemExit
 """
@@ -234,7 +242,10 @@ def test_a_function_says_what_a_person_could(start_rules: StartRules, functions:
     assert rating["source"] == "automated"
 
 
-@pytest.mark.parametrize("function", ["raises", "gives_nonsense", "gives_nothing", "ends", "is_not_there"])
+@pytest.mark.parametrize(
+    "function",
+    ["raises", "gives_nonsense", "gives_nothing", "gives_no_data", "gives_odd_names", "ends", "is_not_there"],
+)
 def test_a_function_that_fails_is_counted_and_the_next_call_is_judged(
     start_rules: StartRules, functions: str, function: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -187,6 +187,14 @@ def test_a_zone_may_be_typed_as_it_is(bench: Bench) -> None:
         assert len(exported(bench.get(query))) == number
 
 
+def test_half_an_emoji_in_a_row_hides_no_row(bench: Bench) -> None:
+    """JavaScript apps cut texts within a character, and Helicone gives such a half back."""
+    log(bench, [row(1, time.time() - 60, properties={"title": "cut \ud83d"}), row(2, time.time() - 90)])
+    found = document(bench.get("/feedback/search?since=1h"))
+    assert (found["source"], len(found["calls"])) == ("helicone", 2)
+    assert found["calls"][0]["properties"] == {"title": "cut \ufffd"}
+
+
 def test_a_session_is_found_by_its_property_too(bench: Bench) -> None:
     each = row(1, time.time() - 60)
     each.properties = {"Helicone-Session-Id": "s1"}

@@ -39,7 +39,7 @@ class ProviderRefusal(Exception):
 
 def compact(document: object) -> bytes:
     """JSON as providers write it into events: no spaces, no escapes for what UTF-8 can say."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def json_answer(
