@@ -242,7 +242,6 @@ class Assembly:
         judge = Judge(self.settings.rules, self.delivery.take, random.random, time.monotonic, self._wait)
         self._resources.push_async_callback(judge.close)
         running = asyncio.create_task(judge.run(), name="rules")
-        running.add_done_callback(judge.say_why_stopped)
         self._resources.callback(running.cancel)
         return judge
 

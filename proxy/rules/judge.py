@@ -155,34 +155,46 @@ class Judge:
 
     async def run(self) -> None:
         """Judge and rate until cancelled."""
-        await asyncio.gather(self._judge_texts(), self._ask_functions(), self._rate())
+        steps = self._judge_texts, self._ask_function, self._rate
+        await asyncio.gather(*[self._again_and_again(step) for step in steps])
 
-    def say_why_stopped(self, running: "asyncio.Future[None]") -> None:
-        """Called when `run` is over, which it never should be by itself."""
-        if not running.cancelled() and (error := running.exception()) is not None:
-            logger.error("Rules are not applied any more (%s). Please report this.", type(error).__name__)
+    async def _again_and_again(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001  # what nobody has foreseen in one answer must not end all rules
+                kind = type(error).__name__
+                self._complain(
+                    "failed", f"Rules have met what nobody has foreseen ({kind}). Please report this."
+                )
+                await self._pause(_PAUSE_SECONDS)
 
     async def _judge_texts(self) -> None:
-        while True:
-            await self._texts.wait()
-            # What ends meanwhile goes along: a message to the process costs more than what stands in it.
-            await self._pause(_GATHERING_SECONDS)
-            await self._answer(self._children[0], self._texts.take(_BATCH), _TEXTS_SECONDS)
+        await self._texts.wait()
+        # What ends meanwhile goes along: a message to the process costs more than what stands in it.
+        await self._pause(_GATHERING_SECONDS)
+        await self._answer(self._children[0], self._texts.take(_BATCH), _TEXTS_SECONDS)
 
-    async def _ask_functions(self) -> None:
-        """One after the other, so that each has a time of its own."""
-        while True:
-            await self._functions.wait()
-            waiting = self._functions.take(1)
-            seconds = self.rules[waiting[0].rules[0]].timeout_seconds
-            await self._answer(self._children[1], waiting, seconds)
+    async def _ask_function(self) -> None:
+        """One alone, so that each has a time of its own."""
+        await self._functions.wait()
+        waiting = self._functions.take(1)
+        seconds = self.rules[waiting[0].rules[0]].timeout_seconds
+        await self._answer(self._children[1], waiting, seconds)
 
     async def _answer(self, child: Child, waiting: Sequence[Waiting], seconds: float) -> None:
+        try:
+            for verdict in await self._verdicts_of(child, waiting, seconds):
+                self._note(waiting[verdict.job], verdict)
+        finally:
+            self._answered(waiting)
+
+    async def _verdicts_of(self, child: Child, waiting: Sequence[Waiting], seconds: float) -> list[Verdict]:
+        """What the process says; nothing where it fails."""
         name = self.rules[waiting[0].rules[0]].name
-        verdicts: list[Verdict] = []
         try:
             await child.ready(_START_SECONDS)
-            verdicts = await child.ask([each.job() for each in waiting], seconds)
+            return await child.ask([each.job() for each in waiting], seconds)
         except TimeoutError:
             what = f"The function of the rule {name}" if child is self._children[1] else "To judge answers"
             self._complain("timed_out", f"{what} took too long, and was ended.")
@@ -190,9 +202,7 @@ class Judge:
             self._complain("failed", "The process that judges answers has ended; another is started.")
             # One that cannot even start must not be started again and again.
             await self._pause(_PAUSE_SECONDS)
-        for verdict in verdicts:
-            self._note(waiting[verdict.job], verdict)
-        self._answered(waiting)
+        return []
 
     def _note(self, each: Waiting, verdict: Verdict) -> None:
         """Take what came of one answer."""
@@ -241,28 +251,20 @@ class Judge:
         self._has_verdicts.set()
 
     async def _rate(self) -> None:
-        while True:
-            await self._has_verdicts.wait()
-            self._has_verdicts.clear()
-            cases, self._verdicts = self._verdicts[:_BATCH], self._verdicts[_BATCH:]
-            if self._verdicts:
-                self._has_verdicts.set()
-            submissions = [
-                Submission(
-                    request_id=case.call.request_id,
-                    key_fingerprint=case.call.key_fingerprint,
-                    rating=rating_of(case.holding),
-                )
-                for case in cases
-            ]
-            try:
-                entries = await self._take(submissions)
-            except SidecarError as error:
-                self._complain("failed", f"Ratings by rules could not be taken: {error.message}", len(cases))
-            else:
-                rated = sum(entry.rating.is_automated for entry in entries)
-                self.counts["rated"] += rated
-                self.counts["overruled"] += len(entries) - rated
+        await self._has_verdicts.wait()
+        self._has_verdicts.clear()
+        cases, self._verdicts = self._verdicts[:_BATCH], self._verdicts[_BATCH:]
+        if self._verdicts:
+            self._has_verdicts.set()
+        try:
+            entries = await self._take([_submission_of(case) for case in cases])
+        except SidecarError as error:
+            self._complain("failed", f"Ratings by rules could not be taken: {error.message}", len(cases))
+        else:
+            rated = sum(entry.rating.is_automated for entry in entries)
+            self.counts["rated"] += rated
+            self.counts["overruled"] += len(entries) - rated
+        finally:
             self._done(len(cases))
 
     def _done(self, number: int) -> None:
@@ -297,6 +299,13 @@ class Judge:
         """What has come of rules so far, for the health answer."""
         rules = [{"name": name, "held": held} for name, held in self.holding.items()]
         return {"rules": rules, **self.counts, "waiting": len(self._texts) + len(self._functions)}
+
+
+def _submission_of(case: Case) -> Submission:
+    call = case.call
+    return Submission(
+        request_id=call.request_id, key_fingerprint=call.key_fingerprint, rating=rating_of(case.holding)
+    )
 
 
 def _why_no_body(call: LiveCall) -> str:

@@ -391,6 +391,10 @@ BLIND: Mapping[tuple[str, str | None], str] = {
     ("proxy/calls/recorder.py", "looked"): "whatever a request's body holds, the call goes on",
     ("proxy/calls/recorder.py", "passed"): "whatever a decoder does, the call goes on",
     ("proxy/calls/recorder.py", "_note_tokens"): "whatever a decoder does, the call goes on",
+    (
+        "proxy/rules/judge.py",
+        "_again_and_again",
+    ): "whatever nobody has foreseen in one answer, the next is judged",
     ("proxy/rules/functions.py", "load_all"): "whatever importing a function does, the others are loaded",
     ("proxy/rules/functions.py", "ask"): "whatever somebody's function does, the next one is called",
     ("proxy/stores/database.py", "_outcomes"): "whatever a job raises is raised again where it was asked for",
